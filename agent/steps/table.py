@@ -1,0 +1,159 @@
+"""Which function does a step, which one undoes it, which one tidies up after the rollout.
+
+The table is filled in `agent.steps.rows`; this module says what a row is and what a handler
+is given. A handler returns when its step is done, raises `Refused` when nothing was changed,
+`Failed` when something was; it must bear repetition, since a crash may make it run again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from agent.platforms.base import Platform, Process
+from agent.wire.contract import Finding, Refusal, StepName, StepParams, Target
+from agent.wire.manifest import Manifest
+from agent.wire.profile import Profile
+
+
+class Refused(Exception):  # noqa: N818 - reads better where it is raised
+    """Nothing was changed, and why."""
+
+    def __init__(self, refusal: Refusal, detail: str) -> None:
+        super().__init__(detail)
+        self.refusal = refusal
+
+
+class Failed(Exception):  # noqa: N818
+    """Begun, and cannot be ended well."""
+
+
+class Cancelled(Exception):  # noqa: N818
+    """The coordinator, or the step's time limit, ended it at a safe moment."""
+
+
+class Lane(StrEnum):
+    """One step at a time runs in each lane."""
+
+    BACKGROUND = "background"
+    VISIT = "visit"
+
+
+class Memo(Protocol):
+    """Small facts a step must find again after a crash; on disk when `put` returns."""
+
+    def get(self, key: str) -> str | None:
+        """Return what was kept under `key` for this step."""
+
+    def put(self, key: str, value: str) -> None:
+        """Keep `value` under `key` until the rollout is tidied."""
+
+
+class Packages(Protocol):
+    """Signed targets, verified; nothing else reaches a step."""
+
+    def profile(self, target: Target) -> Profile:
+        """Return the verified profile. Raises `Refused` NOT_SIGNED."""
+
+    def manifest(self, target: Target) -> Manifest:
+        """Return the verified manifest of a package. Raises `Refused` NOT_SIGNED."""
+
+    def fetch(self, manifest: Manifest, ticket: str, work: "Work") -> Path:
+        """Return the package's content, downloaded or resumed and verified, as one file.
+
+        Raises `Refused` PACKAGE_ABSENT or PACKAGE_MISMATCH; reports bytes through `work`.
+        """
+
+
+class Guard(Protocol):
+    """What a step may tell the cordon's guard."""
+
+    def spare(self, process: Process) -> None:
+        """Leave this process alone: the runner itself started it."""
+
+    def spare_none(self) -> None:
+        """Spare nothing from now on."""
+
+
+class Voice(Protocol):
+    """How the people at this host are told (agent.session does it in their desktops)."""
+
+    def notice(self, text: str, seconds_left: float) -> None:
+        """Show or renew the notice in every session that has the app open."""
+
+    def hush(self) -> None:
+        """Take the notice away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where the app is on this host, from the profile's candidates or the host's agent.toml."""
+
+    folder: Path
+    values: Mapping[str, str]  # fills {name} in the profile's health checks, say a port
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The agent's own folders for one rollout; made on first use, readable by root only.
+
+    `incoming` and `outgoing` lie on the app's own volume, so that the swap is two renames.
+    """
+
+    download: Path
+    incoming: Path
+    outgoing: Path
+    discarded: Path
+    backup: Path
+
+
+class Work(Protocol):
+    """Everything a handler works with. Built by the runner, one for each run of a step."""
+
+    step_id: str
+    params: StepParams
+    ticket: str
+    profile: Profile
+    installation: Installation
+    folders: Folders
+    platform: Platform
+    packages: Packages
+    guard: Guard
+    voice: Voice
+    memo: Memo
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how many bytes of how many are done; raises `Cancelled` when asked to end."""
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass; raises `Cancelled` when asked to end or when time is up."""
+
+    def fact(self, key: str, value: str) -> None:
+        """Add a fact to the report, say the version found."""
+
+    def find(self, finding: Finding) -> None:
+        """Add a finding to the report."""
+
+    def memo_of(self, step: StepName) -> Memo:
+        """Return the memo of another step of the same rollout on this host."""
+
+
+Handler = Callable[[Work], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row: how a step is done, undone and tidied, in which lane, and how it recovers.
+
+    `recover` runs at agent start, before anything else, for a step the journal shows under
+    way: it brings the host to a runnable release and never goes on with the step.
+    """
+
+    name: StepName
+    do: Handler
+    undo: Handler | None = None
+    tidy: Handler | None = None
+    recover: Handler | None = None
+    lane: Lane = Lane.VISIT
+    cancellable: bool = False

@@ -1,0 +1,98 @@
+"""The nouns of the coordinator, frozen: host, group, release, plan. No I/O, no clock.
+
+A `Plan` is the whole input of a rollout: once made it never changes, and the walk reads
+nothing else. All of it can be turned into JSON and back (`agent.wire.codec`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from agent.wire.bounds import Entries, Number, Text, Whole
+from agent.wire.contract import (
+    Finding,
+    HostId,
+    Name,
+    RolloutId,
+    Seconds,
+    Sentence,
+    Target,
+    Version,
+)
+
+Moment = Annotated[float, Number(0, 1e11)]  # seconds since 1970, UTC
+AppName = Annotated[str, Text(60, r"[a-z0-9][a-z0-9-]*")]
+
+
+class HostStanding(StrEnum):
+    """What the fleet thinks of a host, apart from any rollout."""
+
+    WAITING = "waiting"  # asked to be enrolled, not yet approved
+    ENROLLED = "enrolled"
+    HELD = "held"  # an operator keeps it out of visits
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One workstation of the fleet."""
+
+    id: HostId
+    name: Name
+    site: Name
+    group: Name
+    role: Name
+    order: int
+    standing: HostStanding
+    reason: Sentence = ""
+
+
+class AfterRollBack(StrEnum):
+    """What becomes of the walk once a failed host has been rolled back."""
+
+    STOP = "stop"  # wait at a safe point, cordons held, for an operator
+    SKIP = "skip"  # go on without it; it stays sealed and is listed
+
+
+@dataclass(frozen=True, slots=True)
+class FailurePolicy:
+    """How often a step is tried again, and what then."""
+
+    retries: Annotated[int, Whole(0, 10)] = 1
+    then: AfterRollBack = AfterRollBack.STOP
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedHost:
+    """One host's place in the plan, and why it stands there."""
+
+    id: HostId
+    name: Name
+    role: Name
+    from_version: Version
+    package: Target
+    estimate_seconds: Seconds
+    reason: Sentence = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One release through one group, on one day: ordered, reasoned, frozen."""
+
+    id: RolloutId
+    app: AppName
+    site: Name
+    group: Name
+    version: Version
+    profile: Target
+    hosts: Annotated[tuple[PlannedHost, ...], Entries(1000)]
+    opens: Moment
+    deadline: Moment
+    grace_seconds: Seconds
+    step_seconds: Seconds  # how long one step may take before it is cancelled or lost
+    silence_seconds: Seconds  # how long no answer is borne before a host counts as unknown
+    notice: Sentence
+    asked_by: Name
+    policy: FailurePolicy = FailurePolicy()
+    close_between_visits: bool = True
+    findings: Annotated[tuple[Finding, ...], Entries(500)] = ()
