@@ -42,6 +42,8 @@ class Process:
     session: str
     exe: str
     argv: tuple[str, ...]
+    cwd: str = ""  # a script may be named relative to it
+    parent: int = 0  # pid; 0 when it cannot be known
 
 
 class ProcessControl(Protocol):

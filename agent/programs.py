@@ -1,0 +1,91 @@
+"""Which processes are the app, its service manager or its updater. Pure: no look at the system.
+
+A profile names a program by its path below the app's folder, or by a bare file name when it may
+be anywhere. A process is that program when its executable is that file, or when it is an
+interpreter whose script is that file: an app in Python or Java shows `python3` as its executable.
+"""
+
+import posixpath
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from agent.platforms.base import Process
+from agent.wire.bounds import Entries, Text
+from agent.wire.profile import Profile
+
+_INTERPRETER = re.compile(
+    r"(python|pypy|perl|ruby|node|nodejs|java|javaw|mono|php|lua|tclsh|wish|pwsh"
+    r"|sh|bash|dash|zsh|ksh|busybox)w?[\d.]*(\.exe)?",
+    re.IGNORECASE,
+)
+_NO_SCRIPT = frozenset({"-c", "-m", "-e"})
+_WITH_VALUE = frozenset({"-X", "-W", "-cp", "-classpath", "--class-path", "-r", "-o"})
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Some programs of one installed app: the folder it is in, and their names."""
+
+    folder: Annotated[str, Text(400)]
+    names: Annotated[tuple[Annotated[str, Text(400)], ...], Entries(200)]
+
+    def include(self, process: Process) -> bool:
+        """True when the process is one of these programs."""
+        return self.name_of(process) != ""
+
+    def name_of(self, process: Process) -> str:
+        """Return which of the names the process is, "" when it is none."""
+        files = [_slashes(file) for file in (process.exe, _script(process)) if file]
+        return next((n for n in self.names if any(self._is(n, file) for file in files)), "")
+
+    def _is(self, name: str, file: str) -> bool:
+        wanted = _slashes(name)
+        if "/" not in wanted:
+            return posixpath.basename(file) == wanted
+        return file == posixpath.normpath(posixpath.join(_slashes(self.folder), wanted))
+
+
+def all_programs(profile: Profile, folder: Path) -> Programs:
+    """Return everything a cordon keeps closed: app, service manager and updater."""
+    names = profile.app.programs + profile.service_manager.programs + profile.updater_programs
+    return _programs(folder, names)
+
+
+def app_programs(profile: Profile, folder: Path) -> Programs:
+    """Return the app's own programs."""
+    return _programs(folder, profile.app.programs)
+
+
+def service_manager_programs(profile: Profile, folder: Path) -> Programs:
+    """Return the programs of the app's service manager."""
+    return _programs(folder, profile.service_manager.programs)
+
+
+def _programs(folder: Path, names: tuple[str, ...]) -> Programs:
+    return Programs(str(folder.resolve()), tuple(dict.fromkeys(names)))
+
+
+def _script(process: Process) -> str:
+    """Return the script an interpreter runs, as an absolute path where that can be known."""
+    if not _INTERPRETER.fullmatch(posixpath.basename(_slashes(process.exe))):
+        return ""
+    script = _script_argument(process.argv[1:])
+    return posixpath.normpath(posixpath.join(_slashes(process.cwd), script)) if script else ""
+
+
+def _script_argument(arguments: tuple[str, ...]) -> str:
+    words = iter(arguments)
+    for word in words:
+        if word in _NO_SCRIPT:
+            return ""
+        if word in _WITH_VALUE:
+            next(words, "")
+        elif not word.startswith("-"):
+            return _slashes(word)
+    return ""
+
+
+def _slashes(path: str) -> str:
+    return path.replace("\\", "/")
