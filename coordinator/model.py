@@ -73,6 +73,7 @@ class PlannedHost:
     package: Target
     estimate_seconds: Seconds
     reason: Sentence = ""
+    visited: bool = True  # False = held: its app is kept closed, it is not updated
 
 
 @dataclass(frozen=True, slots=True)

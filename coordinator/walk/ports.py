@@ -5,7 +5,7 @@ what an agent, a person or a link did, and gives the same value again when the w
 Tests, and later rehearsals, implement the same protocol.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Protocol
@@ -15,6 +15,7 @@ from agent.wire.contract import (
     CordonMode,
     Direction,
     Finding,
+    Name,
     Refusal,
     Seconds,
     Sentence,
@@ -78,8 +79,9 @@ class Command:
 
     number: Annotated[int, Whole(1, 2**53)]
     verb: Verb
-    host: str = ""
-    by: str = ""
+    host: str = ""  # "" = whichever host the walk is asking about
+    by: Name = ""
+    until: Moment = 0.0  # with RESUME: a later deadline the operator takes upon himself
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,9 @@ class Port(Protocol):
         """Have one host take a step; returns when it has ended or has long been silent."""
 
     def take_all(
-        self, hosts: Sequence[str], step: StepName, direction: Direction, attempt: int
+        self, attempts: Mapping[str, int], step: StepName, direction: Direction
     ) -> list[Outcome]:
-        """Have every host take the same step at the same time; one outcome a host."""
+        """Have each host take the same step, at the same time; `attempts` by host."""
 
     def confirm(self, hosts: Sequence[str], mode: CordonMode) -> list[SightOf]:
         """Put or renew the cordon on each host and return what each one saw."""

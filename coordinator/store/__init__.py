@@ -1,0 +1,1 @@
+"""What the coordinator remembers, as people see it: the only home of SQLAlchemy and Alembic."""

@@ -1,0 +1,128 @@
+"""Opens the database: one daemon a database, WAL, migrated, never from a newer version.
+
+DatabaseError
+├── DatabaseBusy      another daemon holds it, or it is locked
+├── DatabaseNewer     made by a newer release: update the program first
+└── DatabaseBroken    not a database, or not readable
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_SECONDS = 30
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the text says why and what to do."""
+
+
+class DatabaseBusy(DatabaseError):  # noqa: N818
+    """Another daemon works on it, or something holds it locked."""
+
+
+class DatabaseNewer(DatabaseError):  # noqa: N818
+    """It was made by a newer release of Roundsman."""
+
+
+class DatabaseBroken(DatabaseError):  # noqa: N818
+    """It cannot be read as a database."""
+
+
+class DatabaseLock:
+    """Held by the one daemon of a database; let go when the process ends, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+
+    def take(self) -> None:
+        """Take the lock, or raise `DatabaseBusy` naming who holds it."""
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._fd, 20, 0).decode(errors="replace").strip()
+            os.close(self._fd)
+            raise DatabaseBusy(
+                f"cannot serve: process {holder or 'unknown'} already serves this database "
+                f"({self._path.parent}). Stop that one first; two would give orders at once"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        """Let it go."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def open_database(url: str, *, busy_seconds: float = _BUSY_SECONDS) -> Engine:
+    """Return an engine on a database that is migrated and of this release."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine, busy_seconds)
+    try:
+        with engine.begin() as connection:
+            _migrate(connection)
+    except OperationalError as error:
+        engine.dispose()
+        raise DatabaseBusy(
+            f"cannot open the database: {error.orig}. Close the program that holds it, "
+            "or check the disk, then try again"
+        ) from None
+    except DBAPIError as error:
+        engine.dispose()
+        raise DatabaseBroken(
+            f"cannot read the database: {error.orig}. Put back a copy from your backup"
+        ) from None
+    except DatabaseError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _tune_sqlite(engine: Engine, busy_seconds: float) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we begin transactions ourselves, below
+        connection.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
+        connection.execute("PRAGMA journal_mode=WAL")  # else one slow reader stalls everybody
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        # a deferred transaction that turns into a writer later fails at once as "locked"
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    found = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory.from_config(config)
+    known = {r.revision for r in scripts.walk_revisions()}
+    if found is not None and found not in known:
+        raise DatabaseNewer(
+            f"cannot use this database: it was made by a newer release (schema {found}). "
+            "Update Roundsman on this machine, or put back the database of this release"
+        )
+    if found not in {r.revision for r in scripts.get_revisions("heads")}:
+        command.upgrade(config, "head")
+
+
+def reader(engine: Engine) -> Engine:
+    """Return the same engine for work that only reads: it never waits for a writer."""
+    return engine.execution_options(reads=True)

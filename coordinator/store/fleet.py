@@ -1,0 +1,195 @@
+"""Hosts and their cordons, operators, audit, packages: the rest of what is remembered."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
+
+from agent.wire.contract import CordonMode
+from coordinator.model import Host, HostStanding
+from coordinator.store.database import reader
+from coordinator.store.rows import AuditRow, CordonRow, OperatorRow, PackageRow
+from coordinator.store.tables import audit, cordon, host, operator, package
+
+
+class Fleet:
+    """Which hosts there are, and what cordon each is to have."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._reads = reader(engine)
+        self._clock = clock
+
+    def hosts(self, group: str = "", site: str = "") -> list[Host]:
+        """Return the hosts, by site, group, order and name; revoked ones too."""
+        query = select(host).order_by(host.c.site, host.c.grp, host.c.ord, host.c.name)
+        if group:
+            query = query.where(host.c.grp == group)
+        if site:
+            query = query.where(host.c.site == site)
+        with self._reads.connect() as c:
+            return [_host(row) for row in c.execute(query).mappings()]
+
+    def host(self, key: str) -> Host | None:
+        """Return a host by id, or by name (the one that is not revoked first)."""
+        found = [h for h in self.hosts() if key in {h.id, h.name} or h.name == key.upper()]
+        found.sort(key=lambda h: h.standing is HostStanding.REVOKED)
+        return found[0] if found else None
+
+    def put_host(self, item: Host, serial: str = "") -> None:
+        """Add a host, or change everything about it but its id."""
+        values: dict[str, Any] = {
+            "name": item.name, "site": item.site, "grp": item.group, "role": item.role,
+            "ord": item.order, "standing": item.standing.value, "reason": item.reason,
+        }  # fmt: skip
+        if serial:
+            values["serial"] = serial
+        new = {"id": item.id, "enrolled_at": self._clock()} | values
+        statement = upsert_sqlite(host).values(new)
+        with self._engine.begin() as c:
+            c.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+
+    def set_standing(self, host_id: str, standing: HostStanding, reason: str = "") -> None:
+        """Hold, release or revoke a host."""
+        values = {"standing": standing.value, "reason": reason}
+        with self._engine.begin() as c:
+            c.execute(update(host).where(host.c.id == host_id).values(values))
+
+    def refused(self) -> set[str]:
+        """Return the ids whose certificates are no longer honored."""
+        query = select(host.c.id).where(host.c.standing == HostStanding.REVOKED.value)
+        with self._reads.connect() as c:
+            return set(c.scalars(query))
+
+    # -- cordons -------------------------------------------------------------------------
+
+    def cordons(self) -> dict[str, CordonRow]:
+        """Return which hosts are to be cordoned, and how."""
+        with self._reads.connect() as c:
+            rows = c.execute(select(cordon)).mappings()
+            return {row["host"]: _cordon(row) for row in rows}
+
+    def want_cordon(self, hosts: Sequence[str], rollout: str, mode: CordonMode) -> None:
+        """Write that these hosts are to be cordoned; one opened on the spot gets a new seal."""
+        with self._engine.begin() as c:
+            known = {r["host"]: r for r in c.execute(select(cordon)).mappings()}
+            for host_id in hosts:
+                row = known.get(host_id)
+                values: dict[str, Any] = {"rollout": rollout, "mode": mode.value}
+                if row is None or row["rollout"] != rollout:
+                    values |= {"seal": 0, "opened": 0, "confirmed_at": 0.0}
+                elif row["opened"]:
+                    values |= {"seal": row["seal"] + 1, "opened": 0, "confirmed_at": 0.0}
+                statement = upsert_sqlite(cordon).values({"host": host_id} | values)
+                c.execute(statement.on_conflict_do_update(index_elements=["host"], set_=values))
+
+    def note_opened(self, host_id: str) -> None:
+        """Write that a host's cordon was ended on the spot."""
+        with self._engine.begin() as c:
+            where = cordon.c.host == host_id
+            c.execute(update(cordon).where(where).values(opened=1, confirmed_at=0.0))
+
+    def want_open(self, hosts: Sequence[str]) -> None:
+        """Write that these hosts are to be uncordoned."""
+        values = {"mode": CordonMode.NONE.value, "confirmed_at": 0.0}
+        with self._engine.begin() as c:
+            c.execute(update(cordon).where(cordon.c.host.in_(hosts)).values(values))
+
+    def forget_cordons(self, hosts: Sequence[str]) -> None:
+        """Forget the cordons of hosts that have confirmed that they are open."""
+        with self._engine.begin() as c:
+            where = cordon.c.host.in_(hosts) & (cordon.c.mode == CordonMode.NONE.value)
+            c.execute(delete(cordon).where(where))
+
+
+class People:
+    """Operators, and what they did."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._reads = reader(engine)
+        self._clock = clock
+
+    def put_operator(self, name: str, role: str, token_hash: str) -> None:
+        """Add an operator, or give one a new token."""
+        values = {"role": role, "token_hash": token_hash, "made_at": self._clock()}
+        statement = upsert_sqlite(operator).values({"name": name} | values)
+        with self._engine.begin() as c:
+            c.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+    def operator_by_token(self, token_hash: str) -> OperatorRow | None:
+        """Return whose token it is."""
+        query = select(operator).where(operator.c.token_hash == token_hash)
+        with self._reads.connect() as c:
+            row = c.execute(query).mappings().first()
+        return None if row is None else OperatorRow(row["name"], row["role"])
+
+    def note(self, who: str, what: str, detail: str = "") -> None:
+        """Write one line of the audit trail."""
+        values = {"at": self._clock(), "who": who, "what": what, "detail": detail[:2000]}
+        with self._engine.begin() as c:
+            c.execute(insert(audit).values(values))
+
+    def trail(self, most: int = 200) -> list[AuditRow]:
+        """Return the last lines of the audit trail, newest first."""
+        query = select(audit).order_by(audit.c.number.desc()).limit(most)
+        with self._reads.connect() as c:
+            return [AuditRow(**row) for row in c.execute(query).mappings()]
+
+
+class Catalogue:
+    """The packages that were added, and whether each is signed yet."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._reads = reader(engine)
+        self._clock = clock
+
+    def put_package(self, row: PackageRow) -> None:
+        """Add a package, or replace the one of the same target name."""
+        values: dict[str, Any] = {
+            "sha256": row.sha256, "app": row.app, "version": row.version, "role": row.role,
+            "system": row.system, "size": row.size, "added_by": row.added_by, "at": row.at,
+            "state": "signed" if row.signed else "unsigned",
+        }  # fmt: skip
+        statement = upsert_sqlite(package).values({"target": row.target} | values)
+        with self._engine.begin() as c:
+            c.execute(statement.on_conflict_do_update(index_elements=["target"], set_=values))
+
+    def packages(self, app: str = "", version: str = "") -> list[PackageRow]:
+        """Return the packages, newest first."""
+        query = select(package).order_by(package.c.at.desc())
+        if app:
+            query = query.where(package.c.app == app)
+        if version:
+            query = query.where(package.c.version == version)
+        with self._reads.connect() as c:
+            return [_package(row) for row in c.execute(query).mappings()]
+
+    def mark_signed(self, targets: Sequence[str]) -> None:
+        """Write that these targets are in the signed metadata."""
+        with self._engine.begin() as c:
+            c.execute(update(package).where(package.c.target.in_(targets)).values(state="signed"))
+
+
+def _host(row: RowMapping) -> Host:
+    return Host(
+        row["id"], row["name"], row["site"], row["grp"], row["role"], row["ord"],
+        HostStanding(row["standing"]), row["reason"],
+    )  # fmt: skip
+
+
+def _cordon(row: RowMapping) -> CordonRow:
+    return CordonRow(
+        row["host"], row["rollout"], CordonMode(row["mode"]), row["seal"],
+        bool(row["opened"]), row["confirmed_at"],
+    )  # fmt: skip
+
+
+def _package(row: RowMapping) -> PackageRow:
+    return PackageRow(
+        row["target"], row["sha256"], row["app"], row["version"], row["role"], row["system"],
+        row["size"], row["state"] == "signed", row["added_by"], row["at"],
+    )  # fmt: skip

@@ -1,0 +1,121 @@
+"""What the store hands out: rows as frozen dataclasses, for people and for the daemon."""
+
+from dataclasses import dataclass
+
+from agent.wire.contract import CordonMode, Direction, Finding, StepName
+from coordinator.model import Plan
+from coordinator.walk.states import HostState, RolloutState
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRow:
+    """Where one rollout stands."""
+
+    id: str
+    number: int  # shown as r12
+    plan: Plan
+    state: RolloutState
+    detail: str
+    mend: str
+    since: float
+    epoch: int
+    started_by: str
+    started: float
+    ended: float | None
+
+    @property
+    def label(self) -> str:
+        """The name people use for it."""
+        return f"r{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """Where one host stands in a rollout."""
+
+    host: str
+    place: int
+    state: HostState
+    detail: str
+    since: float
+    began: float | None  # its turn came
+    ended: float | None  # updated, rolled back or skipped
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One step of one host, in one direction, as far as the coordinator has heard."""
+
+    step_id: str
+    host: str
+    step: StepName
+    direction: Direction
+    attempt: int
+    state: str  # a StepState, or "unknown"
+    started: float
+    ended: float | None
+    bytes_done: int
+    bytes_total: int
+    detail: str
+    facts: dict[str, str]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CordonRow:
+    """What cordon a host is to have, and when it was last confirmed."""
+
+    host: str
+    rollout: str
+    mode: CordonMode
+    seal: int  # how many one-time codes have been used up
+    opened: bool  # opened on the spot: not sealed again until an operator says so
+    confirmed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewsRow:
+    """One line of a rollout's history."""
+
+    number: int
+    at: float
+    state: str
+    host: str
+    host_state: str
+    detail: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRow:
+    """One package known to the coordinator, signed or not yet."""
+
+    target: str
+    sha256: str
+    app: str
+    version: str
+    role: str
+    system: str
+    size: int
+    signed: bool
+    added_by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRow:
+    """One person (or program) who may speak to the coordinator."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who did what, when."""
+
+    number: int
+    at: float
+    who: str
+    what: str
+    detail: str

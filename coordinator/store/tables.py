@@ -1,0 +1,183 @@
+"""The domain tables. Times are seconds since 1970; structured values are JSON text.
+
+The engine keeps its own tables beside these, in the same database: theirs say where to resume,
+ours are what people see.
+"""
+
+from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+metadata = MetaData()
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+host = Table(
+    "host",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, index=True),
+    Column("site", String, nullable=False),
+    Column("grp", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("ord", Integer, nullable=False),
+    Column("standing", String, nullable=False),
+    Column("reason", String, nullable=False, default=""),
+    Column("serial", String, nullable=False, default=""),
+    Column("enrolled_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False, default=0.0),
+)
+
+enrol_token = Table(
+    "enrol_token",
+    metadata,
+    Column("hash", String, primary_key=True),
+    Column("data", Text, nullable=False),
+    Column("uses_left", Integer, nullable=False),
+    Column("expires", Float, nullable=False),
+)
+
+enrol_request = Table(
+    "enrol_request",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+operator = Table(
+    "operator",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("token_hash", String, nullable=False, unique=True),
+    Column("made_at", Float, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("who", String, nullable=False),
+    Column("what", String, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+package = Table(
+    "package",
+    metadata,
+    Column("target", String, primary_key=True),
+    Column("sha256", String, nullable=False),
+    Column("app", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("system", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("added_by", String, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    Column("at", Float, nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+rollout = Table(
+    "rollout",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    Column("app", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("site", String, nullable=False),
+    Column("grp", String, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("detail", String, nullable=False, default=""),
+    Column("mend", String, nullable=False, default=""),
+    Column("since", Float, nullable=False),
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("started_by", String, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("ended", Float),
+)
+
+visit = Table(
+    "visit",
+    metadata,
+    Column("rollout", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("detail", String, nullable=False, default=""),
+    Column("since", Float, nullable=False),
+    Column("began", Float),
+    Column("ended", Float),
+)
+
+step_run = Table(
+    "step_run",
+    metadata,
+    Column("step_id", String, primary_key=True),
+    Column("direction", String, primary_key=True),
+    Column("rollout", String, nullable=False, index=True),
+    Column("host", String, nullable=False),
+    Column("step", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("ended", Float),
+    Column("bytes_done", Integer, nullable=False, default=0),
+    Column("bytes_total", Integer, nullable=False, default=0),
+    Column("detail", String, nullable=False, default=""),
+    Column("facts", Text, nullable=False, default="{}"),
+    Column("findings", Text, nullable=False, default="[]"),
+)
+
+command = Table(
+    "command",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("rollout", String, nullable=False, index=True),
+    Column("verb", String, nullable=False),
+    Column("host", String, nullable=False, default=""),
+    Column("said_by", String, nullable=False, default=""),
+    Column("until", Float, nullable=False, default=0.0),
+    Column("at", Float, nullable=False),
+)
+
+cordon = Table(
+    "cordon",
+    metadata,
+    Column("host", String, primary_key=True),
+    Column("rollout", String, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("seal", Integer, nullable=False, default=0),  # counts the codes used up
+    Column("opened", Integer, nullable=False, default=0),  # 1 = opened on the spot
+    Column("confirmed_at", Float, nullable=False, default=0.0),
+)
+
+news = Table(
+    "news",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("rollout", String, nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("state", String, nullable=False),
+    Column("host", String, nullable=False, default=""),
+    Column("host_state", String, nullable=False, default=""),
+    Column("detail", String, nullable=False, default=""),
+    Column("mend", String, nullable=False, default=""),
+    UniqueConstraint("rollout", "number"),
+)

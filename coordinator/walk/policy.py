@@ -1,0 +1,99 @@
+"""The decisions of the walk, one function each. Pure: what is known goes in as values."""
+
+from collections.abc import Sequence
+
+from agent.wire.contract import LEASE_SECONDS, CordonMode, StepName
+from coordinator.walk.ports import SightOf
+
+PREPARE = (StepName.SURVEY, StepName.STAGE)
+"""Taken on all hosts at once, while people work on."""
+
+CLOSE = (StepName.DRAIN, StepName.STOP_SERVICE_MANAGER)
+"""Taken on all hosts at once: app and service manager are closed everywhere (row I4)."""
+
+VISIT = (
+    StepName.BACK_UP,
+    StepName.APPLY_RELEASE,
+    StepName.START_SERVICE_MANAGER,
+    StepName.CHECK_HEALTH,
+)
+"""Taken on one host at a time, all others confirmed closed."""
+
+CHANGES_A_HOST = frozenset({StepName.BACK_UP, StepName.APPLY_RELEASE})
+"""Before these every other host is asked afresh (invariant I2); what follows them is the same
+visit, which finishes."""
+
+WAY_BACK = (
+    StepName.CHECK_HEALTH,
+    StepName.START_SERVICE_MANAGER,
+    StepName.APPLY_RELEASE,
+    StepName.BACK_UP,
+)
+"""Undone in this order to bring one host back to its old release."""
+
+COMMIT = (
+    StepName.APPLY_RELEASE,
+    StepName.BACK_UP,
+    StepName.STAGE,
+    StepName.START_SERVICE_MANAGER,
+    StepName.CHECK_HEALTH,
+    StepName.DRAIN,
+    StepName.SURVEY,
+)
+"""Tidied on all updated hosts once the group is open again; the way back ends here."""
+
+WAY_BACK_SHARE = 0.5
+"""What a roll-back may take, as a share of a visit: no back-up and no soak in it."""
+
+
+def open_elsewhere(
+    sights: Sequence[SightOf], now: float, *, spared_is_open: bool
+) -> list[SightOf]:
+    """Return the hosts that are not confirmed closed at `now` (invariant I2).
+
+    A host out of sight counts as closed while the lease of its last confirmation lives,
+    counted from before that was asked for. With `spared_is_open` a service manager that the
+    agent itself started counts as open too.
+    """
+    return [s for s in sights if not _is_closed(s, now, spared_is_open=spared_is_open)]
+
+
+def _is_closed(of: SightOf, now: float, *, spared_is_open: bool) -> bool:
+    if of.sight is None:
+        return 0 < of.confirmed_at <= now < of.confirmed_at + LEASE_SECONDS
+    sight = of.sight
+    if sight.refusal is not None or sight.code_used or not sight.guarded:
+        return False
+    if sight.mode is not CordonMode.SEALED or sight.open:
+        return False
+    return not (spared_is_open and sight.spared)
+
+
+def visit_seconds(estimate: float, slowest: float) -> float:
+    """Return how long to allow for one visit, its way back included (invariant I3).
+
+    `slowest` is the slowest visit so far, 0 while there was none: then the estimate holds.
+    """
+    return (slowest or estimate) * (1 + WAY_BACK_SHARE)
+
+
+def fits(now: float, deadline: float, needed: float) -> bool:
+    """True when what is begun now and takes `needed` seconds ends before the deadline."""
+    return now + needed <= deadline
+
+
+def why_open(of: SightOf) -> str:
+    """Return, in an operator's words, why a host does not count as closed."""
+    sight = of.sight
+    if sight is None:
+        return of.detail or "cannot be seen"
+    if sight.code_used:
+        return "was opened on the spot, with its one-time code or by its administrator"
+    if sight.refusal is not None:
+        return sight.detail or f"refused the cordon: {sight.refusal}"
+    if sight.open:
+        who = ", ".join(sorted({f"{p.program} of {p.user or 'nobody'}" for p in sight.open}))
+        return f"still open: {who}"
+    if sight.spared:
+        return "its service manager is running"
+    return "its guard has not looked yet"
