@@ -1,0 +1,1 @@
+"""What may be installed: signed metadata, packages by their content, and how agents get them."""
