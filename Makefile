@@ -1,0 +1,46 @@
+# What a person types. `make demo` and `make test` need Debian with Python 3.11 or newer, nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+.PHONY: help venv demo test lint bench lock clean
+
+help:  ## show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+venv: $(READY)  ## make .venv from the lock file, when it or pyproject.toml has changed
+
+$(READY): requirements.lock pyproject.toml deploy/venv.sh
+	@PYTHON="$(PYTHON)" deploy/venv.sh $(VENV)
+	@touch $@
+
+demo: $(READY)  ## five workstations on this machine, a real application, a real rollout
+	@$(BIN)/roundsman demo $(DEMO)
+
+test: $(READY)  ## every test, with branch coverage
+	@rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest -n $(WORKERS) $(TESTS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --fail-under=90
+
+lint: $(READY)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## the figures that are promised, as a table and in build/bench.json
+	@mkdir -p build
+	@$(BIN)/python -m tests.bench
+
+lock:  ## choose the newest admissible packages and write requirements.lock
+	@PYTHON="$(PYTHON)" deploy/lock.sh
+
+clean:  ## forget everything that was made here
+	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find agent coordinator tests -name __pycache__ -type d -exec rm -rf {} +
