@@ -20,7 +20,7 @@ from agent.wire.contract import HostId, Name, Sentence, Sha256
 _PREFIX = "roundsman1."
 _LONGEST_TOKEN = 4000
 
-Address = Annotated[str, Text(260, r"(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")]
+Address = Annotated[str, Text(260, r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")]
 Secret = Annotated[str, Text(64, r"[A-Za-z0-9_-]{22,64}")]
 Base64 = Annotated[str, Text(8000, r"[A-Za-z0-9+/]+={0,2}")]
 
@@ -68,12 +68,20 @@ class RenewAsk:
 
 
 @dataclass(frozen=True, slots=True)
+class Coordinator:
+    """Where one coordinator is: for links (agents dial in) and for HTTPS."""
+
+    link: Address
+    https: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
     """The host is enrolled."""
 
     host_id: HostId
     certificate: Base64
-    links: Annotated[tuple[Address, ...], Entries(8)] = ()  # where agents dial in
+    coordinators: Annotated[tuple[Coordinator, ...], Entries(8)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +139,8 @@ def unwrap(text: str) -> str:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of "host:port". Raises `ValueError`."""
-    host, _, port = address.rpartition(":")
+    """Return host and port of "host:port" or "https://host:port". Raises `ValueError`."""
+    host, _, port = address.removeprefix("https://").rstrip("/").rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"{address!r} is no address: it is written host:port")
     return host.strip("[]"), int(port)

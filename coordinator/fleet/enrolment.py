@@ -17,6 +17,7 @@ from enum import StrEnum
 from agent.wire.codec import BadMessage
 from agent.wire.enrolment import (
     CollectAsk,
+    Coordinator,
     EnrolAnswer,
     EnrolAsk,
     Granted,
@@ -71,8 +72,7 @@ class EnrolmentRefused(Exception):  # noqa: N818 - reads better where it is caug
 class Directions:
     """What a token tells a host, and what a certificate tells it next."""
 
-    addresses: tuple[str, ...]  # HTTPS, "host:port"
-    links: tuple[str, ...]  # where agents dial in, "host:port"
+    coordinators: tuple[Coordinator, ...]
     root_sha256: str
     root_version: int = 1
 
@@ -102,7 +102,11 @@ class Enrolment:
         self._book.add_token(TokenRecord(_hash(secret), place, approval, uses, expires, made_by))
         to = self._directions()
         token = Token(
-            to.addresses, self._authority.fingerprint, to.root_sha256, secret, to.root_version
+            addresses=tuple(one.https for one in to.coordinators),
+            ca=self._authority.fingerprint,
+            root=to.root_sha256,
+            secret=secret,
+            root_version=to.root_version,
         )
         return write_token(token)
 
@@ -144,7 +148,7 @@ class Enrolment:
         except (BadRequest, BadMessage, ValueError) as error:
             raise EnrolmentRefused(Reason.BAD_REQUEST, f"cannot renew: {error}") from None
         self._book.renewed(host_id, serial_of(certificate))
-        return EnrolAnswer(Granted(host_id, wrap(certificate), self._directions().links))
+        return EnrolAnswer(Granted(host_id, wrap(certificate), self._directions().coordinators))
 
     def _check_tries(self, address: str) -> None:
         try:
@@ -233,8 +237,8 @@ class Enrolment:
             raise EnrolmentRefused(
                 Reason.NOT_APPROVED, f"an operator turned this host away: {request.reason}"
             )
-        links = self._directions().links
-        return EnrolAnswer(Granted(request.host_id, request.certificate, links))
+        coordinators = self._directions().coordinators
+        return EnrolAnswer(Granted(request.host_id, request.certificate, coordinators))
 
 
 def new_host_id(name: str, tail: Callable[[int], str] = secrets.token_hex) -> str:

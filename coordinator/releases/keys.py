@@ -1,0 +1,113 @@
+"""The keys that sign what may be installed, and signing itself, apart from everything else.
+
+The signing key signs the root and the list of targets. It is kept encrypted, in a folder of its
+own that need not be on the coordinator at all: `sign` works on bytes and a key file, on any
+machine. The online key signs snapshots and timestamps only; the daemon has it, unencrypted,
+and cannot make a release with it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from securesystemslib.signer import CryptoSigner
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Targets
+
+from agent.wire.atomic import write_whole
+
+SIGNING_KEY = "signing-key.pem"
+LEAST_PASSPHRASE = 12
+
+
+class KeyProblem(Exception):  # noqa: N818 - reads better where it is caught
+    """A key cannot be made, opened or used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedItem:
+    """One line of what is about to be signed."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+def make_signing_key(folder: Path, passphrase: str) -> CryptoSigner:
+    """Return the signing key of `folder`, opened; made there first when it has none.
+
+    Raises `KeyProblem` for a passphrase that is too short, or not that key's.
+    """
+    path = folder / SIGNING_KEY
+    if path.exists():
+        return open_signing_key(path, passphrase)
+    if len(passphrase) < LEAST_PASSPHRASE:
+        raise KeyProblem(
+            f"cannot make the signing key: a passphrase has at least {LEAST_PASSPHRASE} characters"
+        )
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = Ed25519PrivateKey.generate()
+    locked = serialization.BestAvailableEncryption(passphrase.encode())
+    write_whole(path, _pkcs8(key, locked))
+    return CryptoSigner(key)
+
+
+def open_signing_key(path: Path, passphrase: str) -> CryptoSigner:
+    """Return the key in `path`. Raises `KeyProblem`."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), passphrase.encode())
+    except OSError as error:
+        raise KeyProblem(f"cannot read the signing key {path}: {error.strerror}") from None
+    except TypeError:
+        raise KeyProblem(f"cannot use {path}: a signing key must be encrypted") from None
+    except ValueError:
+        raise KeyProblem(
+            f"cannot open the signing key {path}: the passphrase is wrong, or it is no key"
+        ) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyProblem(f"cannot use {path}: it is no Ed25519 key")
+    return CryptoSigner(key)
+
+
+def online_key(path: Path) -> CryptoSigner:
+    """Return the key in `path` (0600, for snapshots and timestamps); made when absent."""
+    if not path.exists():
+        write_whole(path, _pkcs8(Ed25519PrivateKey.generate(), serialization.NoEncryption()))
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyProblem(f"cannot use {path}: it is no Ed25519 key")
+    return CryptoSigner(key)
+
+
+def sign(unsigned: bytes, key_file: Path, passphrase: str) -> bytes:
+    """Return the list of targets, signed. Needs no repository.
+
+    Raises `KeyProblem` for another kind of file, a key that cannot be opened.
+    """
+    listed = _read_targets(unsigned)
+    listed.sign(open_signing_key(key_file, passphrase))
+    return listed.to_bytes()
+
+
+def describe(unsigned: bytes) -> list[SignedItem]:
+    """Return what signing would vouch for, by name. Raises `KeyProblem`."""
+    listed = _read_targets(unsigned).signed.targets
+    return [
+        SignedItem(name, target.hashes["sha256"], target.length)
+        for name, target in sorted(listed.items())
+    ]
+
+
+def _read_targets(raw: bytes) -> Metadata[Targets]:
+    try:
+        listed = Metadata[Targets].from_bytes(raw)
+    except RepositoryError:
+        raise KeyProblem("cannot sign: this is no list of targets") from None
+    if not isinstance(listed.signed, Targets):
+        raise KeyProblem(f"cannot sign: this is a {listed.signed.type}, not a list of targets")
+    return listed
+
+
+def _pkcs8(key: Ed25519PrivateKey, locked: serialization.KeySerializationEncryption) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
