@@ -1,0 +1,49 @@
+"""What is known of the links of each host, for people and for the daemon."""
+
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from agent.wire.contract import Hello
+from agent.wire.errors import LinkRefusal
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One host, as its links tell it; times are UTC."""
+
+    host_id: str
+    linked: bool = False
+    since: datetime | None = None  # of this link, or of the end of the last one
+    address: str = ""
+    last_heard: datetime | None = None
+    hello: Hello | None = None
+    refusal: LinkRefusal | None = None  # why the latest link was turned away
+    problem: str = ""  # the same in words
+    clone_address: str = ""  # where another machine with this host's certificate was seen
+    clone_seen: datetime | None = None
+
+
+class Standings:
+    """The standing of every host heard of; may be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, Standing] = {}
+
+    def of(self, host_id: str) -> Standing:
+        """Return a host's standing; an empty one when nothing is known."""
+        with self._lock:
+            return self._known.get(host_id, Standing(host_id))
+
+    def note(self, host_id: str, **facts: Any) -> None:
+        """Change some fields of a host's standing."""
+        with self._lock:
+            known = self._known.get(host_id, Standing(host_id))
+            self._known[host_id] = replace(known, **facts)
+
+    def all(self) -> dict[str, Standing]:
+        """Return every host's standing."""
+        with self._lock:
+            return dict(self._known)
