@@ -1,0 +1,188 @@
+"""Signed targets, verified; nothing else reaches a step. The one home of tuf on the agent.
+
+Only the root that this PC was enrolled with is trusted, and what that root leads to. Metadata
+that is expired, older than what was seen before, or not rightly signed is refused, whatever the
+link says. What was once verified is kept: while the coordinator cannot be asked, an undo or a
+recovery must still know how its app is closed (`kept`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.metadata import TargetFile
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+
+from agent.download import Download
+from agent.enrol import PINNED_ROOT
+from agent.steps.table import Refused, Work
+from agent.wire import places
+from agent.wire.atomic import write_whole
+from agent.wire.contract import Refusal, Target
+from agent.wire.https import Https
+from agent.wire.https_errors import BadAnswer, HttpsError, Unreachable
+from agent.wire.https_errors import Refused as HttpRefused
+from agent.wire.manifest import MOST_BYTES, Manifest, read_manifest
+from agent.wire.profile import Profile
+from agent.wire.profile_reader import read_profile
+
+FRESH_SECONDS = 900.0
+"""For how long a verified target is given again without asking the coordinator."""
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class KeptTargets:
+    """Targets that were verified on this PC before, by their content; never asks anybody."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, target: Target) -> bytes | None:
+        """Return the content, None when this target was never verified here."""
+        path = self._folder / target.sha256
+        entry = TargetFile(0, {"sha256": target.sha256}, target.name)
+        try:
+            raw = path.read_bytes()
+            entry.length = len(raw)
+            entry.verify_length_and_hashes(raw)
+        except (OSError, RepositoryError):
+            return None
+        return raw
+
+    def keep(self, target: Target, raw: bytes) -> None:
+        """Keep a content that was just verified."""
+        write_whole(self._folder / target.sha256, raw)
+
+
+class SignedPackages:
+    """Implements `agent.steps.table.Packages` over HTTPS; threads may share it."""
+
+    def __init__(
+        self, state: Path, host_id: str, https: Https, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Trust the root that enrolment left in `state`; everything else is fetched."""
+        self._folder = state / "tuf"
+        self._root = (state / PINNED_ROOT).read_bytes()
+        self._host_id = host_id
+        self._https = https
+        self._clock = clock
+        self._kept = KeptTargets(self._folder / "kept")
+        self._fresh: dict[Target, float] = {}
+        self._lock = threading.Lock()
+
+    def profile(self, target: Target) -> Profile:
+        """Return the verified profile. Raises `Refused` NOT_SIGNED."""
+        return _parsed(target, self._verified(target), _read_profile)
+
+    def manifest(self, target: Target) -> Manifest:
+        """Return the verified manifest of a package. Raises `Refused` NOT_SIGNED."""
+        return _parsed(target, self._verified(target), _read_manifest)
+
+    def kept_profile(self, target: Target) -> Profile | None:
+        """Return the profile if it was verified on this PC before, asking nobody.
+
+        For recovery at start and for a seal that outlives a reboot; never for a new order.
+        """
+        raw = self._kept.read(target)
+        return None if raw is None else _parsed(target, raw, _read_profile)
+
+    def fetch(self, manifest: Manifest, ticket: str, work: Work) -> Path:
+        """Return the package's content, downloaded or resumed and verified, as one file.
+
+        Raises `Refused` PACKAGE_ABSENT, PACKAGE_MISMATCH or DISK_FULL; reports bytes through
+        `work`. What has come so far is kept when the line is cut.
+        """
+        headers = {places.TICKET_HEADER: ticket, places.HOST_HEADER: self._host_id}
+        return Download(manifest, self._https, headers, work).run()
+
+    def _verified(self, target: Target) -> bytes:
+        with self._lock:
+            raw = self._kept.read(target)
+            if raw is not None and self._clock() < self._fresh.get(target, float("-inf")):
+                return raw
+            raw = self._ask(target, raw)
+            self._fresh[target] = self._clock() + FRESH_SECONDS
+            return raw
+
+    def _ask(self, target: Target, kept: bytes | None) -> bytes:
+        try:
+            entry = self._entry(target)
+            return kept if kept is not None else self._get(target, entry)
+        except DownloadHTTPError as error:
+            raise _not_signed(target, f"the coordinator lacks a part of it ({error})") from None
+        except (DownloadError, Unreachable) as error:
+            if kept is None:
+                raise _not_signed(target, f"the coordinator cannot be asked: {error}") from None
+            _log.warning("signed metadata not asked", extra={"target": target.name})
+            return kept
+        except (RepositoryError, HttpsError, OSError) as error:
+            raise _not_signed(target, str(error)) from None
+
+    def _entry(self, target: Target) -> TargetFile:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        updater = Updater(
+            metadata_dir=str(self._folder),
+            metadata_base_url=places.METADATA,
+            fetcher=_Fetcher(self._https),
+            config=UpdaterConfig(prefix_targets_with_hash=True),
+            bootstrap=self._root,
+        )
+        entry = updater.get_targetinfo(target.name)
+        if entry is None or entry.hashes.get("sha256") != target.sha256:
+            raise RepositoryError("the signed list does not name it with this content")
+        return entry
+
+    def _get(self, target: Target, entry: TargetFile) -> bytes:
+        if entry.length > MOST_BYTES:
+            raise RepositoryError(f"it is larger than {MOST_BYTES} bytes")
+        path = places.TARGETS + entry.get_prefixed_paths()[0]
+        raw = self._https.get_bytes(path, entry.length)
+        entry.verify_length_and_hashes(raw)
+        self._kept.keep(target, raw)
+        return raw
+
+
+class _Fetcher(FetcherInterface):
+    """Gives tuf our pinned HTTPS; bodies stay in memory, within the length tuf allows."""
+
+    def __init__(self, https: Https) -> None:
+        self._https = https
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        raise NotImplementedError(url)  # download_bytes below is all that is used
+
+    def download_bytes(self, url: str, max_length: int) -> bytes:
+        """Return the body at `url`. Raises tuf's `DownloadError`s."""
+        try:
+            return self._https.get_bytes(url, max_length)
+        except HttpRefused as error:
+            raise DownloadHTTPError(str(error), error.status) from None
+        except BadAnswer as error:
+            raise RepositoryError(str(error)) from None
+        except HttpsError as error:
+            raise DownloadError(str(error)) from None
+
+
+def _read_profile(target: Target, raw: bytes) -> Profile:
+    return read_profile(raw.decode("utf-8"), target.name)
+
+
+def _read_manifest(_target: Target, raw: bytes) -> Manifest:
+    return read_manifest(raw)
+
+
+def _parsed(target: Target, raw: bytes, read: Callable[[Target, bytes], T]) -> T:
+    try:
+        return read(target, raw)
+    except ValueError as error:
+        raise _not_signed(target, f"it is signed, but cannot be read here: {error}") from None
+
+
+def _not_signed(target: Target, why: str) -> Refused:
+    return Refused(Refusal.NOT_SIGNED, f"cannot accept {target.name}: {why}"[:500])
