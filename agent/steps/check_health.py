@@ -1,0 +1,99 @@
+"""Confirms that the app is back: versions, service manager, port, page, and all of it for a while.
+
+On disk both versions must be the new one: an app that is new with a service manager that is old
+is the vendor's silent half-success.
+"""
+
+from collections.abc import Callable
+
+from agent.platforms.base import Process
+from agent.steps.probes import page, why_no_answer
+from agent.steps.service_manager import service_manager_processes, spare_started
+from agent.steps.table import Failed, Work
+from agent.steps.versions import app_version, fill, service_manager_version, version_in
+from agent.wire.profile import ServiceManagerKind
+
+_LOOK_SECONDS = 0.25
+
+
+def check_health(work: Work) -> None:
+    """Return when the new release has been well for the profile's soak time. Raises `Failed`."""
+    spare_started(work)
+    _check(_versions(work))
+    _until_well(work)
+    _soak(work)
+    work.fact("app_version", app_version(work))
+    work.fact("service_manager_version", service_manager_version(work))
+
+
+def _check(why: str) -> None:
+    if why:
+        raise Failed(f"cannot confirm that it is back: {why}")
+
+
+def _versions(work: Work) -> str:
+    wanted, app = work.params.version, app_version(work)
+    if app != wanted:
+        return f"the app says {app or 'nothing'}, not {wanted}"
+    manager = service_manager_version(work)
+    if work.profile.service_manager.version and manager != wanted:
+        return f"the service manager says {manager or 'nothing'}, not {wanted}"
+    return ""
+
+
+def _until_well(work: Work) -> None:
+    end = work.platform.clock() + work.profile.health.timeout_seconds
+    while why := _why_unwell(work):
+        if work.platform.clock() >= end:
+            _check(f"{why} (waited {work.profile.health.timeout_seconds:g} s)")
+        work.pause(_LOOK_SECONDS)
+
+
+def _soak(work: Work) -> None:
+    before = service_manager_processes(work)
+    end = work.platform.clock() + work.profile.health.soak_seconds
+    while work.platform.clock() < end:
+        work.pause(_LOOK_SECONDS)
+        _check(_why_not_the_same(work, before))
+    _check(_why_not_the_same(work, before) or _why_unwell(work))
+
+
+def _why_not_the_same(work: Work, before: list[Process]) -> str:
+    gone = [process for process in before if not work.platform.is_alive(process)]
+    return f"the service manager (pid {gone[0].pid}) did not stay up" if gone else ""
+
+
+def _why_unwell(work: Work) -> str:
+    return next((why for look in _LOOKS if (why := look(work))), "")
+
+
+def _service_manager(work: Work) -> str:
+    if work.profile.service_manager.kind is ServiceManagerKind.NONE:
+        return ""
+    return "" if service_manager_processes(work) else "the service manager does not run"
+
+
+def _port(work: Work) -> str:
+    text = work.profile.health.port
+    if not text:
+        return ""
+    filled = fill(text, work.installation.values)
+    if not filled.isdecimal() or not 0 < int(filled) < 65_536:
+        raise Failed(f'cannot ask port "{filled}": agent.toml must give a number')
+    return why_no_answer(int(filled))
+
+
+def _page(work: Work) -> str:
+    health = work.profile.health
+    if not health.http:
+        return ""
+    url = fill(health.http, work.installation.values)
+    try:
+        found = version_in(page(url), health.http_pattern)
+    except (OSError, ValueError) as error:
+        return f"{url} does not answer: {error}"
+    wanted = work.params.version
+    return "" if found == wanted else f"{url} says {found or 'no version'}, not {wanted}"
+
+
+_LOOKS: tuple[Callable[[Work], str], ...] = (_service_manager, _port, _page)

@@ -1,0 +1,71 @@
+"""How much room an update takes on this host's disks, and whether they have it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.steps.table import Work
+from agent.steps.tree import Item, items, matching, total_bytes
+from agent.wire.manifest import Manifest
+
+_SPARE = 1.1  # ten per cent more than is known to be needed
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one volume must take and what it has left, in bytes."""
+
+    folder: Path
+    needed: int
+    free: int
+
+    @property
+    def is_enough(self) -> bool:
+        """True when the volume can take it."""
+        return self.free >= self.needed
+
+    def shortage(self) -> str:
+        """Return a sentence with the figures."""
+        return (
+            f'cannot hold the update on the disk of "{self.folder}": it needs '
+            f"{_megabytes(self.needed)}, {_megabytes(self.free)} are free"
+        )
+
+
+def rooms(work: Work, live: list[Item], manifest: Manifest | None) -> list[Room]:
+    """Return one `Room` a volume: new release and kept files, backup and download.
+
+    What an earlier attempt has already written counts as there. `live` is the app's folder;
+    without a manifest the new release is taken to be as large as the old one.
+    """
+    app_need = _missing(work.folders.incoming, _release_bytes(work, live, manifest))
+    agent_need = _missing(work.folders.backup, total_bytes(to_back_up(work, live)))
+    agent_need += manifest.content_size if manifest else 0
+    app_disk, agent_disk = work.folders.incoming.parent, work.folders.backup.parent
+    if work.platform.same_volume(app_disk, agent_disk):
+        return [_room(work, app_disk, app_need + agent_need)]
+    return [_room(work, app_disk, app_need), _room(work, agent_disk, agent_need)]
+
+
+def to_back_up(work: Work, live: list[Item]) -> list[Item]:
+    """Return what the profile has backed up: all, unless it names patterns."""
+    if not work.profile.backup:
+        return live
+    return matching(live, work.profile.backup)
+
+
+def _release_bytes(work: Work, live: list[Item], manifest: Manifest | None) -> int:
+    keep = total_bytes(matching(live, work.profile.keep))
+    return keep + (manifest.unpacked_size if manifest else total_bytes(live))
+
+
+def _missing(folder: Path, needed: int) -> int:
+    there = total_bytes(items(folder)) if folder.is_dir() else 0
+    return max(0, needed - there)
+
+
+def _room(work: Work, folder: Path, needed: int) -> Room:
+    return Room(folder, int(needed * _SPARE), work.platform.free_bytes(folder))
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

@@ -1,0 +1,110 @@
+"""The table of steps: what is done, undone, tidied and recovered, one row a step."""
+
+import errno
+
+from agent.steps.apply_release import apply_release, delete_old, put_old_back, recover
+from agent.steps.back_up import back_up, keep_last
+from agent.steps.check_health import check_health
+from agent.steps.drain import drain
+from agent.steps.service_manager import give_back, spare_started, start, stop, stop_again
+from agent.steps.stage import stage, unstage
+from agent.steps.survey import survey
+from agent.steps.table import Failed, Handler, Lane, Refused, Step, Work
+from agent.wire.contract import Refusal, StepName
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+def explained(handler: Handler) -> Handler:
+    """Return the handler with what the system refused said in words, and the profile's help."""
+
+    def run(work: Work) -> None:
+        try:
+            handler(work)
+        except OSError as error:
+            raise Failed(_with_help(work, _sentence(error))) from error
+        except Failed as error:
+            raise Failed(_with_help(work, str(error))) from error
+
+    return run
+
+
+def app_untouched(handler: Handler) -> Handler:
+    """Return the handler of a step that changes nothing of the app: a full disk is a refusal."""
+
+    def run(work: Work) -> None:
+        try:
+            handler(work)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise Refused(Refusal.DISK_FULL, _sentence(error)) from error
+
+    return explained(run)
+
+
+def _sentence(error: OSError) -> str:
+    where = f' "{error.filename}"' if error.filename else ""
+    return f"cannot use{where or ' the disk'}: {error.strerror or error}"
+
+
+def _with_help(work: Work, text: str) -> str:
+    told = text[:300]
+    return f"{told}; {work.profile.help[:190]}" if work.profile.help else told
+
+
+_ROWS = (
+    Step(
+        StepName.SURVEY,
+        do=app_untouched(survey),
+        lane=Lane.BACKGROUND,
+        cancellable=True,
+    ),
+    Step(
+        StepName.STAGE,
+        do=app_untouched(stage),
+        undo=explained(unstage),
+        tidy=explained(unstage),
+        lane=Lane.BACKGROUND,
+        cancellable=True,
+    ),
+    Step(
+        StepName.DRAIN,
+        do=explained(drain),
+        cancellable=True,
+    ),
+    Step(
+        StepName.STOP_SERVICE_MANAGER,
+        do=explained(stop),
+        undo=explained(give_back),
+        tidy=explained(give_back),
+    ),
+    Step(
+        StepName.BACK_UP,
+        do=app_untouched(back_up),
+        tidy=explained(keep_last),
+        cancellable=True,
+    ),
+    Step(
+        StepName.APPLY_RELEASE,
+        do=explained(apply_release),
+        undo=explained(put_old_back),
+        tidy=explained(delete_old),
+        recover=explained(recover),
+    ),
+    Step(
+        StepName.START_SERVICE_MANAGER,
+        do=explained(start),
+        undo=explained(stop_again),
+        recover=explained(spare_started),
+    ),
+    Step(
+        StepName.CHECK_HEALTH,
+        do=explained(check_health),
+        recover=explained(spare_started),
+        cancellable=True,
+    ),
+)
+
+STEPS: dict[StepName, Step] = {row.name: row for row in _ROWS}
+"""Every step there is, in the order they are taken."""
