@@ -113,11 +113,13 @@ class Office:
 
 
 @contextmanager
-def office(ca: TestCa, options: HubOptions, limits: ListenerLimits = LIMITS) -> Iterator[Office]:
+def office(
+    ca: TestCa, options: HubOptions, limits: ListenerLimits = LIMITS, port: int = 0
+) -> Iterator[Office]:
     """Yield an open office; every thread of it has ended afterwards."""
     hub = Hub(options)
     context = make_context(Side.SERVER, ca.coordinator())
-    listener = Listener(("127.0.0.1", 0), context, hub.welcome, options.is_refused, limits)
+    listener = Listener(("127.0.0.1", port), context, hub.welcome, options.is_refused, limits)
     here = Office(hub, listener, ca, [])
     listener.start()
     hub.start()
