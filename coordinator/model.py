@@ -47,6 +47,15 @@ class Host:
     reason: Sentence = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SurveyOf:
+    """What one host said of itself; `problem` says why it could not be asked, "" when it was."""
+
+    facts: Annotated[dict[str, str], Entries(64, 40, 400)]
+    findings: Annotated[tuple[Finding, ...], Entries(1000)] = ()
+    problem: Sentence = ""
+
+
 class AfterRollBack(StrEnum):
     """What becomes of the walk once a failed host has been rolled back."""
 

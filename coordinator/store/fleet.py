@@ -1,21 +1,19 @@
-"""Hosts and their cordons, operators, audit, packages: the rest of what is remembered."""
+"""Hosts, operators, audit, packages: the rest of what is remembered."""
 
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, RowMapping, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 
-from agent.wire.contract import CordonMode
 from coordinator.model import Host, HostStanding
-from coordinator.store.database import reader
-from coordinator.store.rows import AuditRow, CordonRow, OperatorRow, PackageRow
-from coordinator.store.tables import audit, cordon, host, operator, package
+from coordinator.store.database import reader, upsert
+from coordinator.store.rows import AuditRow, OperatorRow, PackageRow
+from coordinator.store.tables import audit, host, operator, package
 
 
 class Fleet:
-    """Which hosts there are, and what cordon each is to have."""
+    """Which hosts there are."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
@@ -46,10 +44,11 @@ class Fleet:
         }  # fmt: skip
         if serial:
             values["serial"] = serial
-        new = {"id": item.id, "enrolled_at": self._clock()} | values
-        statement = upsert_sqlite(host).values(new)
         with self._engine.begin() as c:
-            c.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+            known = c.scalar(select(host.c.id).where(host.c.id == item.id))
+            if known is None:
+                values["enrolled_at"] = self._clock()
+            upsert(c, host, {"id": item.id}, values)
 
     def set_standing(self, host_id: str, standing: HostStanding, reason: str = "") -> None:
         """Hold, release or revoke a host."""
@@ -63,46 +62,6 @@ class Fleet:
         with self._reads.connect() as c:
             return set(c.scalars(query))
 
-    # -- cordons -------------------------------------------------------------------------
-
-    def cordons(self) -> dict[str, CordonRow]:
-        """Return which hosts are to be cordoned, and how."""
-        with self._reads.connect() as c:
-            rows = c.execute(select(cordon)).mappings()
-            return {row["host"]: _cordon(row) for row in rows}
-
-    def want_cordon(self, hosts: Sequence[str], rollout: str, mode: CordonMode) -> None:
-        """Write that these hosts are to be cordoned; one opened on the spot gets a new seal."""
-        with self._engine.begin() as c:
-            known = {r["host"]: r for r in c.execute(select(cordon)).mappings()}
-            for host_id in hosts:
-                row = known.get(host_id)
-                values: dict[str, Any] = {"rollout": rollout, "mode": mode.value}
-                if row is None or row["rollout"] != rollout:
-                    values |= {"seal": 0, "opened": 0, "confirmed_at": 0.0}
-                elif row["opened"]:
-                    values |= {"seal": row["seal"] + 1, "opened": 0, "confirmed_at": 0.0}
-                statement = upsert_sqlite(cordon).values({"host": host_id} | values)
-                c.execute(statement.on_conflict_do_update(index_elements=["host"], set_=values))
-
-    def note_opened(self, host_id: str) -> None:
-        """Write that a host's cordon was ended on the spot."""
-        with self._engine.begin() as c:
-            where = cordon.c.host == host_id
-            c.execute(update(cordon).where(where).values(opened=1, confirmed_at=0.0))
-
-    def want_open(self, hosts: Sequence[str]) -> None:
-        """Write that these hosts are to be uncordoned."""
-        values = {"mode": CordonMode.NONE.value, "confirmed_at": 0.0}
-        with self._engine.begin() as c:
-            c.execute(update(cordon).where(cordon.c.host.in_(hosts)).values(values))
-
-    def forget_cordons(self, hosts: Sequence[str]) -> None:
-        """Forget the cordons of hosts that have confirmed that they are open."""
-        with self._engine.begin() as c:
-            where = cordon.c.host.in_(hosts) & (cordon.c.mode == CordonMode.NONE.value)
-            c.execute(delete(cordon).where(where))
-
 
 class People:
     """Operators, and what they did."""
@@ -115,9 +74,8 @@ class People:
     def put_operator(self, name: str, role: str, token_hash: str) -> None:
         """Add an operator, or give one a new token."""
         values = {"role": role, "token_hash": token_hash, "made_at": self._clock()}
-        statement = upsert_sqlite(operator).values({"name": name} | values)
         with self._engine.begin() as c:
-            c.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+            upsert(c, operator, {"name": name}, values)
 
     def operator_by_token(self, token_hash: str) -> OperatorRow | None:
         """Return whose token it is."""
@@ -125,6 +83,17 @@ class People:
         with self._reads.connect() as c:
             row = c.execute(query).mappings().first()
         return None if row is None else OperatorRow(row["name"], row["role"])
+
+    def operators(self) -> list[OperatorRow]:
+        """Return everybody who may speak to the coordinator, by name."""
+        with self._reads.connect() as c:
+            rows = c.execute(select(operator).order_by(operator.c.name)).mappings()
+            return [OperatorRow(row["name"], row["role"]) for row in rows]
+
+    def drop_operator(self, name: str) -> bool:
+        """Take an operator's token away; False when there is no such operator."""
+        with self._engine.begin() as c:
+            return c.execute(delete(operator).where(operator.c.name == name)).rowcount > 0
 
     def note(self, who: str, what: str, detail: str = "") -> None:
         """Write one line of the audit trail."""
@@ -152,11 +121,10 @@ class Catalogue:
         values: dict[str, Any] = {
             "sha256": row.sha256, "app": row.app, "version": row.version, "role": row.role,
             "system": row.system, "size": row.size, "added_by": row.added_by, "at": row.at,
-            "state": "signed" if row.signed else "unsigned",
+            "state": "signed" if row.signed else "unsigned", "notes": row.notes,
         }  # fmt: skip
-        statement = upsert_sqlite(package).values({"target": row.target} | values)
         with self._engine.begin() as c:
-            c.execute(statement.on_conflict_do_update(index_elements=["target"], set_=values))
+            upsert(c, package, {"target": row.target}, values)
 
     def packages(self, app: str = "", version: str = "") -> list[PackageRow]:
         """Return the packages, newest first."""
@@ -181,15 +149,8 @@ def _host(row: RowMapping) -> Host:
     )  # fmt: skip
 
 
-def _cordon(row: RowMapping) -> CordonRow:
-    return CordonRow(
-        row["host"], row["rollout"], CordonMode(row["mode"]), row["seal"],
-        bool(row["opened"]), row["confirmed_at"],
-    )  # fmt: skip
-
-
 def _package(row: RowMapping) -> PackageRow:
     return PackageRow(
         row["target"], row["sha256"], row["app"], row["version"], row["role"], row["system"],
-        row["size"], row["state"] == "signed", row["added_by"], row["at"],
+        row["size"], row["state"] == "signed", row["added_by"], row["at"], row["notes"],
     )  # fmt: skip

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 
 from agent.wire.codec import decode, encode
 from agent.wire.contract import Direction, Finding, StepName, StepReport
 from coordinator.model import Plan
-from coordinator.store.database import reader
+from coordinator.store.database import reader, upsert
 from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
 from coordinator.store.tables import command, news, plan, rollout, setting, step_run, visit
 from coordinator.walk.ports import Command, News, Verb
@@ -122,7 +121,7 @@ class Rollouts:
         with self._engine.begin() as c:
             found = c.scalar(select(setting.c.value).where(setting.c.key == "epoch"))
             epoch = max(int(found or 0), least) + 1
-            _upsert(c, setting, {"key": "epoch"}, {"value": str(epoch)})
+            upsert(c, setting, {"key": "epoch"}, {"value": str(epoch)})
             if rollout_id:
                 c.execute(update(rollout).where(rollout.c.id == rollout_id).values(epoch=epoch))
         return epoch
@@ -253,11 +252,6 @@ class Rollouts:
         query = select(step_run).where(step_run.c.rollout == rollout_id)
         with self._reads.connect() as c:
             return [_step(r) for r in c.execute(query.order_by(step_run.c.started)).mappings()]
-
-
-def _upsert(c: Connection, table: Any, key: dict[str, Any], values: dict[str, Any]) -> None:
-    statement = upsert_sqlite(table).values(key | values)
-    c.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
 
 
 def _rollout(row: RowMapping) -> RolloutRow:

@@ -63,14 +63,15 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class CordonRow:
-    """What cordon a host is to have, and when it was last confirmed."""
+    """What cordon a host is to have, and the one-time code that ends it on the spot."""
 
     host: str
     rollout: str
-    mode: CordonMode
-    seal: int  # how many one-time codes have been used up
+    mode: CordonMode  # NONE = to be uncordoned, and not yet confirmed
+    code: str
+    salt: str
+    code_hash: str
     opened: bool  # opened on the spot: not sealed again until an operator says so
-    confirmed_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class PackageRow:
     signed: bool
     added_by: str
     at: float
+    notes: str = ""  # the vendor's, shown before anything is approved
 
 
 @dataclass(frozen=True, slots=True)

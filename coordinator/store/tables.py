@@ -47,6 +47,7 @@ enrol_request = Table(
     Column("name", String, nullable=False),
     Column("state", String, nullable=False),
     Column("at", Float, nullable=False),
+    Column("proof", String, nullable=False, index=True),
     Column("data", Text, nullable=False),
 )
 
@@ -82,6 +83,7 @@ package = Table(
     Column("state", String, nullable=False),
     Column("added_by", String, nullable=False),
     Column("at", Float, nullable=False),
+    Column("notes", Text, nullable=False, default=""),
 )
 
 plan = Table(
@@ -163,7 +165,9 @@ cordon = Table(
     Column("host", String, primary_key=True),
     Column("rollout", String, nullable=False),
     Column("mode", String, nullable=False),
-    Column("seal", Integer, nullable=False, default=0),  # counts the codes used up
+    Column("code", String, nullable=False),  # one-time; the host has its salted hash only
+    Column("salt", String, nullable=False),
+    Column("code_hash", String, nullable=False),
     Column("opened", Integer, nullable=False, default=0),  # 1 = opened on the spot
     Column("confirmed_at", Float, nullable=False, default=0.0),
 )

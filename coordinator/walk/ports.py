@@ -15,6 +15,7 @@ from agent.wire.contract import (
     CordonMode,
     Direction,
     Finding,
+    HostId,
     Name,
     Refusal,
     Seconds,
@@ -39,7 +40,7 @@ class Verdict(StrEnum):
 class Outcome:
     """What became of one step on one host."""
 
-    host: str
+    host: HostId
     verdict: Verdict
     refusal: Refusal | None = None
     detail: Sentence = ""
@@ -54,7 +55,7 @@ class SightOf:
     lease counted from it always ends before the agent's own.
     """
 
-    host: str
+    host: HostId
     sight: Sight | None
     confirmed_at: Moment = 0.0
     detail: Sentence = ""
@@ -79,7 +80,7 @@ class Command:
 
     number: Annotated[int, Whole(1, 2**53)]
     verb: Verb
-    host: str = ""  # "" = whichever host the walk is asking about
+    host: Name = ""  # "" = whichever host the walk is asking about
     by: Name = ""
     until: Moment = 0.0  # with RESUME: a later deadline the operator takes upon himself
 
@@ -91,7 +92,7 @@ class News:
     rollout: RolloutState
     detail: Sentence = ""
     mend: Sentence = ""  # the command that unblocks it, when it waits for somebody
-    host: str = ""
+    host: Name = ""
     state: HostState | None = None
     findings: Annotated[tuple[Finding, ...], Entries(50)] = ()
 

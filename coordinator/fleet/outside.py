@@ -1,0 +1,141 @@
+"""The walk's port on the real world: agents over links, the store, the clock, the operator.
+
+Nothing here is durable by itself; `coordinator.engine` makes each call one durable step. Every
+act is written before it is asked for and after it is known.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from agent.wire.contract import (
+    CordonMode,
+    Direction,
+    Fence,
+    StartOrder,
+    StepName,
+    StepParams,
+    StepReport,
+)
+from coordinator.fleet.keeper import Keeper
+from coordinator.fleet.stepper import Stepper
+from coordinator.model import Plan, PlannedHost
+from coordinator.store.rollouts import Rollouts
+from coordinator.walk.ports import Command, News, Outcome, SightOf
+
+_POOL = 200
+_LOOK_SECONDS = 0.2
+_WRITE_PROGRESS_SECONDS = 0.5
+
+Ticket = Callable[[str, StepParams], str]
+"""Makes what lets one agent fetch one package, by host id and parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What every rollout shares: the links, the store, the cordons, the fence."""
+
+    rollouts: Rollouts
+    keeper: Keeper
+    stepper: Stepper
+    fence: Callable[[], Fence]
+    ticket: Ticket
+
+
+class Outside:
+    """One rollout's port (`coordinator.walk.ports.Port`)."""
+
+    def __init__(self, plan: Plan, world: World) -> None:
+        self._plan = plan
+        self._world = world
+        self._planned: dict[str, PlannedHost] = {p.id: p for p in plan.hosts}
+
+    def take(self, host: str, step: StepName, direction: Direction, attempt: int) -> Outcome:
+        """Have one host take a step; returns when it has ended or has long been silent."""
+        if step is StepName.DRAIN and direction is Direction.DO:
+            self._world.keeper.renew_seal(host)
+        order = self._order(host, step, direction, attempt)
+        rollouts = self._world.rollouts
+        rollouts.begin_step(order.step_id, direction, attempt)
+        begun = time.monotonic()
+        verdict, report = self._world.stepper.take(
+            host, order, self._plan.silence_seconds, self._progress_writer()
+        )
+        findings = self._world.stepper.findings(host, report)
+        rollouts.end_step(report, verdict.value, findings)
+        return Outcome(host, verdict, report.refusal, report.detail, time.monotonic() - begun)
+
+    def take_all(
+        self, attempts: Mapping[str, int], step: StepName, direction: Direction
+    ) -> list[Outcome]:
+        """Have each host take the same step, at the same time."""
+        with ThreadPoolExecutor(min(len(attempts), _POOL) or 1, "take") as pool:
+            takes = [
+                pool.submit(self.take, host, step, direction, attempt)
+                for host, attempt in attempts.items()
+            ]
+            return [take.result() for take in takes]
+
+    def _order(self, host: str, step: StepName, direction: Direction, attempt: int) -> StartOrder:
+        plan = self._plan
+        draining = step is StepName.DRAIN
+        params = StepParams(
+            profile=plan.profile,
+            package=self._planned[host].package,
+            version=plan.version,
+            grace_seconds=plan.grace_seconds,
+            notice=plan.notice,
+            asked_by=plan.asked_by,
+        )
+        return StartOrder(
+            step_id=f"{plan.id}/{host}/{step}",
+            direction=direction,
+            attempt=attempt,
+            fence=self._world.fence(),
+            not_after=plan.step_seconds + (plan.grace_seconds if draining else 0),
+            params=params,
+            ticket=self._world.ticket(host, params) if step is StepName.STAGE else "",
+        )
+
+    def _progress_writer(self) -> Callable[[StepReport], None]:
+        written = 0.0
+
+        def write(report: StepReport) -> None:
+            nonlocal written
+            if report.bytes_total and time.monotonic() - written > _WRITE_PROGRESS_SECONDS:
+                written = time.monotonic()
+                self._world.rollouts.note_progress(
+                    report.step_id, report.direction, report.bytes_done, report.bytes_total
+                )
+
+        return write
+
+    def confirm(self, hosts: Sequence[str], mode: CordonMode) -> list[SightOf]:
+        """Put or renew the cordon on each host and return what each one saw."""
+        return self._world.keeper.confirm(hosts, self._plan.id, mode)
+
+    def uncordon(self, hosts: Sequence[str]) -> list[SightOf]:
+        """Let the app be opened again on each host."""
+        return self._world.keeper.uncordon(hosts)
+
+    def now(self) -> float:
+        """Return the time, seconds since 1970."""
+        return time.time()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._world.stepper.pause(seconds)
+
+    def safe_point(self, after: int, patience: float) -> Command | None:
+        """Return the operator's first command after number `after`, None without one."""
+        end = time.monotonic() + patience
+        while True:
+            command = self._world.rollouts.next_command(self._plan.id, after)
+            if command is not None or time.monotonic() >= end:
+                return command
+            self._world.stepper.pause(_LOOK_SECONDS)
+
+    def tell(self, news: News) -> None:
+        """Show people where things stand."""
+        self._world.rollouts.tell(self._plan.id, news)

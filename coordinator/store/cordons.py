@@ -1,0 +1,77 @@
+"""What cordon each host is to have: written before it is ordered, so that no restart forgets it.
+
+The daemon orders what is written here at every ping, also from a host that was off when the
+cordon was put on or lifted.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, delete, select, update
+
+from agent.wire.codes import hash_code, new_code, new_salt
+from agent.wire.contract import CordonMode
+from coordinator.store.database import reader, upsert
+from coordinator.store.rows import CordonRow
+from coordinator.store.tables import cordon
+
+
+class Cordons:
+    """The cordons that are wanted, by host."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reads = reader(engine)
+
+    def all(self) -> dict[str, CordonRow]:
+        """Return every host that is to be cordoned, or still to be uncordoned."""
+        with self._reads.connect() as c:
+            return {row["host"]: _row(row) for row in c.execute(select(cordon)).mappings()}
+
+    def want(self, hosts: Sequence[str], rollout: str, mode: CordonMode) -> None:
+        """Write that these hosts are to be cordoned for this rollout.
+
+        A host opened on the spot stays so written, with its code used up, until `renew`.
+        """
+        known = self.all()
+        fresh = {h: _fresh_code() for h in hosts if h not in known or known[h].rollout != rollout}
+        with self._engine.begin() as c:
+            for host in hosts:
+                values = {"rollout": rollout, "mode": mode.value} | fresh.get(host, {})
+                upsert(c, cordon, {"host": host}, values)
+
+    def renew(self, host: str) -> None:
+        """Give a host that was opened on the spot a new code, and so a new seal."""
+        values = _fresh_code()
+        with self._engine.begin() as c:
+            where = (cordon.c.host == host) & (cordon.c.opened == 1)
+            c.execute(update(cordon).where(where).values(values))
+
+    def note_opened(self, host: str) -> None:
+        """Write that a host's cordon was ended on the spot."""
+        with self._engine.begin() as c:
+            c.execute(update(cordon).where(cordon.c.host == host).values(opened=1))
+
+    def lift(self, hosts: Sequence[str]) -> None:
+        """Write that these hosts are to be uncordoned."""
+        with self._engine.begin() as c:
+            where = cordon.c.host.in_(hosts)
+            c.execute(update(cordon).where(where).values(mode=CordonMode.NONE.value))
+
+    def forget(self, host: str) -> None:
+        """Forget a host that has confirmed that it is open."""
+        with self._engine.begin() as c:
+            where = (cordon.c.host == host) & (cordon.c.mode == CordonMode.NONE.value)
+            c.execute(delete(cordon).where(where))
+
+
+def _fresh_code() -> dict[str, Any]:
+    code, salt = new_code(), new_salt()
+    return {"code": code, "salt": salt, "code_hash": hash_code(code, salt), "opened": 0}
+
+
+def _row(row: RowMapping) -> CordonRow:
+    return CordonRow(
+        row["host"], row["rollout"], CordonMode(row["mode"]), row["code"], row["salt"],
+        row["code_hash"], bool(row["opened"]),
+    )  # fmt: skip
