@@ -36,7 +36,7 @@ check_python
 say "making $folder with $("$python" -V)"
 # a half-made one is made again; one that works is brought up to date
 "$folder/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$folder"
-pip=("$folder/bin/python" -m pip --disable-pip-version-check --quiet)
+pip=("$folder/bin/python" -m pip --disable-pip-version-check --quiet --quiet)
 "${pip[@]}" install --require-hashes --requirement requirements.lock
 "${pip[@]}" install --no-deps --no-index --no-build-isolation --editable .
 say "$folder is ready"

@@ -1,0 +1,174 @@
+"""Notes what each host of the demo owns, and judges the disks after a rollout.
+
+usage: inspector.py note CONFIG NOTED      before the rollout
+       inspector.py check CONFIG NOTED     after it; prints the violations and what was found
+
+CONFIG is what `witness.py` describes. The inspector compares with the release's own zip and
+with what it noted: versions, every file of the app, every file that the host owns (content,
+mode, owner, time of change), each user's saved work, and what the service manager answers.
+"""
+
+import configparser
+import hashlib
+import json
+import sys
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_OWN = ("config", "prefs", "certs", "data")
+_GROWING = "data/*.txt"
+
+Json = dict[str, Any]
+
+
+def violation(kind: str, host: str, detail: str) -> Json:
+    """Return one thing that must not be, as it is printed."""
+    return {"kind": kind, "host": host, "other": "", "from": None, "to": None, "detail": detail}
+
+
+def note_host(folder: Path) -> Json:
+    """Return what identifies each file that an update must leave as it is."""
+    growing = set(folder.glob(_GROWING))
+    files = [f for own in _OWN for f in sorted((folder / own).rglob("*")) if f.is_file()]
+    return {str(f.relative_to(folder)): _identity(f) for f in files if f not in growing}
+
+
+def _identity(file: Path) -> list[object]:
+    facts = file.stat()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return [digest, oct(facts.st_mode), facts.st_uid, facts.st_gid, facts.st_mtime_ns]
+
+
+def judge_disk(host: Json, noted: Json, release: Path) -> Iterator[Json]:
+    """Yield what is wrong on one host's disk: version, content, what it owns."""
+    name, folder = host["name"], Path(host["folder"])
+    found = read_versions(folder)
+    for part in ("app", "service_manager"):
+        if found.get(part) != host["expected"]:
+            detail = f"{part} is {found.get(part)}, not {host['expected']}"
+            yield violation("version", name, detail)
+    for path, detail in _differences(noted, note_host(folder)):
+        yield violation("not-kept", name, f"{path}: {detail}")
+    for path, detail in _differences(_content_of(release), _content_in(folder)):
+        yield violation("content", name, f"{path}: {detail}")
+
+
+def read_versions(folder: Path) -> dict[str, str]:
+    """Return the versions that are installed, {} when nothing is."""
+    file = folder / "VERSION"
+    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _differences(wanted: Json, found: Json) -> Iterator[tuple[str, str]]:
+    for path in sorted(wanted.keys() | found.keys()):
+        if path not in found:
+            yield path, "is not there"
+        elif path not in wanted:
+            yield path, "was not there before"
+        elif wanted[path] != found[path]:
+            yield path, f"is {found[path]}, not {wanted[path]}"
+
+
+def _content_of(release: Path) -> Json:
+    with zipfile.ZipFile(release) as package:
+        names = package.namelist()
+        return {name: hashlib.sha256(package.read(name)).hexdigest() for name in names}
+
+
+def _content_in(folder: Path) -> Json:
+    files = (f for f in folder.rglob("*") if f.is_file())
+    paths = {str(f.relative_to(folder)): f for f in files}
+    return {
+        path: hashlib.sha256(file.read_bytes()).hexdigest()
+        for path, file in paths.items()
+        if path.split("/")[0] not in _OWN
+    }
+
+
+def judge_work(host: Json) -> Iterator[Json]:
+    """Yield each client that saved when it closed and whose work is not on the disk."""
+    evidence = Path(host["evidence"])
+    for line in evidence.read_text("utf-8").splitlines() if evidence.is_file() else []:
+        word, pid, _moment, _version, role, user = line.split()
+        if role == "client" and word == "close":
+            draft = Path(host["folder"]) / "data" / f"{user}.txt"
+            saved = draft.read_text("utf-8").splitlines() if draft.is_file() else []
+            if not any(entry.startswith(f"saved {pid} ") for entry in saved):
+                yield violation(
+                    "lost-work", host["name"], f"what {user} saved (pid {pid}) is lost"
+                )
+
+
+def judge_answer(host: Json) -> Iterator[Json]:
+    """Yield what is wrong about the service manager's answer; silence is right when closed."""
+    name, folder = host["name"], Path(host["folder"])
+    answer = _ask(folder)
+    if answer is None:
+        if host["running"]:
+            yield violation("not-back", name, "the service manager does not answer")
+    elif not host["running"]:
+        yield violation("not-closed", name, "the service manager answers")
+    else:
+        for key, wanted in _right_answer(folder, host["expected"]).items():
+            if answer.get(key) != wanted:
+                detail = f"the service manager's {key} is {answer.get(key)}, not {wanted}"
+                yield violation("not-back", name, detail)
+
+
+def _right_answer(folder: Path, version: str) -> Json:
+    preferences, certificate = sorted(folder.glob("prefs/*.json")), [folder / "certs/server.pem"]
+    digests = [
+        hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file()))
+        for files in (preferences, certificate)
+    ]
+    return {
+        "version": version,
+        "prefs": digests[0].hexdigest(),
+        "certificate": digests[1].hexdigest(),
+    }
+
+
+def _ask(folder: Path) -> Json | None:
+    ini = configparser.ConfigParser()
+    ini.read(folder / "config/app.ini", encoding="utf-8")
+    port = ini.get("app", "port", fallback="0")
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as reply:
+            answer: Json = json.load(reply)
+            return answer
+    except (OSError, ValueError):
+        return None
+
+
+def note(config: Json, noted_file: Path) -> int:
+    """Write down what every host owns."""
+    noted = {host["name"]: note_host(Path(host["folder"])) for host in config["hosts"]}
+    noted_file.write_text(json.dumps(noted, indent=1), "utf-8")
+    return 0
+
+
+def check(config: Json, noted_file: Path) -> int:
+    """Print the violations. Returns 1 when there are any."""
+    noted = json.loads(noted_file.read_text("utf-8"))
+    found: list[Json] = []
+    for host in config["hosts"]:
+        found += judge_disk(host, noted[host["name"]], Path(config["releases"][host["expected"]]))
+        found += [*judge_work(host), *judge_answer(host)]
+    versions = {host["name"]: read_versions(Path(host["folder"])) for host in config["hosts"]}
+    print(json.dumps({"violations": found, "versions": versions}))
+    return 1 if found else 0
+
+
+def main(verb: str, config_file: str, noted_file: str) -> int:
+    """Note or check. Returns the exit code."""
+    config = json.loads(Path(config_file).read_text("utf-8"))
+    verbs = {"note": note, "check": check}
+    return verbs[verb](config, Path(noted_file))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The house itself: who may import whom, and what the documents promise."""

@@ -1,0 +1,1 @@
+"""The stand-in application and its witness, as real processes."""
