@@ -161,9 +161,10 @@ class _Line:
         failures = 0
         while not self._stopping.is_set():
             ending = self._attempt()
-            failures = 0 if ending.calls else failures + 1
-            self._say_end(ending)
             refused = ending.refusal is not None
+            held = ending.calls > 1 and not refused  # past its hello
+            failures = 0 if held else failures + 1
+            self._say_end(ending)
             backoff = self._options.after_refusal if refused else self._options.after_loss
             self._awake.wait(backoff.draw(failures))
             self._awake.clear()
@@ -201,7 +202,8 @@ class _Line:
         if ending.refusal is None:
             self._say(LineState.LOST, None, ending.message)
             return
-        self._say(LineState.REFUSED, ending.refusal, f"{REFUSALS[ending.refusal]}")
+        message = f"{REFUSALS[ending.refusal]} ({ending.message})"
+        self._say(LineState.REFUSED, ending.refusal, message)
 
     def _say(
         self, state: LineState, refusal: LinkRefusal | None = None, message: str = ""

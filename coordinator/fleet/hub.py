@@ -20,6 +20,7 @@ from agent.wire.contract import Hello
 from agent.wire.errors import LinkBusy, LinkError, LinkLost, LinkRefusal, LinkRefused
 from agent.wire.link import AgentLink
 from agent.wire.tls import Identity
+from coordinator.fleet.defects import log_defect
 from coordinator.fleet.greeting import greet, is_same_machine
 from coordinator.fleet.standing import Standing, Standings
 
@@ -46,7 +47,8 @@ class HubOptions:
     """What a hub is told; seconds unless said otherwise.
 
     Attributes:
-        is_refused: true for an identity that was revoked; asked before every call.
+        is_refused: true for an identity that was revoked; asked before every call, so it should
+            look into memory, and must not raise.
         on_ping: what to say to a host instead of a bare ping; () for the ping. Called right
             before it is said, in a thread of the hub.
         on_answer: hears the host's answer to such an order, or the `LinkError`.
@@ -98,7 +100,7 @@ class Hub:
         with self._lock:
             if not self._stopping.is_set():
                 self._greeting.add(link)
-                self._pool.submit(self._greet, link)
+                self._pool.submit(self._greet, link).add_done_callback(log_defect)
                 return
         link.close("the coordinator stops")
 
@@ -129,9 +131,8 @@ class Hub:
         """Ping every link once, or say what `on_ping` has for it."""
         with self._lock:
             hosts = list(self._links)
-        for host_id, future in self._fan_out(self._beat_one, hosts).items():
-            if error := future.exception():
-                _log.error("ping not ended", extra={"host": host_id}, exc_info=error)
+        for future in self._fan_out(self._beat_one, hosts).values():
+            log_defect(future)
 
     def drop(self, host_id: str, why: str = "revoked") -> None:
         """End a host's link at once; a call in progress ends as unknown."""

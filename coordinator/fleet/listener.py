@@ -13,11 +13,12 @@ import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from agent.wire.errors import IdentityError, LinkRefusal
 from agent.wire.link import refuse
 from agent.wire.tls import Identity, Role, check_peer, tune
+from coordinator.fleet.defects import log_defect
 from coordinator.fleet.doorstep import OFFICE_LIMITS, Caller, Doorstep, ListenerLimits
 
 _log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Listener:
                 self._wake_out.recv(4096)
         else:
             self._selector.unregister(key.fileobj)
-            self._pool.submit(self._step, key.data)
+            self._pool.submit(self._step, key.data).add_done_callback(log_defect)
 
     def _accept(self) -> None:
         try:
@@ -160,16 +161,19 @@ class Listener:
             self._wake_in.send(b"!")
 
     def _admit(self, link: ssl.SSLSocket, address: str) -> None:
-        try:
-            identity = check_peer(link, Role.AGENT)
-        except IdentityError as error:
-            _log.warning("link refused", extra={"address": address, "why": str(error)})
-            refuse(link, LinkRefusal.WRONG_ROLE)
-            return
-        if self._is_refused(identity):
-            _log.warning("link refused", extra={"host": identity.id, "why": "revoked"})
-            refuse(link, LinkRefusal.REVOKED)
-            return
+        with ExitStack() as unless_welcome:
+            unless_welcome.callback(link.close)
+            try:
+                identity = check_peer(link, Role.AGENT)
+            except IdentityError as error:
+                _log.warning("link refused", extra={"address": address, "why": str(error)})
+                refuse(link, LinkRefusal.WRONG_ROLE)
+                return
+            if self._is_refused(identity):
+                _log.warning("link refused", extra={"host": identity.id, "why": "revoked"})
+                refuse(link, LinkRefusal.REVOKED)
+                return
+            unless_welcome.pop_all()
         self._welcome(link, identity, address)
 
 

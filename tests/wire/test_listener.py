@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from agent.wire.tls import Side, cut, dial, make_context
+from agent.wire.tls import Identity, Side, cut, dial, make_context
 from coordinator.fleet.doorstep import Doorstep, ListenerLimits
 from coordinator.fleet.hub import HubOptions
 from tests.until import until
@@ -142,6 +142,20 @@ def test_a_renewed_certificate_is_shown_to_the_next_caller(ca: TestCa) -> None:
             names = link.getpeercert()
             assert "urn:roundsman:coordinator:renewed" in str(names)
             cut(link)
+
+
+def test_a_deny_list_that_cannot_be_read_lets_nobody_in(
+    ca: TestCa, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unreadable(_identity: Identity) -> bool:
+        raise RuntimeError("a defect")
+
+    with office(ca, HubOptions("0.1.0", is_refused=unreadable)) as here:
+        context = make_context(Side.CLIENT, ca.agent("pc-03"))
+        with dial(("127.0.0.1", here.listener.port), context, 5) as link:
+            assert has_ended(link)
+        until(lambda: "RuntimeError: a defect" in caplog.text)
+        assert not here.hub.linked()
 
 
 def test_a_client_without_a_certificate_is_refused(ca: TestCa) -> None:

@@ -123,6 +123,16 @@ def test_a_defect_of_the_agent_does_not_end_the_line(ca: TestCa) -> None:
         assert here.hub.linked() == {"pc-03"}
 
 
+def test_whatever_goes_wrong_while_dialing_the_line_goes_on(
+    ca: TestCa, caplog: pytest.LogCaptureFixture
+) -> None:
+    uplink = Uplink(["upd..example:7701"], ca.agent("pc-03"), FakeAgent(), QUICK)
+    uplink.start()
+    until(lambda: caplog.text.count("fault in the uplink") > 1)
+    assert uplink.standings()[0].state is LineState.LOST
+    uplink.stop()
+
+
 def test_stopping_ends_the_threads_whatever_they_do(ca: TestCa) -> None:
     with office(ca, OPTIONS) as here, socket.create_server(("127.0.0.1", 0)) as silent:
         lines = [address_of(here), f"127.0.0.1:{silent.getsockname()[1]}", "127.0.0.1:1"]
