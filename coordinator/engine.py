@@ -157,6 +157,13 @@ class Engine:
         """Hand an operator's word to a walk; it is heard at its next safe point."""
         self._rollouts.say(rollout, command)
 
+    def broken(self) -> list[str]:
+        """Return the rollouts whose walk ended on a defect: nothing moves them any more."""
+        found = self._ready().list_workflows(
+            status=["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"], load_input=False, load_output=False
+        )
+        return [w.workflow_id for w in found]
+
     def close(self) -> None:
         """Stop working; walks under way stay as they are and go on at the next launch."""
         if self._client is not None:

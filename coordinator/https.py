@@ -1,0 +1,71 @@
+"""The daemon's HTTPS: uvicorn in a thread of its own, on a port that is had before it is promised."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import uvicorn
+from starlette.applications import Starlette
+
+from coordinator.complaint import Complaint
+from coordinator.fleet.ca import KeyPair
+from coordinator.fleet.door import server_context
+from coordinator.settings import Settings
+
+_START_SECONDS = 30.0
+_GRACE_SECONDS = 5
+T = TypeVar("T")
+
+
+class HttpsServer:
+    """Holds its port from construction on; `start` begins to serve."""
+
+    def __init__(self, app: Starlette, settings: Settings, pair: KeyPair) -> None:
+        self._socket = opened(
+            lambda: _listen(settings.listen, settings.https_port), settings.https_port
+        )
+        config = uvicorn.Config(
+            app,
+            ssl_context_factory=lambda _config, _default: server_context(pair),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="https", daemon=True)
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    def start(self) -> None:
+        """Begin to serve; returns once requests are answered."""
+        self._thread.start()
+        end = time.monotonic() + _START_SECONDS
+        while not self._server.started and self._thread.is_alive() and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """End in order."""
+        self._server.should_exit = True
+        self._thread.join(_GRACE_SECONDS + 5)
+        self._socket.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def opened(make: Callable[[], T], port: int) -> T:
+    """Return what `make` opens on a port. Raises `Complaint` when the port cannot be had."""
+    try:
+        return make()
+    except OSError as error:
+        raise Complaint(
+            f"cannot listen on port {port}: {error.strerror or error}",
+            f"find who holds it (ss -ltnp 'sport = :{port}'), or choose another port in "
+            "coordinator.toml",
+        ) from None

@@ -1,0 +1,255 @@
+"""The daemon: opens everything, in order, and closes it in the reverse order.
+
+Only this module and the demo see the whole coordinator. What a crash leaves behind is taken up
+by the engine at the next start; so the daemon may end at any moment, and stopping it in order is
+a courtesy to the links, not a need of the rollouts.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from agent.wire.contract import StepParams
+from agent.wire.enrolment import Coordinator
+from agent.wire.manifest import read_manifest
+from agent.wire.tls import Credentials, Identity, Role, Side, make_context
+from coordinator import __version__
+from coordinator.api.app import make_app
+from coordinator.api.office import Office
+from coordinator.engine import Engine
+from coordinator.fences import Fences
+from coordinator.fleet.ca import Authority
+from coordinator.fleet.door import enrolment_routes
+from coordinator.fleet.enrolment import Directions, Enrolment
+from coordinator.fleet.hub import Hub, HubOptions, Order
+from coordinator.fleet.keeper import Keeper
+from coordinator.fleet.listener import Listener
+from coordinator.fleet.outside import Outside, World
+from coordinator.fleet.stepper import Stepper
+from coordinator.fleet.surveyor import Surveyor
+from coordinator.https import HttpsServer, opened
+from coordinator.model import HostStanding, Plan
+from coordinator.planning.ulid import new_ulid
+from coordinator.releases.bulk import Bulk, bulk_routes
+from coordinator.releases.packages import PackageStore
+from coordinator.releases.repository import Repository
+from coordinator.releases.tickets import Tickets
+from coordinator.settings import Settings
+from coordinator.store.cordons import Cordons
+from coordinator.store.database import DatabaseLock, open_database
+from coordinator.store.enrolment import Book
+from coordinator.store.fleet import Catalogue, Fleet, People
+from coordinator.store.rollouts import Rollouts
+from coordinator.walk.ports import News, Port
+from coordinator.walk.states import RolloutState
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS = 1.0
+_DAY_SECONDS = 86400.0
+
+
+def serve(settings: Settings, *, take_over: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `Complaint` or `DatabaseError` when it cannot."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    daemon = Daemon(settings, take_over=take_over)
+    daemon.start()
+    _log.info("serving", extra={"links": settings.link_port, "https": settings.https_port})
+    try:
+        while not stopping.wait(_LOOK_SECONDS):
+            daemon.look()
+    finally:
+        daemon.stop()
+        logging.shutdown()
+    # steps of walks may still wait in threads; the engine takes them up at the next start
+    os._exit(0)
+
+
+class Daemon:
+    """Everything the coordinator runs, wired together."""
+
+    def __init__(self, settings: Settings, *, take_over: bool = False) -> None:
+        self._settings = settings
+        self._take_over = take_over
+        self._open = ExitStack()
+        self._refreshed = 0.0
+
+    def start(self) -> None:
+        """Open everything; when something cannot be opened, close what was and say why."""
+        with self._open:
+            self._start()
+            self._open = self._open.pop_all()
+
+    def stop(self) -> None:
+        """Close everything, last opened first."""
+        self._open.close()
+
+    def _start(self) -> None:
+        settings = self._settings
+        lock = DatabaseLock(settings.lock_file)
+        lock.take()
+        self._open.callback(lock.release)
+        database = open_database(settings.database)
+        self._open.callback(database.dispose)
+        self._rollouts = Rollouts(database)
+        self._fleet = Fleet(database)
+        self._catalogue = Catalogue(database)
+        self._book = Book(database)
+        self._fences = Fences(self._rollouts)
+        self._open_links(Cordons(database))
+        self._repository = Repository(settings.repository_folder)
+        self._packages = PackageStore(settings.packages_folder)
+        self._tickets = Tickets.open(settings.tickets_file)
+        self._open_engine()
+        self._open_https(People(database))
+        self._refresh()
+
+    # -- links ---------------------------------------------------------------------------
+
+    def _open_links(self, cordons: Cordons) -> None:
+        settings = self._settings
+        self._authority = Authority.open(settings.ca_folder)
+        self._pair = self._authority.issue_coordinator(settings.ca_folder, settings.coordinator_id)
+        self._stopping = threading.Event()
+        options = HubOptions(
+            version=__version__,
+            is_refused=self._is_refused,
+            on_ping=self._orders,
+            on_answer=self._heard,
+        )
+        self._hub = Hub(options)
+        self._keeper = Keeper(cordons, self._hub, self._fences.current, self._plan_of)
+        self._stepper = Stepper(self._hub, self._stopping)
+        credentials = Credentials(
+            self._pair.key, self._pair.certificate, settings.ca_folder / "ca.pem"
+        )
+        self._hub.start()
+        self._open.callback(self._hub.close)
+        listener = opened(
+            lambda: Listener(
+                (settings.listen, settings.link_port),
+                make_context(Side.SERVER, credentials),
+                self._hub.welcome,
+                self._is_refused,
+            ),
+            settings.link_port,
+        )
+        listener.start()
+        self._open.callback(listener.close)
+
+    def _orders(self, host_id: str) -> Sequence[Order]:
+        return self._keeper.orders(host_id)
+
+    def _heard(self, host_id: str, _order: Order, answer: object) -> None:
+        self._keeper.heard(host_id, answer)
+
+    def _is_refused(self, identity: Identity) -> bool:
+        return identity.role is not Role.AGENT or not self._is_member(identity.id)
+
+    def _is_member(self, host_id: str) -> bool:
+        standing = self._book.standing(host_id)
+        return standing in {HostStanding.ENROLLED, HostStanding.HELD}
+
+    def _plan_of(self, rollout_id: str) -> Plan | None:
+        row = self._rollouts.find(rollout_id)
+        return None if row is None else row.plan
+
+    # -- engine --------------------------------------------------------------------------
+
+    def _open_engine(self) -> None:
+        self._world = World(
+            rollouts=self._rollouts,
+            keeper=self._keeper,
+            stepper=self._stepper,
+            fence=self._fences.current,
+            ticket=self._ticket,
+        )
+        self._engine = Engine(
+            self._settings.database, self._settings.coordinator_id, self._rollouts, self._take_up
+        )
+        self._engine.launch()
+        self._open.callback(self._engine.close)
+        self._open.callback(self._stopping.set)
+
+    def _take_up(self, plan: Plan) -> Port:
+        self._fences.take_up(plan.id)
+        return Outside(plan, self._world)
+
+    def _ticket(self, host_id: str, params: StepParams) -> str:
+        if params.package is None:
+            return ""
+        manifest = read_manifest(self._repository.content(params.package))
+        return self._tickets.make(host_id, manifest.content_sha256)
+
+    # -- https ---------------------------------------------------------------------------
+
+    def _open_https(self, people: People) -> None:
+        settings = self._settings
+        enrolment = Enrolment(self._book, self._authority, self._directions)
+        office = Office(
+            fleet=self._fleet,
+            rollouts=self._rollouts,
+            people=people,
+            catalogue=self._catalogue,
+            engine=self._engine,
+            hub=self._hub,
+            surveyor=Surveyor(self._stepper, self._fences.current, new_ulid),
+            repository=self._repository,
+            packages=self._packages,
+            enrolment=enrolment,
+            codes=lambda rollout, host: self._keeper.codes(rollout).get(host, ""),
+            uploads=settings.home / "uploads",
+            site=settings.site,
+            version=__version__,
+        )
+        bulk = Bulk(self._repository.folder, self._packages, self._tickets, self._is_member)
+        routes = [
+            *enrolment_routes(self._authority.certificate_pem, enrolment),
+            *bulk_routes(bulk),
+        ]
+        server = HttpsServer(make_app(office, routes), settings, self._pair)
+        server.start()
+        self._open.callback(server.stop)
+
+    def _directions(self) -> Directions:
+        settings = self._settings
+        root = self._repository.root_of_trust()
+        pairs = zip(settings.link_addresses, settings.https_addresses, strict=True)
+        coordinators = tuple(Coordinator(link, https) for link, https in pairs)
+        return Directions(coordinators, root.sha256, root.version)
+
+    # -- while it serves -----------------------------------------------------------------
+
+    def look(self) -> None:
+        """What is done every second: refresh metadata, tell of broken walks, take over."""
+        if time.time() - self._refreshed > _DAY_SECONDS / 4:
+            self._refresh()
+        for rollout_id in self._engine.broken():
+            self._tell_broken(rollout_id)
+        if self._take_over:
+            self._look_for_higher_fences()
+
+    def _refresh(self) -> None:
+        self._repository.refresh()
+        self._refreshed = time.time()
+
+    def _tell_broken(self, rollout_id: str) -> None:
+        row = self._rollouts.find(rollout_id)
+        if row is None or row.state.is_final or row.state is RolloutState.NEEDS_OPERATOR:
+            return
+        detail = (
+            "the walk stopped on a defect of the coordinator; every host stays as it is. "
+            "See the log, then begin a new rollout for the group"
+        )
+        news = News(RolloutState.NEEDS_OPERATOR, detail, "roundsman rollout report {rollout}")
+        self._rollouts.tell(rollout_id, news)
+
+    def _look_for_higher_fences(self) -> None:
+        for standing in self._hub.standings().values():
+            if standing.hello is not None and self._fences.exceeds(standing.hello.fence):
+                self._fences.take_over(standing.hello.fence)
