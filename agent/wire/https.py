@@ -28,7 +28,7 @@ MOST_JSON = 4 * 2**20
 """The longest JSON answer that is read, in bytes."""
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 20.0  # between two bytes, not for the whole
-_CHUNK = 256 * 1024
+_CHUNK = 64 * 1024  # what a cut costs at most
 
 Json = Any
 
@@ -50,6 +50,7 @@ class Https:
         ca: The PEM file of the fleet's CA.
         headers: Sent with every request, say an operator's token.
         role: What the server's certificate must say that it is.
+        seconds: How long is waited for the next byte.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Https:
         ca: Path,
         headers: Mapping[str, str] | None = None,
         role: Role = Role.COORDINATOR,
+        seconds: float = _READ_SECONDS,
     ) -> None:
         host, port = split_address(address)
         self.address = address
@@ -65,7 +67,7 @@ class Https:
         self._pool = urllib3.HTTPSConnectionPool(
             host,
             port,
-            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
+            timeout=urllib3.Timeout(connect=min(_CONNECT_SECONDS, seconds), read=seconds),
             maxsize=4,
             retries=False,
             ssl_context=_context(ca),
