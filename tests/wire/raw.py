@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from agent.wire.link import AgentLink
+from agent.wire.api import AgentApi
+from agent.wire.link import AgentLink, LinkDaemon
 from agent.wire.tls import Role, check_peer, cut
 from tests.wire.pair import tls_pair
 from tests.wire.pki import TestCa
@@ -109,3 +110,16 @@ def after_request(*answers: bytes) -> Callable[[ssl.SSLSocket], None]:
         has_ended(link)
 
     return behave
+
+
+@contextmanager
+def raw_coordinator(ca: TestCa, api: AgentApi) -> Iterator[ssl.SSLSocket]:
+    """Yield the socket of a coordinator that says what it likes to a served agent."""
+    with tls_pair(ca) as ends:
+        daemon = LinkDaemon(ends.agent, api)
+        thread = threading.Thread(target=daemon.serve)
+        thread.start()
+        ends.coordinator.settimeout(10)
+        yield ends.coordinator
+        daemon.cut()
+        thread.join(10)
