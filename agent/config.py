@@ -1,15 +1,15 @@
 """What agent.toml says about this host: who it is, whom it dials, where its apps are.
 
-    host = "pc-03-1f2e3d"
-    state = "/var/lib/roundsman"        # the folder of agent.toml when left out
+host = "pc-03-1f2e3d"
+state = "/var/lib/roundsman"        # the folder of agent.toml when left out
 
-    [[coordinators]]
-    link = "coordinator.lan:7701"
-    https = "https://coordinator.lan:7702"
+[[coordinators]]
+link = "coordinator.lan:7701"
+https = "https://coordinator.lan:7702"
 
-    [apps.starface]                     # only where the profile's own folders do not fit
-    folder = "/srv/starface"
-    values = { port = "8085" }          # fills {port} in the profile's health checks
+[apps.starface]                     # only where the profile's own folders do not fit
+folder = "/srv/starface"
+values = { port = "8085" }          # fills {port} in the profile's health checks
 """
 
 import re
@@ -26,7 +26,7 @@ from agent.wire.profile import Profile
 STATE_FOLDER = Path("/var/lib/roundsman")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LINK = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
-_HTTPS = re.compile(r"https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
+_HTTPS = re.compile(r"https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 
 
 class ConfigError(ValueError):
@@ -131,7 +131,7 @@ def _coordinators(table: _Table) -> tuple[Coordinator, ...]:
 
 def _coordinator(table: _Table) -> Coordinator:
     table.only("link", "https")
-    return Coordinator(table.text("link", _LINK), table.text("https", _HTTPS).rstrip("/"))
+    return Coordinator(table.text("link", _LINK), table.text("https", _HTTPS))
 
 
 def _place(table: _Table) -> AppPlace:

@@ -1,0 +1,91 @@
+"""What an order makes of the cordon's record. No thread, no journal."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from agent.config import Config, find_installation
+from agent.platforms.base import Platform
+from agent.programs import Programs, all_programs, service_manager_programs
+from agent.records import CordonRecord, CordonState
+from agent.steps.table import Refused, Voice
+from agent.wire.contract import CordonMode, CordonOrder, Refusal, Target
+from agent.wire.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class CordonTools:
+    """What a cordon needs of its host; `profile` raises `Refused` NOT_SIGNED."""
+
+    platform: Platform
+    config: Config
+    profile: Callable[[Target], Profile]
+    voice: Voice
+
+
+def new_record(tools: CordonTools, order: CordonOrder, state: CordonState | None) -> CordonRecord:
+    """Return the cordon that `order` asks for. Raises `Refused`."""
+    platform = tools.platform
+    app, programs, service = _programs(tools, order, state)
+    return CordonRecord(
+        rollout=order.rollout,
+        profile=order.profile,
+        app=app,
+        mode=order.mode,
+        fence=order.fence,
+        programs=programs,
+        service=service,
+        since=time.time(),
+        until=platform.clock() + order.ttl,
+        boot_id=platform.boot_id(),
+        text=order.text,
+        code_salt=order.code_salt,
+        code_hash=order.code_hash,
+    )
+
+
+def _programs(
+    tools: CordonTools, order: CordonOrder, state: CordonState | None
+) -> tuple[str, Programs, Programs]:
+    """Return app, all programs and the service manager's: found once a rollout.
+
+    In the middle of a swap there is no app folder, and the renewal must not fail for that.
+    """
+    if state is not None:
+        known = state.record
+        if (known.rollout, known.profile) == (order.rollout, order.profile):
+            return known.app, known.programs, known.service
+    profile = tools.profile(order.profile)
+    folder = find_installation(tools.config, profile).folder
+    return (
+        profile.name,
+        all_programs(profile, folder),
+        service_manager_programs(profile, folder),
+    )
+
+
+def is_the_same(old: CordonRecord, new: CordonRecord) -> bool:
+    """True when `new` only renews `old`: one rollout, one code."""
+    return (old.rollout, old.code_hash) == (new.rollout, new.code_hash)
+
+
+def merged(old: CordonRecord, new: CordonRecord) -> CordonRecord:
+    """Return the cordon after an order that finds one on: a seal never becomes a lease.
+
+    Raises `Refused` BAD_ORDER when another app is kept closed.
+    """
+    if old.app != new.app:
+        raise Refused(
+            Refusal.BAD_ORDER,
+            f"{old.app} is kept closed here by rollout {old.rollout}: uncordon that one first",
+        )
+    sealed = CordonMode.SEALED in {old.mode, new.mode}
+    since = old.since if old.rollout == new.rollout else new.since
+    code = new if new.code_hash else old
+    return replace(
+        new,
+        mode=CordonMode.SEALED if sealed else new.mode,
+        since=since,
+        code_salt=code.code_salt,
+        code_hash=code.code_hash,
+    )

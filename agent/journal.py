@@ -1,0 +1,208 @@
+"""What an agent remembers across crashes and power cuts.
+
+Every public method is one short transaction, so that each of them either has happened or has
+not, and a second program (`roundsman-agent uncordon`) may write at the same time.
+"""
+
+from pathlib import Path
+
+from agent.journal_file import JournalError, JournalFile
+from agent.platforms.base import Process
+from agent.records import (
+    CordonRecord,
+    CordonState,
+    LogLine,
+    StepRecord,
+    read_record,
+    write_record,
+)
+from agent.wire.contract import Direction, Fence
+
+__all__ = ["CODE_TRIES", "Journal", "JournalError", "StepMemo"]
+
+CODE_TRIES = 5
+"""How many one-time codes may be tried within any minute."""
+_LOG_LINES = 5000
+_BIRTH_SECONDS = 2.0  # a clock that is set may move the start time that a system reports
+
+
+class StepMemo:
+    """The small facts of one step."""
+
+    def __init__(self, file: JournalFile, step_id: str) -> None:
+        self._file = file
+        self._step_id = step_id
+
+    def get(self, key: str) -> str | None:
+        """Return what was kept under `key`."""
+        rows = self._file.read(
+            "SELECT value FROM memo WHERE step_id = ? AND key = ?", self._step_id, key
+        )
+        return str(rows[0][0]) if rows else None
+
+    def put(self, key: str, value: str) -> None:
+        """Keep `value` under `key`; it is on disk when this returns."""
+        self._file.write(
+            "INSERT OR REPLACE INTO memo (step_id, key, value) VALUES (?, ?, ?)",
+            self._step_id,
+            key,
+            value,
+        )
+
+
+class Journal:
+    """One agent's journal; safe to use from several threads."""
+
+    def __init__(self, file: JournalFile) -> None:
+        self._file = file
+
+    @classmethod
+    def open(cls, path: Path, patience: float = 5.0) -> "Journal":
+        """Open or create the journal at `path`. Raises `JournalError`."""
+        return cls(JournalFile(path, patience))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def step(self, step_id: str, direction: Direction) -> StepRecord | None:
+        """Return what is kept of a step in one direction."""
+        rows = self._file.read(
+            "SELECT record FROM step WHERE step_id = ? AND direction = ?", step_id, direction
+        )
+        return self._step(rows[0][0]) if rows else None
+
+    def put_step(self, record: StepRecord) -> None:
+        """Keep a step's record, instead of any earlier one."""
+        report = record.report
+        self._file.write(
+            "INSERT OR REPLACE INTO step VALUES (?, ?, ?, ?, ?, ?)",
+            report.step_id,
+            report.direction,
+            report.state,
+            record.began,
+            record.unmended,
+            write_record(record),
+        )
+
+    def next_run(self) -> int:
+        """Return the number of the next run: greater than that of any run so far."""
+        return int(self._file.read("SELECT coalesce(max(began), 0) + 1 FROM step")[0][0])
+
+    def to_recover(self) -> list[StepRecord]:
+        """Return the steps that were under way, or could not be recovered, oldest first."""
+        rows = self._file.read(
+            "SELECT record FROM step WHERE state = 'running' OR unmended = 1 ORDER BY began"
+        )
+        return [self._step(row[0]) for row in rows]
+
+    def last_steps(self, most: int) -> list[StepRecord]:
+        """Return the steps taken last, newest first."""
+        rows = self._file.read("SELECT record FROM step ORDER BY began DESC LIMIT ?", most)
+        return [self._step(row[0]) for row in rows]
+
+    def _step(self, text: str) -> StepRecord:
+        try:
+            return read_record(StepRecord, text)
+        except ValueError as error:
+            raise JournalError(f"cannot read a step in {self._file.path}: {error}") from None
+
+    def memo(self, step_id: str) -> StepMemo:
+        """Return the memo of a step."""
+        return StepMemo(self._file, step_id)
+
+    def forget_before(self, rollout: str) -> None:
+        """Drop steps and memos of rollouts older than `rollout` (ULIDs sort by time)."""
+        self._file.write("DELETE FROM step WHERE step_id < ?", rollout)
+        self._file.write("DELETE FROM memo WHERE step_id < ?", rollout)
+
+    def fence(self) -> Fence:
+        """Return the highest epoch heard of, and whose it is."""
+        rows = self._file.read("SELECT epoch, instance FROM fence")
+        return Fence(*rows[0]) if rows else Fence(0, "")
+
+    def raise_fence(self, fence: Fence) -> Fence:
+        """Keep `fence` when its epoch is the highest so far; return the one kept."""
+        if self.fence() != fence:
+            self._file.write(
+                "INSERT INTO fence VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET "
+                "epoch = excluded.epoch, instance = excluded.instance "
+                "WHERE excluded.epoch > epoch",
+                fence.epoch,
+                fence.instance,
+            )
+        return self.fence()
+
+    def cordon(self) -> CordonState | None:
+        """Return the cordon last ordered, None when there never was one."""
+        rows = self._file.read("SELECT record, relaunches, opened FROM cordon")
+        if not rows:
+            return None
+        try:
+            return CordonState(read_record(CordonRecord, rows[0][0]), rows[0][1], rows[0][2])
+        except ValueError as error:
+            raise JournalError(f"cannot read the cordon in {self._file.path}: {error}") from None
+
+    def put_cordon(self, record: CordonRecord) -> None:
+        """Keep a new cordon, with no relaunch seen and not opened."""
+        self._file.write(
+            "INSERT OR REPLACE INTO cordon (one, record) VALUES (1, ?)", write_record(record)
+        )
+
+    def change_cordon(self, old: CordonRecord, new: CordonRecord) -> bool:
+        """Keep `new` instead of `old`; False when the cordon has changed or been opened."""
+        return bool(
+            self._file.write(
+                "UPDATE cordon SET record = ? WHERE record = ? AND opened = ''",
+                write_record(new),
+                write_record(old),
+            )
+        )
+
+    def count_relaunch(self) -> None:
+        """Add one to the relaunches of the present cordon."""
+        self._file.write("UPDATE cordon SET relaunches = relaunches + 1")
+
+    def open_cordon(self, by: str) -> bool:
+        """Note that somebody at this host ended the cordon; False when it was open already."""
+        return bool(self._file.write("UPDATE cordon SET opened = ? WHERE opened = ''", by))
+
+    def may_try_code(self, now: float) -> bool:
+        """Count one try of a code at `now`; False, uncounted, after too many in a minute."""
+        self._file.write("DELETE FROM code_try WHERE at NOT BETWEEN ? AND ?", now - 60, now + 60)
+        return bool(
+            self._file.write(
+                "INSERT INTO code_try (at) SELECT ? WHERE (SELECT count(*) FROM code_try) < ?",
+                now,
+                CODE_TRIES,
+            )
+        )
+
+    def spare(self, process: Process) -> None:
+        """Keep that this process is to be left alone."""
+        self._file.write(
+            "INSERT OR REPLACE INTO spared VALUES (?, ?)", process.pid, process.started
+        )
+
+    def spare_none(self) -> None:
+        """Forget every spared process."""
+        self._file.write("DELETE FROM spared")
+
+    def is_spared(self, process: Process) -> bool:
+        """True for a process that was spared, also before the agent started anew."""
+        rows = self._file.read("SELECT started FROM spared WHERE pid = ?", process.pid)
+        return any(abs(started - process.started) < _BIRTH_SECONDS for (started,) in rows)
+
+    def add_log(self, line: str) -> None:
+        """Keep a log line; the oldest are dropped."""
+        self._file.write("INSERT INTO log (line) VALUES (?)", line)
+        self._file.write(
+            "DELETE FROM log WHERE number <= (SELECT max(number) FROM log) - ?", _LOG_LINES
+        )
+
+    def log(self, since: int, most: int) -> list[LogLine]:
+        """Return at most `most` lines with numbers after `since`, oldest first."""
+        rows = self._file.read(
+            "SELECT number, line FROM log WHERE number > ? ORDER BY number LIMIT ?", since, most
+        )
+        return [LogLine(*row) for row in rows]

@@ -1,0 +1,128 @@
+"""One look of the guard: who has the app open, and closing it.
+
+A process is asked to end the moment it is seen and killed half a second later; the gentle rungs
+are the drain's. A process that the runner started is spared, and so are its own children of the
+same program: many programs are several processes.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from agent.journal import Journal
+from agent.platforms.base import CloseRung, Platform, Process
+from agent.records import CordonRecord, sentence
+from agent.steps.table import Voice
+from agent.wire.contract import OpenProgram
+
+_log = logging.getLogger(__name__)
+KILL_SECONDS = 0.5
+_MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look saw; `on` says that the guard is to look again soon."""
+
+    on: bool = False
+    guarded: bool = False
+    open: tuple[OpenProgram, ...] = ()
+    spared: tuple[OpenProgram, ...] = ()
+
+    def blind(self) -> "Look":
+        """Return the same, as something that no longer can be relied upon."""
+        return replace(self, on=True, guarded=False)
+
+
+class Watch:
+    """Looks, and remembers whom it has asked to end."""
+
+    def __init__(self, journal: Journal, platform: Platform, voice: Voice) -> None:
+        self._journal = journal
+        self._platform = platform
+        self._voice = voice
+        self._asked: dict[tuple[int, float], float] = {}
+        self.expecting = 0  # steps under way that start the service manager
+
+    def look(self, record: CordonRecord, *, guarded: bool) -> Look:
+        """Return who has the app open; close them when the guard is on."""
+        found = [p for p in self._platform.processes() if record.programs.include(p)]
+        spared = {p.pid for p in self._spared(record, found)}
+        others = [process for process in found if process.pid not in spared]
+        if guarded:
+            self._close(record, others)
+            others = [process for process in others if self._platform.is_alive(process)]
+        else:
+            self._asked.clear()
+        return Look(
+            on=guarded,
+            guarded=guarded,
+            open=_told(record, others),
+            spared=_told(record, [process for process in found if process.pid in spared]),
+        )
+
+    def _spared(self, record: CordonRecord, found: Iterable[Process]) -> list[Process]:
+        by_pid = {process.pid: process for process in found}
+        return [p for p in by_pid.values() if self._is_spared(record, p, by_pid)]
+
+    def _is_spared(
+        self, record: CordonRecord, process: Process, by_pid: Mapping[int, Process]
+    ) -> bool:
+        if self.expecting and record.service.include(process):
+            return True
+        name, seen = record.programs.name_of(process), set[int]()
+        ancestor: Process | None = process
+        while ancestor is not None and ancestor.pid not in seen:
+            if self._journal.is_spared(ancestor):
+                return record.programs.name_of(ancestor) == name
+            seen.add(ancestor.pid)
+            ancestor = by_pid.get(ancestor.parent)
+        return False
+
+    def _close(self, record: CordonRecord, processes: Iterable[Process]) -> None:
+        now, asked = self._platform.clock(), self._asked
+        self._asked = {}
+        for process in processes:
+            key = (process.pid, process.started)
+            first = self._asked[key] = asked.get(key, now)
+            late = now - first >= KILL_SECONDS
+            if key not in asked:
+                self._note(record, process)
+            self._end(process, CloseRung.KILL if late else CloseRung.TERMINATE)
+
+    def _end(self, process: Process, rung: CloseRung) -> None:
+        try:
+            self._platform.close(process, rung)
+        except OSError as error:  # the rest must be closed all the same; the sight tells
+            _log.warning("cannot close", extra={"pid": process.pid, "why": str(error)})
+
+    def _note(self, record: CordonRecord, process: Process) -> None:
+        about = {
+            "app": record.app,
+            "program": record.programs.name_of(process),
+            "user": process.user,
+            "session": process.session,
+            "pid": process.pid,
+        }
+        if process.started < record.since:
+            _log.info("closed what was open", extra=about)
+            return
+        self._journal.count_relaunch()
+        _log.warning("closed a relaunch", extra=about)
+        if record.text:
+            self._voice.notice(record.text, 0.0)
+
+
+def _told(record: CordonRecord, processes: Iterable[Process]) -> tuple[OpenProgram, ...]:
+    now = time.time()
+    return tuple(
+        OpenProgram(
+            user=sentence(process.user, 100),
+            session=sentence(process.session, 100),
+            program=sentence(record.programs.name_of(process), 100),
+            pid=process.pid,
+            age=min(max(0.0, now - process.started), 7 * 86400.0),
+        )
+        for process in list(processes)[:_MOST]
+    )

@@ -1,0 +1,33 @@
+"""Linux: psutil and /proc, systemctl, and the file calls of the kernel."""
+
+import time
+from pathlib import Path
+
+from agent.platforms.base import Process, ServiceControl
+from agent.platforms.linux_files import LinuxFiles
+from agent.platforms.linux_processes import LinuxProcesses
+from agent.platforms.linux_services import UNITS, Systemd
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Linux(LinuxProcesses, LinuxFiles):
+    """The `Platform` of Linux."""
+
+    name = "linux"
+
+    def __init__(self, units: Path = UNITS) -> None:
+        """Keep the drop-ins of stopped services below `units`."""
+        super().__init__()
+        self.services: ServiceControl = Systemd(self._by_pid, units)
+
+    def _by_pid(self, pid: int) -> Process | None:
+        return next((p for p in self.processes() if p.pid == pid), None)
+
+    def boot_id(self) -> str:
+        """Return the kernel's own id of this boot."""
+        return _BOOT_ID.read_text("ascii").strip()
+
+    def clock(self) -> float:
+        """Return the seconds since boot, those asleep included."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)

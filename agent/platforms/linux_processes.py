@@ -1,0 +1,204 @@
+"""Processes and sessions of a Linux host.
+
+The process table is read five times a second while a cordon is on, so what a look costs
+matters: a process is read in full when it is new or shows another executable, and otherwise
+checked now and then (the same pid may be another process, or have turned into another program).
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from agent.platforms import detach
+from agent.platforms.base import CloseRung, Process, Session
+
+_CHECK_SECONDS = 0.8
+_TICK = os.sysconf("SC_CLK_TCK")
+_SIGNALS = {CloseRung.TERMINATE: signal.SIGTERM, CloseRung.KILL: signal.SIGKILL}
+_SCOPE = re.compile(r"session-([^./]+)\.scope")
+_SLICE = re.compile(r"user-(\d+)\.slice")
+_DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "LANG")
+_BUS = "DBUS_SESSION_BUS_ADDRESS"
+_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+
+
+@dataclass(slots=True)
+class _Known:
+    link: str
+    ticks: int
+    cmdline: bytes
+    checked: float
+    process: Process
+
+
+class LinuxProcesses:
+    """The `ProcessControl` of Linux, through psutil and /proc."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+        # the system tells its boot to the second only, too coarse to tell what came first
+        self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def processes(self) -> Sequence[Process]:
+        """Return every process with an executable; kernel threads have none."""
+        now = time.monotonic()
+        found = {pid: known for pid in psutil.pids() if (known := self._look(pid, now))}
+        self._known = found
+        return [known.process for known in found.values()]
+
+    def _look(self, pid: int, now: float) -> _Known | None:
+        try:
+            link = os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 - called a thousand times a second
+            known = self._known.get(pid)
+            if known is not None and known.link == link:
+                if now - known.checked < _CHECK_SECONDS:
+                    return known
+                if (known.ticks, known.cmdline) == (_ticks(pid), _cmdline(pid)):
+                    known.checked = now
+                    return known
+            return self._read(pid, link, now)
+        except (OSError, psutil.Error):
+            return None  # it has ended, or belongs to somebody we may not look at
+
+    def _read(self, pid: int, link: str, now: float) -> _Known:
+        ticks, cmdline = _ticks(pid), _cmdline(pid)
+        about = psutil.Process(pid)
+        with about.oneshot():
+            process = Process(
+                pid=pid,
+                started=self._booted + ticks / _TICK,
+                user=about.username(),
+                session=_session_of(pid, about),
+                exe=about.exe(),
+                argv=tuple(about.cmdline()),
+                cwd=_cwd(about),
+                parent=about.ppid(),
+            )
+        return _Known(link, ticks, cmdline, now, process)
+
+    def is_alive(self, process: Process) -> bool:
+        """True while this very process runs; one that has ended and is not reaped does not."""
+        try:
+            return self._is(process) and (
+                psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE
+            )
+        except (OSError, psutil.Error):
+            return False
+
+    def _is(self, process: Process) -> bool:
+        return abs(self._booted + _ticks(process.pid) / _TICK - process.started) < 1 / _TICK
+
+    def close(self, process: Process, rung: CloseRung) -> None:
+        """Try one rung; on Linux the gentle ones need the desktop's help and do nothing here."""
+        if rung not in _SIGNALS:
+            return
+        with suppress(ProcessLookupError, FileNotFoundError):
+            handle = os.pidfd_open(process.pid)  # from here on no other process can take its pid
+            try:
+                if self._is(process):
+                    signal.pidfd_send_signal(handle, _SIGNALS[rung])
+            finally:
+                os.close(handle)
+
+    def start_program(self, argv: Sequence[str], cwd: Path, user: str) -> Process:
+        """Start a program that outlives the agent. Raises `OSError`."""
+        environment = self._environment(user)
+        order = {"argv": list(argv), "cwd": str(cwd), "user": user, "environment": environment}
+        started = subprocess.run(
+            [sys.executable, "-I", detach.__file__, json.dumps(order)],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if started.returncode != 0:
+            raise OSError(f'cannot start "{argv[0]}": {started.stderr.strip()}')
+        pid = int(started.stdout)
+        known = self._look(pid, time.monotonic())
+        return known.process if known else Process(pid, 0.0, user, "", argv[0], tuple(argv))
+
+    def _environment(self, user: str) -> dict[str, str]:
+        if not user:
+            return dict(os.environ)
+        home = os.path.expanduser(f"~{user}")  # noqa: PTH111 - Path raises when there is none
+        base = {"USER": user, "LOGNAME": user, "HOME": home, "PATH": _PATH}
+        return base | self._desktop_of(user)
+
+    def _desktop_of(self, user: str) -> dict[str, str]:
+        """Return what a program needs in order to show itself on the user's desktop."""
+        for process in self.processes():
+            if process.user != user:
+                continue
+            with suppress(psutil.Error, OSError):
+                environment = psutil.Process(process.pid).environ()
+                if "DISPLAY" in environment or "WAYLAND_DISPLAY" in environment:
+                    return {k: environment[k] for k in (*_DESKTOP, _BUS) if k in environment}
+        return {}
+
+    def sessions(self) -> Sequence[Session]:
+        """Return the sessions: as logind tells them, else as the host's login records do."""
+        return _logind_sessions() or _recorded_sessions()
+
+
+def _ticks(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_bytes()
+    return int(stat[stat.rindex(b")") + 2 :].split()[19])
+
+
+def _cmdline(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _cwd(about: psutil.Process) -> str:
+    try:
+        return about.cwd()
+    except psutil.Error:
+        return ""
+
+
+def _session_of(pid: int, about: psutil.Process) -> str:
+    """Return the session's id; `user-1000` for what the user's own manager runs, "" for none."""
+    group = Path(f"/proc/{pid}/cgroup").read_text("utf-8")
+    if scope := _SCOPE.search(group):
+        return scope[1]
+    if slice_ := _SLICE.search(group):
+        return f"user-{slice_[1]}"
+    return (about.terminal() or "").removeprefix("/dev/")
+
+
+def _logind_sessions() -> list[Session]:
+    listed = _loginctl("list-sessions", "--no-legend")
+    ids = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    return [session for id_ in ids if (session := _logind_session(id_))]
+
+
+def _logind_session(id_: str) -> Session | None:
+    shown = _loginctl("show-session", id_, "-p", "Name", "-p", "Active", "-p", "Class")
+    about = dict(line.partition("=")[::2] for line in shown.splitlines())
+    if about.get("Class") != "user":
+        return None
+    return Session(id_, about.get("Name", ""), about.get("Active") == "yes")
+
+
+def _loginctl(*words: str) -> str:
+    try:
+        answer = subprocess.run(
+            ["loginctl", *words], capture_output=True, text=True, check=False, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout if answer.returncode == 0 else ""
+
+
+def _recorded_sessions() -> list[Session]:
+    return [Session(login.terminal or login.name, login.name, True) for login in psutil.users()]

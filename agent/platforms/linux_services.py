@@ -1,0 +1,97 @@
+"""Services of a Linux host, through systemctl.
+
+A stopped service must stay stopped: through its own restart, a socket, another unit, and a
+reboot in the middle of a rollout. Masking cannot do that: it fails for units in
+/etc/systemd/system, and `--runtime` does not outlive a reboot. So `stop` adds a drop-in with a
+condition that never holds, and `start` takes it away. Whether the unit is enabled, disabled or
+masked is never touched, so it is afterwards exactly as it was.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.platforms.base import Process
+
+UNITS = Path("/etc/systemd/system")
+_DROP_IN = "50-roundsman-closed.conf"
+_CLOSED = """# Put here by roundsman-agent: this service stays closed until its update has ended.
+[Unit]
+ConditionPathExists=/nonexistent/roundsman
+"""
+_SECONDS = 120.0
+
+
+class Systemd:
+    """The `ServiceControl` of Linux."""
+
+    def __init__(self, process_of: Callable[[int], Process | None], units: Path = UNITS) -> None:
+        """Find a main process with `process_of`; keep drop-ins below `units`."""
+        self._process_of = process_of
+        self._units = units
+
+    def is_running(self, unit: str) -> bool:
+        """True when systemd says so and its main process is alive."""
+        return self.main_process(unit) is not None
+
+    def main_process(self, unit: str) -> Process | None:
+        """Return the main process of an active unit."""
+        shown = _systemctl("show", "--property=ActiveState,MainPID", "--", unit)
+        about = dict(line.partition("=")[::2] for line in shown.splitlines())
+        pid = int(about.get("MainPID") or 0)
+        if about.get("ActiveState") != "active" or pid == 0:
+            return None
+        return self._process_of(pid)
+
+    def stop(self, unit: str) -> None:
+        """Stop the unit and keep it stopped, across reboots too. Raises `OSError`."""
+        drop_in = self._drop_in(unit)
+        if not drop_in.exists():
+            drop_in.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            _write(drop_in, _CLOSED)
+        _systemctl("daemon-reload")  # always: a crash may have come before it
+        _systemctl("stop", "--", unit)
+
+    def start(self, unit: str) -> None:
+        """Start the unit, free to be started by others again. Raises `OSError`."""
+        drop_in = self._drop_in(unit)
+        if drop_in.exists():
+            drop_in.unlink()
+            if not any(drop_in.parent.iterdir()):
+                drop_in.parent.rmdir()
+        _systemctl("daemon-reload")
+        _systemctl("start", "--", unit)
+
+    def _drop_in(self, unit: str) -> Path:
+        name = unit if "." in unit else f"{unit}.service"
+        return self._units / f"{name}.d" / _DROP_IN
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_suffix(".draft")
+    with draft.open("w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    draft.replace(file)
+
+
+def _systemctl(*words: str) -> str:
+    try:
+        answer = subprocess.run(
+            ["systemctl", "--no-ask-password", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError:
+        raise OSError("cannot ask systemd: this host has no systemctl") from None
+    except subprocess.TimeoutExpired:
+        raise OSError(f"cannot systemctl {words[0]} {words[-1]}: no end after 120 s") from None
+    if answer.returncode != 0:
+        why = answer.stderr.strip() or f"exit code {answer.returncode}"
+        raise OSError(f"cannot systemctl {words[0]} {words[-1]}: {why}")
+    return answer.stdout

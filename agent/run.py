@@ -1,0 +1,164 @@
+"""One run of a step: what the journal says of it before and after, and what is told meanwhile."""
+
+from dataclasses import dataclass, replace
+
+from agent.orders import No
+from agent.records import StepRecord, sentence
+from agent.steps.table import Cancelled, Failed, Handler, Refused, Step
+from agent.wire.contract import (
+    Direction,
+    Finding,
+    Refusal,
+    StartOrder,
+    StepName,
+    StepReport,
+    StepState,
+)
+from agent.work import Progress
+
+FINDINGS_A_PAGE = 25
+"""So many fit a message, with room to spare."""
+_STARTS = {
+    (StepName.START_SERVICE_MANAGER, Direction.DO),
+    (StepName.STOP_SERVICE_MANAGER, Direction.UNDO),
+    (StepName.STOP_SERVICE_MANAGER, Direction.TIDY),
+}
+_BEYOND = 2**20  # past any revision that a run now forgotten may have told
+
+
+@dataclass(slots=True)
+class Run:
+    """A step under way; `record` is what the journal holds of it."""
+
+    record: StepRecord
+    row: Step
+    progress: Progress
+    begun: float  # on the platform's clock
+    touched_before: bool
+    revision: int
+
+    @property
+    def handler(self) -> Handler | None:
+        """What is to be done."""
+        by_direction = {
+            Direction.DO: self.row.do,
+            Direction.UNDO: self.row.undo,
+            Direction.TIDY: self.row.tidy,
+        }
+        return by_direction[self.record.report.direction]
+
+    @property
+    def cancellable(self) -> bool:
+        """True when it may be ended from outside: never when it takes something back."""
+        return self.row.cancellable and self.record.report.direction is Direction.DO
+
+    @property
+    def starts_programs(self) -> bool:
+        """True when the service manager may come up before the step could have it spared."""
+        return (self.row.name, self.record.report.direction) in _STARTS
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    state: StepState
+    refusal: Refusal | None = None
+    detail: str = ""
+
+
+def intent(order: StartOrder, before: StepRecord | None, number: int, now: float) -> StepRecord:
+    """Return what the journal says before a run begins."""
+    report = StepReport(
+        order.step_id,
+        order.direction,
+        StepState.RUNNING,
+        order.attempt,
+        revision=before.report.revision + 1 if before else 1,
+    )
+    return StepRecord(report, order.params, number, now, touched=True)
+
+
+def refused(order: StartOrder, no: No) -> StepReport:
+    """Return the answer to an order that is refused; the journal keeps nothing of it."""
+    return StepReport(
+        order.step_id,
+        order.direction,
+        StepState.REFUSED,
+        order.attempt,
+        refusal=no.refusal,
+        detail=sentence(no.detail),
+    )
+
+
+def outcome_of(error: BaseException | None, progress: Progress, *, stopping: bool) -> Outcome:
+    """Return how a run ended that raised `error`."""
+    match error:
+        case None:
+            return Outcome(StepState.DONE)
+        case Refused():
+            return Outcome(StepState.REFUSED, error.refusal, sentence(error))
+        case Cancelled() if stopping:
+            return Outcome(StepState.INTERRUPTED, None, "the agent was stopped")
+        case Cancelled():
+            late = Refusal.OUT_OF_TIME if progress.out_of_time else None
+            return Outcome(StepState.CANCELLED, late, sentence(error))
+        case OSError(filename=str() as file, strerror=str() as why):
+            return Outcome(StepState.FAILED, None, sentence(f'cannot use "{file}": {why}'))
+        case Failed() | OSError():
+            return Outcome(StepState.FAILED, None, sentence(error))
+    return Outcome(
+        StepState.FAILED,
+        Refusal.INTERNAL,
+        sentence(f"fault in the agent: {type(error).__name__}: {error}; see its log"),
+    )
+
+
+def finished(run: Run, outcome: Outcome, clock: float, now: float) -> StepRecord:
+    """Return what the journal says after a run has ended."""
+    report = replace(
+        live_report(run, clock),
+        state=outcome.state,
+        revision=run.revision + 1,
+        refusal=outcome.refusal,
+        detail=outcome.detail,
+    )
+    return replace(
+        run.record,
+        report=report,
+        ended=now,
+        touched=run.touched_before or outcome.state is not StepState.REFUSED,
+        unmended=outcome.state is StepState.INTERRUPTED,
+        findings=tuple(run.progress.findings),
+    )
+
+
+def interrupted(record: StepRecord, why: str, now: float, *, unmended: bool) -> StepRecord:
+    """Return what the journal says of a run in which the agent died."""
+    report = replace(
+        record.report,
+        state=StepState.INTERRUPTED,
+        revision=record.report.revision + _BEYOND,
+        detail=why,
+    )
+    return replace(record, report=report, ended=now, unmended=unmended)
+
+
+def live_report(run: Run, clock: float) -> StepReport:
+    """Return what is known of a run at this moment, without its findings."""
+    told = run.progress
+    return replace(
+        run.record.report,
+        revision=run.revision,
+        bytes_done=told.bytes_done,
+        bytes_total=told.bytes_total,
+        seconds=max(0.0, clock - run.begun),
+        facts=dict(told.facts),
+    )
+
+
+def page_of(report: StepReport, findings: tuple[Finding, ...], page: int) -> StepReport:
+    """Return the report with one page of its findings."""
+    first = page * FINDINGS_A_PAGE
+    last = first + FINDINGS_A_PAGE
+    return replace(report, findings=findings[first:last], more=len(findings) > last)

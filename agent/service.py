@@ -1,0 +1,145 @@
+"""The running agent: recovery first, the guard second, links last; ended in the other order."""
+
+import logging
+import threading
+import time
+from contextlib import ExitStack
+
+from agent.agent import Agent
+from agent.config import Config
+from agent.cordon import Cordon
+from agent.cordon_record import CordonTools
+from agent.enrol import EnrolProblem, renew_if_due
+from agent.journal import Journal
+from agent.lock import FolderLock
+from agent.logs import Logs
+from agent.packages import SignedPackages
+from agent.platforms.base import Platform
+from agent.platforms.this import this_platform
+from agent.runner import Runner
+from agent.steps.rows import STEPS
+from agent.uplink import Uplink, UplinkOptions
+from agent.uplink_status import FILE_NAME
+from agent.voice import LoggedVoice
+from agent.wire.contract import Target
+from agent.wire.https import Https
+from agent.wire.profile import Profile
+from agent.wire.tls import Credentials
+from agent.work import Tools
+
+_log = logging.getLogger(__name__)
+JOURNAL = "journal.sqlite"
+_STEP_SECONDS = 10.0
+_FIRST_RENEW = 60.0
+_RENEW_EVERY = 6 * 3600.0
+_KEPT_DAYS = 30
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class Service:
+    """One agent at work, from `open` until `close`."""
+
+    def __init__(self, config: Config) -> None:
+        """Take the folder. Raises `FolderInUse`, `JournalError` or `OSError`."""
+        self._config = config
+        self._stop = threading.Event()
+        self._fault = False
+        self.left_a_step = False
+        with ExitStack() as held:
+            config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held.callback(FolderLock(config.state).close)
+            self._journal = Journal.open(config.state / JOURNAL)
+            held.callback(self._journal.close)
+            held.callback(Logs(config.state, self._journal).close)
+            self._held = held.pop_all()
+
+    def stop(self) -> None:
+        """Have `run` return; for a signal handler."""
+        self._stop.set()
+
+    def run(self) -> int:
+        """Work until stopped; return the exit code. Raises `OSError` or `JournalError`."""
+        threading.excepthook = self._die
+        with self._held as held:
+            https = held.enter_context(Https(self._https(), self._config.state / "ca.pem"))
+            packages = SignedPackages(self._config.state, self._config.host, https)
+            uplink = self._open(held, packages)
+            pause = _FIRST_RENEW
+            while not self._stop.wait(pause):
+                self._renew(https, uplink)
+                pause = _RENEW_EVERY
+        return 1 if self._fault else 0
+
+    def _open(self, held: ExitStack, packages: SignedPackages) -> Uplink:
+        platform = this_platform()
+        _log.info("agent started", extra={"host": self._config.host})
+        self._forget()
+        tools, cordon = _build(self._config, self._journal, platform, packages)
+        runner = Runner(STEPS, self._journal, tools)
+        runner.recover()
+        held.callback(cordon.close)
+        held.callback(self._end_steps, runner)
+        cordon.start()
+        uplink = self._uplink(Agent(runner, cordon, self._journal, platform))
+        held.callback(uplink.stop)
+        uplink.start()
+        return uplink
+
+    def _end_steps(self, runner: Runner) -> None:
+        self.left_a_step = not runner.close(_STEP_SECONDS)
+        _log.info("agent stopped", extra={"step_left_to_recovery": self.left_a_step})
+
+    def _uplink(self, agent: Agent) -> Uplink:
+        state = self._config.state
+        return Uplink(
+            [coordinator.link for coordinator in self._config.coordinators],
+            Credentials(state / "key.pem", state / "cert.pem", state / "ca.pem"),
+            agent,
+            UplinkOptions(status_file=state / FILE_NAME),
+        )
+
+    def _https(self) -> str:
+        return self._config.coordinators[0].https.removeprefix("https://")
+
+    def _renew(self, https: Https, uplink: Uplink) -> None:
+        try:
+            if renew_if_due(self._config.state, https):
+                uplink.redial()
+        except EnrolProblem as error:
+            _log.warning("certificate not renewed", extra={"why": str(error)})
+
+    def _forget(self) -> None:
+        """Drop what is known of rollouts long past, but for the one that keeps the host closed."""
+        limit = _ulid_at(time.time() - _KEPT_DAYS * 86400)
+        state = self._journal.cordon()
+        self._journal.forget_before(min(limit, state.record.rollout) if state else limit)
+
+    def _die(self, fault: threading.ExceptHookArgs) -> None:
+        """A thread that ends by a fault ends the agent: its keeper starts it anew, whole."""
+        about = (fault.exc_type, fault.exc_value or fault.exc_type(), fault.exc_traceback)
+        _log.critical("fault in a thread", exc_info=about)
+        self._fault = True
+        self._stop.set()
+
+
+def _build(
+    config: Config, journal: Journal, platform: Platform, packages: SignedPackages
+) -> tuple[Tools, Cordon]:
+    def profile(target: Target) -> Profile:
+        return packages.kept_profile(target) or packages.profile(target)
+
+    voice = LoggedVoice()
+    cordon = Cordon(journal, CordonTools(platform, config, profile, voice))
+    tools = Tools(
+        platform, config, packages, cordon, voice, packages.kept_profile, cordon.expecting
+    )
+    return tools, cordon
+
+
+def _ulid_at(seconds: float) -> str:
+    """Return the lowest ULID of that moment: its time is in the first ten letters."""
+    number, letters = int(seconds * 1000), ""
+    for _ in range(10):
+        number, letter = divmod(number, 32)
+        letters = _LETTERS[letter] + letters
+    return letters + "0" * 16
