@@ -1,4 +1,4 @@
-"""The daemon's HTTPS: uvicorn in a thread of its own, on a port that is had before it is promised."""
+"""The daemon's HTTPS: uvicorn in a thread, on a port that is had before it is promised."""
 
 import socket
 import threading

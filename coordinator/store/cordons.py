@@ -37,8 +37,11 @@ class Cordons:
         fresh = {h: _fresh_code() for h in hosts if h not in known or known[h].rollout != rollout}
         with self._engine.begin() as c:
             for host in hosts:
-                values = {"rollout": rollout, "mode": mode.value} | fresh.get(host, {})
-                upsert(c, cordon, {"host": host}, values)
+                values = {"rollout": rollout, "mode": mode.value}
+                if host in fresh:
+                    upsert(c, cordon, {"host": host}, values | fresh[host])
+                else:
+                    c.execute(update(cordon).where(cordon.c.host == host).values(values))
 
     def renew(self, host: str) -> None:
         """Give a host that was opened on the spot a new code, and so a new seal."""

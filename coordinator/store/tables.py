@@ -169,7 +169,6 @@ cordon = Table(
     Column("salt", String, nullable=False),
     Column("code_hash", String, nullable=False),
     Column("opened", Integer, nullable=False, default=0),  # 1 = opened on the spot
-    Column("confirmed_at", Float, nullable=False, default=0.0),
 )
 
 news = Table(
