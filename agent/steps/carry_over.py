@@ -118,9 +118,16 @@ def _give_rights(work: Work, manifest: Manifest, carried: Carried) -> None:
     for entry in manifest.files:
         path = carried.aside.get(entry.path, entry.path)
         if path not in kept:
+            _check_plain(work, path)
             _copy_rights(work, _file_like(work, entry.path), path)
             (work.folders.incoming / path).chmod(entry.mode & 0o777)
     _copy_rights(work, work.installation.folder, "")
+
+
+def _check_plain(work: Work, path: str) -> None:
+    found = look_at(work.folders.incoming, path)
+    if found is None or not found.is_file:
+        raise BadPackage(f'cannot use "{path}" of the new release: it is not a plain file')
 
 
 def _copy_rights(work: Work, source: Path | None, path: str) -> None:

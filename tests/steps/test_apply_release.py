@@ -1,0 +1,304 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.steps.apply_release import apply_release, delete_old, put_old_back, recover
+from agent.steps.stage import stage
+from agent.steps.table import Failed, Refused
+from agent.wire.contract import Refusal, StepName
+from tests.steps.bench import Bench, FastLinux, release, snapshot
+
+_STEP = StepName.APPLY_RELEASE
+
+
+class _NoSecondRename(FastLinux):
+    def rename_folder(self, source: Path, target: Path) -> None:
+        if source.name == "incoming":
+            raise PermissionError(1, "held by a virus scanner", str(source))
+        super().rename_folder(source, target)
+
+
+def _staged(bench: Bench) -> Bench:
+    stage(bench.work(StepName.STAGE))
+    return bench
+
+
+def _applied(bench: Bench) -> Bench:
+    apply_release(_staged(bench).work(_STEP))
+    return bench
+
+
+def test_the_new_release_is_in_place_and_the_old_one_kept_aside(bench: Bench) -> None:
+    before = snapshot(bench.app)
+    work = _staged(bench).work(_STEP)
+
+    apply_release(work)
+
+    assert work.facts["app_version"] == "1.1"
+    assert (bench.app / "lib/code.bin").read_bytes() == bench.release["lib/code.bin"]
+    assert snapshot(bench.folders.outgoing) == before
+
+
+def test_what_the_profile_keeps_arrives_untouched(bench: Bench) -> None:
+    before = snapshot(bench.app)
+
+    _applied(bench)
+
+    after = snapshot(bench.app)
+    for path in ("prefs", "prefs/user.ini", "prefs/default.ini", "certs/server.pem"):
+        assert after[path] == before[path]
+    assert "data/old.db" not in after
+
+
+def test_what_the_package_ships_under_a_kept_name_is_set_aside_as_new(bench: Bench) -> None:
+    _applied(bench)
+
+    assert (bench.app / "prefs/default.ini").read_bytes() == b"changed by me"
+    assert (bench.app / "prefs/default.ini.new").read_bytes() == b"shipped with 1.1"
+
+
+def test_a_kept_file_that_is_the_shipped_one_needs_no_new(bench: Bench) -> None:
+    (bench.app / "prefs/default.ini").write_bytes(b"shipped with 1.1")
+
+    _applied(bench)
+
+    assert not (bench.app / "prefs/default.ini.new").exists()
+
+
+def test_the_new_of_an_earlier_update_gives_way_to_this_one(bench: Bench) -> None:
+    (bench.app / "prefs/default.ini.new").write_bytes(b"shipped long ago")
+
+    _applied(bench)
+
+    assert (bench.app / "prefs/default.ini.new").read_bytes() == b"shipped with 1.1"
+
+
+def test_a_package_may_ship_a_file_that_ends_in_new(bench: Bench) -> None:
+    bench.ship(bench.release | {"prefs/default.ini.new": b"shipped so"})
+
+    _applied(bench)
+
+    assert (bench.app / "prefs/default.ini.new").read_bytes() == b"shipped so"
+    assert (bench.app / "prefs/default.ini.new.new").read_bytes() == b"shipped with 1.1"
+
+
+def test_links_and_empty_folders_are_kept_as_they_are(bench: Bench) -> None:
+    (bench.app / "prefs/empty").mkdir()
+    (bench.app / "prefs/link").symlink_to("/etc/passwd")
+    (bench.app / "prefs/folder-link").symlink_to("empty")
+
+    _applied(bench)
+
+    assert (bench.app / "prefs/link").readlink() == Path("/etc/passwd")
+    assert (bench.app / "prefs/folder-link").is_symlink()
+    assert (bench.app / "prefs/empty").is_dir()
+
+
+def test_the_rights_of_the_old_folders_are_given_to_the_new_ones(bench: Bench) -> None:
+    bench.app.chmod(0o777)
+    (bench.app / "lib").chmod(0o775)
+    bench.ship(bench.release | {"lib/deep/er/file": b"new here"})
+
+    _applied(bench)
+
+    assert bench.app.stat().st_mode & 0o777 == 0o777
+    assert (bench.app / "lib/deep/er").stat().st_mode & 0o777 == 0o775
+    assert (bench.app / "bin/app").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_the_owner_of_the_old_files_owns_the_new_ones(bench: Bench) -> None:
+    for path in (bench.app, *bench.app.rglob("*")):
+        os.chown(path, 12_345, 12_346)
+    bench.ship(bench.release | {"lib/new-file": b"x"})
+
+    _applied(bench)
+
+    owners = {(p.stat().st_uid, p.stat().st_gid) for p in (bench.app, *bench.app.rglob("*"))}
+    assert owners == {(12_345, 12_346)}
+
+
+def test_doing_it_twice_changes_nothing(bench: Bench) -> None:
+    after_one = snapshot(_applied(bench).app)
+
+    apply_release(bench.work(_STEP))
+
+    assert snapshot(bench.app) == after_one
+
+
+def test_undo_brings_the_old_release_back_byte_for_byte(bench: Bench) -> None:
+    before = snapshot(bench.app)
+    _applied(bench)
+
+    put_old_back(bench.work(_STEP))
+    put_old_back(bench.work(_STEP))
+
+    assert snapshot(bench.app) == before
+    assert not bench.folders.outgoing.exists()
+    assert bench.folders.discarded.is_dir()
+
+
+def test_after_an_undo_it_can_be_done_and_undone_again(bench: Bench) -> None:
+    before = snapshot(bench.app)
+    for _ in range(2):
+        apply_release(_staged(bench).work(_STEP))
+        put_old_back(bench.work(_STEP))
+
+    apply_release(bench.work(_STEP))  # not staged again: unpacked from what was fetched
+
+    assert (bench.app / "version.txt").read_text().startswith("app=1.1")
+    assert snapshot(bench.folders.outgoing) == before
+
+
+def test_undo_of_what_was_never_done_leaves_the_app_alone(bench: Bench) -> None:
+    before = snapshot(bench.app)
+
+    put_old_back(bench.work(_STEP))
+
+    assert snapshot(bench.app) == before
+
+
+def test_tidy_deletes_the_old_release_and_nothing_else(bench: Bench) -> None:
+    after = snapshot(_applied(bench).app)
+    vendors_old = bench.app.parent / "app_old"
+    vendors_old.mkdir()
+
+    delete_old(bench.work(_STEP))
+    delete_old(bench.work(_STEP))
+
+    assert snapshot(bench.app) == after
+    assert not bench.folders.outgoing.exists()
+    assert vendors_old.is_dir()
+
+
+def test_tidy_does_not_delete_the_only_release_there_is(bench: Bench) -> None:
+    before = snapshot(bench.app)
+    bench.app.rename(bench.folders.outgoing)
+
+    delete_old(bench.work(_STEP))
+
+    assert snapshot(bench.app) == before
+
+
+def test_tidy_without_any_app_says_so(bench: Bench) -> None:
+    bench.app.rename(bench.root / "away")
+
+    with pytest.raises(Failed, match="there is no app"):
+        delete_old(bench.work(_STEP))
+
+
+def test_recover_brings_the_old_release_back_between_the_two_renames(bench: Bench) -> None:
+    before = snapshot(_staged(bench).app)
+    bench.app.rename(bench.folders.outgoing)
+
+    recover(bench.work(_STEP))
+
+    assert snapshot(bench.app) == before
+
+
+def test_it_refuses_while_the_app_is_open(bench: Bench) -> None:
+    before = snapshot(_staged(bench).app)
+    bench.open_app()
+
+    with pytest.raises(Refused) as refused:
+        apply_release(bench.work(_STEP))
+
+    assert refused.value.refusal is Refusal.APP_STILL_OPEN
+    assert snapshot(bench.app) == before
+
+
+def test_it_refuses_while_the_service_manager_runs(bench: Bench) -> None:
+    (bench.app / "bin/manager").write_bytes((bench.app / "bin/app").read_bytes())
+    _staged(bench)
+    bench.open_app("bin/manager")
+
+    with pytest.raises(Refused) as refused:
+        apply_release(bench.work(_STEP))
+
+    assert refused.value.refusal is Refusal.SERVICE_MANAGER_STILL_RUNNING
+
+
+@pytest.mark.parametrize("change", ["altered", "added", "deleted", "linked"])
+def test_a_staged_release_that_was_changed_since_is_refused(bench: Bench, change: str) -> None:
+    before = snapshot(_staged(bench).app)
+    code = bench.folders.incoming / "lib/code.bin"
+    if change == "altered":
+        code.write_bytes(bytes(len(code.read_bytes())))
+    elif change == "added":
+        (code.parent / "extra.dll").write_bytes(b"planted")
+    else:
+        code.unlink()
+    if change == "linked":
+        code.symlink_to(bench.app / "lib/code.bin")
+
+    with pytest.raises(Refused) as refused:
+        apply_release(bench.work(_STEP))
+
+    assert refused.value.refusal is Refusal.NOT_STAGED
+    assert snapshot(bench.app) == before
+    apply_release(bench.work(_STEP))  # the next attempt unpacks it afresh
+
+
+def test_without_a_package_to_unpack_it_refuses(bench: Bench) -> None:
+    bench.packages.content.unlink()
+
+    with pytest.raises(Refused) as refused:
+        apply_release(bench.work(_STEP))
+
+    assert refused.value.refusal is Refusal.PACKAGE_ABSENT
+
+
+def test_a_release_that_names_another_version_is_found_out(bench: Bench) -> None:
+    bench.ship(release("0.9"), version="1.1")
+
+    with pytest.raises(Failed, match=r"says 0\.9, not 1\.1"):
+        apply_release(_staged(bench).work(_STEP))
+
+
+@pytest.mark.parametrize(
+    ("path", "content"), [("prefs", b"a file"), ("prefs/user.ini/deep", b"below a file")]
+)
+def test_a_kept_file_that_is_a_folder_in_the_package_is_refused(
+    bench: Bench, path: str, content: bytes
+) -> None:
+    files = {p: c for p, c in bench.release.items() if not p.startswith("prefs")}
+    bench.ship(files | {path: content})
+    before = snapshot(bench.app)
+
+    with pytest.raises(Refused) as refused:
+        apply_release(_staged(bench).work(_STEP))
+
+    assert refused.value.refusal is Refusal.PACKAGE_MISMATCH
+    assert snapshot(bench.app) == before
+
+
+def test_an_absent_app_is_refused(bench: Bench) -> None:
+    _staged(bench)
+    bench.app.rename(bench.root / "away")
+
+    with pytest.raises(Refused) as refused:
+        apply_release(bench.work(_STEP))
+
+    assert refused.value.refusal is Refusal.APP_ABSENT
+
+
+def test_a_swap_that_cannot_end_puts_the_old_release_back(bench: Bench) -> None:
+    before = snapshot(_staged(bench).app)
+    bench.platform = _NoSecondRename()
+
+    with pytest.raises(Failed, match="the old one is back"):
+        apply_release(bench.work(_STEP))
+
+    assert snapshot(bench.app) == before
+
+
+def test_a_rename_that_is_not_allowed_changes_nothing(bench: Bench) -> None:
+    before = snapshot(_staged(bench).app)
+    (bench.folders.outgoing).write_text("in the way")
+
+    with pytest.raises(Refused) as refused:
+        apply_release(bench.work(_STEP))
+
+    assert refused.value.refusal is Refusal.FOLDER_RIGHTS
+    assert snapshot(bench.app) == before
