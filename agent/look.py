@@ -1,7 +1,7 @@
 """One look of the guard: who has the app open, and closing it.
 
 A process is asked to end the moment it is seen and killed half a second later; the gentle rungs
-are the drain's. A process that the runner started is spared, and so are its own children of the
+are the drain's, and so, while the cordon is only leased, is what was open before it. A process that the runner started is spared, and so are its own children of the
 same program: many programs are several processes.
 """
 
@@ -14,7 +14,7 @@ from agent.journal import Journal
 from agent.platforms.base import CloseRung, Platform, Process
 from agent.records import CordonRecord, sentence
 from agent.steps.table import Voice
-from agent.wire.contract import OpenProgram
+from agent.wire.contract import CordonMode, OpenProgram
 
 _log = logging.getLogger(__name__)
 KILL_SECONDS = 0.5
@@ -51,7 +51,7 @@ class Watch:
         spared = {p.pid for p in self._spared(record, found)}
         others = [process for process in found if process.pid not in spared]
         if guarded:
-            self._close(record, others)
+            self._close(record, [p for p in others if not _is_the_drains(record, p, found)])
             others = [process for process in others if self._platform.is_alive(process)]
         else:
             self._asked.clear()
@@ -112,6 +112,24 @@ class Watch:
         _log.warning("closed a relaunch", extra=about)
         if record.text:
             self._voice.notice(record.text, 0.0)
+
+
+def _is_the_drains(record: CordonRecord, process: Process, found: Iterable[Process]) -> bool:
+    """True for what was open when a leased cordon came, and what it started itself since.
+
+    People are asked to leave it, by the drain; a seal comes after the drain and spares nobody.
+    """
+    if record.mode is not CordonMode.LEASED:
+        return False
+    by_pid = {other.pid: other for other in found}
+    seen = set[int]()
+    ancestor: Process | None = process
+    while ancestor is not None and ancestor.pid not in seen:
+        if ancestor.started < record.since:
+            return True
+        seen.add(ancestor.pid)
+        ancestor = by_pid.get(ancestor.parent)
+    return False
 
 
 def _told(record: CordonRecord, processes: Iterable[Process]) -> tuple[OpenProgram, ...]:

@@ -68,7 +68,8 @@ class Keeper:
                 self._store.forget(host)
                 self._refresh()
             return
-        if answer.code_used and not row.opened:
+        ended = answer.refusal is None and answer.mode is CordonMode.NONE
+        if (answer.code_used or ended) and not row.opened:
             self._store.note_opened(host)
             self._refresh()
         if self._is_closed(row, answer):
