@@ -141,6 +141,7 @@ def _legible(what: str) -> Iterator[None]:
         RuntimeError,
         ValueError,
         IndexError,
+        OverflowError,
     ) as error:
         raise BadPackage(f"cannot unpack {what}: the zip is damaged: {error}") from error
 
@@ -151,6 +152,8 @@ def _entries(
     folders = {f"{folder}/" for folder in folders_of(wanted)}
     found: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
+        if not 0 <= info.header_offset < archive.start_dir:
+            raise BadPackage(f"cannot unpack {info.orig_filename!a}: the zip is damaged")
         _check_entry(info, wanted, folders)
         if info.orig_filename in found:
             raise BadPackage(f"cannot unpack {info.orig_filename!a}: it is in the zip twice")

@@ -30,10 +30,11 @@ def check_together(paths: Iterable[str]) -> None:
     """Raise `BadPackage` when two paths are one file on some system, or a file is a folder."""
     files: dict[str, str] = {}
     for path in paths:
-        twin = files.setdefault(_key(path), path)
-        if twin is not path:
-            why = "is there twice" if twin == path else f"is the same file as {_shown(twin)}"
-            raise BadPackage(f"cannot unpack {_shown(path)}: {why} on some systems")
+        twin = files.get(_key(path))
+        if twin is not None:
+            why = "is there twice" if twin == path else f"is {_shown(twin)} on some systems"
+            raise BadPackage(f"cannot unpack {_shown(path)}: it {why}")
+        files[_key(path)] = path
     _check_folders(files)
 
 

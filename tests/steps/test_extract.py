@@ -1,6 +1,5 @@
 import io
 import os
-import resource
 import stat
 import struct
 import subprocess
@@ -268,7 +267,7 @@ from agent.package_paths import BadPackage
 from tests.steps.bench import manifest_of
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    extract(Path(sys.argv[1]), manifest_of({"a": b""}), Path(sys.argv[2]), lambda done, total: None)
+    extract(Path(sys.argv[1]), manifest_of({"a": b""}), Path(sys.argv[2]), lambda *bytes: None)
 except BadPackage as error:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error)
 """
@@ -290,7 +289,6 @@ def test_a_million_entries_are_refused_without_reading_them(tmp_path: Path) -> N
 
     assert "its directory of 47000000 bytes is larger than its manifest allows" in told
     assert int(told.split()[0]) < 64 * 1024  # kilobytes
-    assert resource.RUSAGE_SELF == 0
 
 
 def test_a_zip_in_a_zip_is_just_a_file(tmp_path: Path) -> None:
