@@ -35,6 +35,7 @@ VERDICTS = {
 """What a final state means to the walk."""
 
 Progress = Callable[[StepReport], None]
+Stepped = tuple[Verdict, StepReport]
 
 
 class Links(Protocol):
@@ -60,9 +61,7 @@ class Stepper:
         self._links = links
         self._stopping = stopping
 
-    def take(
-        self, host: str, order: StartOrder, silence: float, progress: Progress
-    ) -> tuple[Verdict, StepReport]:
+    def take(self, host: str, order: StartOrder, silence: float, progress: Progress) -> Stepped:
         """Have the step taken and return how it ended.
 
         `silence` is how many seconds without any answer are borne before it is unknown.

@@ -1,0 +1,163 @@
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from agent.wire.contract import (
+    LEASE_SECONDS,
+    CordonMode,
+    CordonOrder,
+    Fence,
+    OpenProgram,
+    Refusal,
+    Sight,
+    UncordonOrder,
+)
+from agent.wire.errors import LinkLost
+from coordinator.fleet.keeper import Keeper
+from coordinator.model import Plan
+from coordinator.store.cordons import Cordons
+from coordinator.store.database import open_database
+from coordinator.walk.policy import not_closed
+from coordinator.walk.ports import SightOf
+from tests.fleet.fakes import FakeLinks
+from tests.plans import make_plan
+
+PLAN = make_plan(2)
+HOSTS = [p.id for p in PLAN.hosts]
+SEALED = Sight(CordonMode.SEALED, guarded=True)
+WORD = OpenProgram("marie", "2", "office", 41, 3.0)
+
+
+@dataclass
+class Office:
+    keeper: Keeper
+    links: FakeLinks
+    cordons: Cordons
+    now: float = 1000.0
+    plan: Plan = PLAN
+
+    def seal(self) -> list[SightOf]:
+        return self.keeper.confirm(HOSTS, PLAN.id, CordonMode.SEALED)
+
+    def open_now(self, sights: list[SightOf]) -> list[str]:
+        return [s.host for s in not_closed(sights, self.now, spared_is_open=True)]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    engine = open_database(f"sqlite:///{tmp_path}/office.sqlite")
+    links, cordons = FakeLinks(), Cordons(engine)
+    made: Office
+
+    def plan_of(rollout: str) -> Plan | None:
+        return made.plan if rollout == PLAN.id else None
+
+    keeper = Keeper(cordons, links, lambda: Fence(3, "ab"), plan_of, lambda: made.now)
+    made = Office(keeper, links, cordons)
+    yield made
+    engine.dispose()
+
+
+def test_what_is_wanted_is_ordered_with_fence_text_and_code_hash(office: Office) -> None:
+    office.seal()
+    _, method, order = office.links.calls[0]
+    assert method == "cordon"
+    assert isinstance(order, CordonOrder)
+    assert (order.mode, order.fence, order.text) == (
+        CordonMode.SEALED,
+        Fence(3, "ab"),
+        PLAN.notice,
+    )
+    assert order.code_hash == office.cordons.all()[HOSTS[0]].code_hash
+
+
+def test_a_host_out_of_sight_counts_as_closed_while_its_lease_lives(office: Office) -> None:
+    office.seal()
+    office.links.sights[HOSTS[1]] = LinkLost("the cable is out")
+    office.now += LEASE_SECONDS - 1
+    assert office.open_now(office.seal()) == []
+    office.now += 1
+    assert office.open_now(office.seal()) == [HOSTS[1]]
+
+
+def test_a_lease_is_counted_from_before_the_order_was_sent(office: Office) -> None:
+    office.keeper.confirm(HOSTS, PLAN.id, CordonMode.SEALED)
+    [(method, order)] = office.keeper.orders(HOSTS[0])
+    assert (method, type(order)) == ("cordon", CordonOrder)
+    office.now += 50  # the answer takes long
+    office.keeper.heard(HOSTS[0], SEALED)
+    office.links.sights[HOSTS[0]] = LinkLost("gone")
+    assert office.seal()[0].confirmed_at == 1000.0
+
+
+@pytest.mark.parametrize(
+    "sight",
+    [
+        replace(SEALED, open=(WORD,)),
+        replace(SEALED, spared=(WORD,)),
+        replace(SEALED, guarded=False),
+        replace(SEALED, mode=CordonMode.LEASED),
+        replace(SEALED, mode=CordonMode.NONE),
+        replace(SEALED, code_used=True),
+        replace(SEALED, refusal=Refusal.STALE_EPOCH),
+    ],
+)
+def test_one_bad_sight_ends_the_trust_in_an_older_good_one(office: Office, sight: Sight) -> None:
+    office.seal()
+    office.links.sights[HOSTS[1]] = sight
+    assert office.open_now(office.seal()) == [HOSTS[1]]
+    office.links.sights[HOSTS[1]] = LinkLost("gone")
+    assert office.open_now(office.seal()) == [HOSTS[1]]
+
+
+def test_a_service_manager_may_run_where_the_profile_lets_it(office: Office) -> None:
+    office.plan = replace(PLAN, close_between_visits=False)
+    office.links.sights[HOSTS[1]] = replace(SEALED, spared=(WORD,))
+    office.seal()
+    office.links.sights[HOSTS[1]] = LinkLost("gone")
+    sights = office.seal()
+    assert not_closed(sights, office.now, spared_is_open=False) == []
+
+
+def test_a_host_opened_on_the_spot_is_not_sealed_again_by_itself(office: Office) -> None:
+    office.seal()
+    code = office.cordons.all()[HOSTS[0]].code_hash
+    office.links.sights[HOSTS[0]] = replace(SEALED, mode=CordonMode.NONE, code_used=True)
+    office.seal()
+    assert office.cordons.all()[HOSTS[0]].opened
+    office.seal()
+    assert office.cordons.all()[HOSTS[0]].code_hash == code
+    office.keeper.renew_seal(HOSTS[0])
+    assert office.cordons.all()[HOSTS[0]].code_hash != code
+
+
+def test_a_host_that_was_off_when_the_group_opened_is_told_when_it_is_back(
+    office: Office,
+) -> None:
+    office.seal()
+    office.links.sights[HOSTS[1]] = LinkLost("off")
+    office.keeper.uncordon(HOSTS)
+    assert list(office.cordons.all()) == [HOSTS[1]]
+    [(method, order)] = office.keeper.orders(HOSTS[1])
+    assert (method, type(order)) == ("uncordon", UncordonOrder)
+    office.keeper.heard(HOSTS[1], Sight(CordonMode.NONE))
+    assert office.cordons.all() == {}
+    assert office.keeper.orders(HOSTS[1]) == ()
+
+
+def test_cordons_are_ordered_again_after_a_restart(office: Office) -> None:
+    office.seal()
+    again = Keeper(
+        office.cordons, office.links, lambda: Fence(4, "cd"), lambda _: PLAN, lambda: office.now
+    )
+    [(_, order)] = again.orders(HOSTS[0])
+    assert isinstance(order, CordonOrder)
+    assert (order.mode, order.fence) == (CordonMode.SEALED, Fence(4, "cd"))
+
+
+def test_codes_are_told_for_the_hosts_of_a_rollout(office: Office) -> None:
+    office.seal()
+    assert set(office.keeper.codes(PLAN.id)) == set(HOSTS)
+    assert office.keeper.codes("another") == {}
