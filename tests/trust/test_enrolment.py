@@ -1,25 +1,35 @@
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from agent.config import read_config
-from agent.enrol import EnrolProblem, enrol, renew_if_due
+from agent.enrol import EnrolProblem, enrol
 from agent.keys import HostKey
 from agent.wire import places
 from agent.wire.atomic import write_whole
 from agent.wire.codec import encode
-from agent.wire.enrolment import EnrolAsk, RenewAsk, read_token, wrap, write_token
+from agent.wire.enrolment import (
+    EnrolAnswer,
+    EnrolAsk,
+    Granted,
+    read_token,
+    wrap,
+    write_token,
+)
 from agent.wire.first_contact import fetch_ca
 from agent.wire.https import Https
 from agent.wire.https_errors import Refused, Unreachable
-from coordinator.fleet.ca import Authority
+from coordinator.fleet.enrolment import EnrolmentRefused, new_host_id
 from coordinator.fleet.enrolment_book import Approval, EnrolRequest
 from tests.trust.enrolment_contract import EnrolmentContract
 from tests.trust.memory_book import MemoryBook
-from tests.trust.office import Clock, Office, never
+from tests.trust.office import Office, never
 
 DAY = 86400
 PROOF = "p" * 43
@@ -213,65 +223,6 @@ def test_a_coordinator_that_does_not_answer_is_named(tmp_path: Path) -> None:
         fetch_ca("127.0.0.1:1", "0" * 64)
 
 
-def test_a_certificate_is_renewed_in_its_last_month_and_not_before(office: Office) -> None:
-    state, host_id = office.enrol()
-    before = (state / "cert.pem").read_text()
-    with office.https(state) as https:
-        assert not renew_if_due(state, https, Clock(59 * DAY))
-        assert renew_if_due(state, https, Clock(61 * DAY))
-    after = (state / "cert.pem").read_text()
-    assert after != before
-    assert HostKey.open(state / "key.pem").fits(after)
-    assert office.book.serials[host_id]
-
-
-def test_a_revoked_host_is_not_renewed(office: Office) -> None:
-    state, host_id = office.enrol()
-    office.book.revoke(host_id)
-    with office.https(state) as https, pytest.raises(EnrolProblem, match="not in the fleet"):
-        renew_if_due(state, https, Clock(61 * DAY))
-
-
-def test_an_expired_certificate_is_not_renewed(office: Office) -> None:
-    state, _ = office.enrol()
-    office.clock.ahead = 91 * DAY
-    with office.https(state) as https, pytest.raises(EnrolProblem, match="enrol this host again"):
-        renew_if_due(state, https, office.clock)
-
-
-def test_a_renewal_signed_with_another_key_is_refused(office: Office, tmp_path: Path) -> None:
-    state, _ = office.enrol()
-    thief = HostKey.open(tmp_path / "thief.pem")
-    csr = thief.request()
-    stolen = (state / "cert.pem").read_text()
-    message = encode(RenewAsk(wrap(stolen), wrap(csr), thief.sign(csr.encode())))
-    with office.https(state) as https, pytest.raises(Refused, match="not signed with"):
-        https.post_json(places.RENEW, message)
-
-
-def test_a_renewal_by_a_certificate_of_another_ca_is_refused(
-    office: Office, tmp_path: Path
-) -> None:
-    state, host_id = office.enrol()
-    key = HostKey.open(tmp_path / "key.pem")
-    csr = key.request()
-    forged = Authority.open(tmp_path / "rogue").sign_csr(csr, host_id)
-    message = encode(RenewAsk(wrap(forged), wrap(csr), key.sign(csr.encode())))
-    with office.https(state) as https, pytest.raises(Refused, match="another CA"):
-        https.post_json(places.RENEW, message)
-
-
-def test_the_coordinators_own_certificate_renews_no_agent(office: Office, tmp_path: Path) -> None:
-    state, _ = office.enrol()
-    pair = office.authority.issue_coordinator(office.data / "coordinator")
-    key = HostKey.open(pair.key)
-    csr = key.request()
-    own = wrap(pair.certificate.read_text())
-    message = encode(RenewAsk(own, wrap(csr), key.sign(csr.encode())))
-    with office.https(state) as https, pytest.raises(Refused, match="not an agent's"):
-        https.post_json(places.RENEW, message)
-
-
 @pytest.mark.parametrize("body", ["null", "[]", '{"secret": 1}', "{" * 5000, '"' + "x" * 70_000])
 def test_a_request_that_is_none_is_refused_plainly(office: Office, body: str) -> None:
     state, _ = office.enrol()
@@ -284,3 +235,64 @@ def test_a_request_that_is_none_is_refused_plainly(office: Office, body: str) ->
         https.send_file(places.ENROL, file, len(body))
     assert refused.value.status == 400
     assert refused.value.word == "bad-request"
+
+
+def test_a_request_for_a_key_of_another_kind_costs_no_use(office: Office) -> None:
+    secret = read_token(office.token(uses=1)).secret
+    message = encode(EnrolAsk(secret, "PC-09", wrap("no request"), PROOF))
+    state, _ = office.enrol("PC-01")
+    with office.https(state) as https, pytest.raises(Refused, match="cannot be read"):
+        https.post_json(places.ENROL, message)
+    assert ask(office, secret)
+
+
+def test_a_host_without_a_name_is_refused(office: Office) -> None:
+    secret = read_token(office.token()).secret
+    with pytest.raises(Refused, match="without a name"):
+        ask(office, secret, name="  ")
+
+
+def test_only_a_waiting_host_is_approved_or_refused(office: Office) -> None:
+    _, host_id = office.enrol()
+    with pytest.raises(EnrolmentRefused, match="waiting no longer: it is granted"):
+        office.enrolment.refuse(host_id, "late")
+    with pytest.raises(EnrolmentRefused, match="see roundsman fleet list"):
+        office.enrolment.approve("pc-77-abcdef")
+
+
+@pytest.mark.parametrize("name", ["...", "\u4e00", "x" * 100])
+def test_any_name_gives_an_id_that_certificates_and_orders_can_carry(name: str) -> None:
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,56}", new_host_id(name))
+
+
+def test_a_state_folder_that_cannot_be_written_is_told(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(EnrolProblem, match="as administrator"):
+        enrol(office.token(), "PC-01", tmp_path / "file" / "state", never)
+
+
+@pytest.mark.parametrize("raw", [b"", b"text", b"\xff\xfe"])
+def test_a_damaged_key_is_told_and_what_to_do(office: Office, tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "key.pem").write_bytes(raw)
+    with pytest.raises(EnrolProblem, match="remove it, then enrol this PC again"):
+        enrol(office.token(), "PC-01", tmp_path, never)
+
+
+def test_a_certificate_for_another_key_is_not_kept(tmp_path: Path) -> None:
+    office = Office(tmp_path / "office")
+    other = HostKey.open(tmp_path / "other.pem").request()
+    certificate = office.authority.sign_csr(other, "pc-01-abcdef")
+    answer = JSONResponse(encode(EnrolAnswer(Granted("pc-01-abcdef", wrap(certificate)))))
+    office.extra.append(Route(places.ENROL, lambda _: answer, methods=["POST"]))
+    with office.open(), pytest.raises(EnrolProblem, match="not for this PC's key"):
+        enrol(office.token(), "PC-01", tmp_path / "s", never)
+    assert not (tmp_path / "s" / "cert.pem").exists()
+
+
+@pytest.mark.parametrize("said", [{}, [], {"granted": {"host_id": "../x"}}])
+def test_an_answer_that_cannot_be_read_is_told(tmp_path: Path, said: object) -> None:
+    office = Office(tmp_path / "office")
+    answer = JSONResponse(said)
+    office.extra.append(Route(places.ENROL, lambda _: answer, methods=["POST"]))
+    with office.open(), pytest.raises(EnrolProblem, match="coordinator"):
+        enrol(office.token(), "PC-01", tmp_path / "s", never)

@@ -185,12 +185,10 @@ def test_tls_1_2_is_not_spoken(tmp_path: Path, authority: Authority, server: Ser
 def test_a_silent_server_is_not_waited_for(tmp_path: Path, authority: Authority) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
-        Https(
-            f"127.0.0.1:{silent.getsockname()[1]}", tmp_path / "ca" / "ca.pem", seconds=0.2
-        ) as x,
+        Https(address_of(silent), tmp_path / "ca" / "ca.pem", seconds=0.2) as https,
         pytest.raises(Unreachable, match="cannot reach the coordinator"),
     ):
-        x.get_json("/fine")
+        https.get_json("/fine")
 
 
 def test_the_ca_of_a_first_contact_must_have_the_fingerprint(
@@ -221,3 +219,23 @@ def test_a_first_contact_that_is_no_coordinator_says_so(
 def test_an_address_that_is_none_is_told_so(tmp_path: Path, address: str) -> None:
     with pytest.raises(ValueError, match="host:port"):
         Https(address, tmp_path)
+
+
+def test_a_server_that_hangs_up_is_unreachable(tmp_path: Path, authority: Authority) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        rude = threading.Thread(target=hang_up, args=[listener])
+        rude.start()
+        with (
+            Https(address_of(listener), tmp_path / "ca" / "ca.pem") as https,
+            pytest.raises(Unreachable, match="cannot reach the coordinator"),
+        ):
+            https.get_json("/fine")
+        rude.join()
+
+
+def hang_up(listener: socket.socket) -> None:
+    listener.accept()[0].close()
+
+
+def address_of(listener: socket.socket) -> str:
+    return f"127.0.0.1:{listener.getsockname()[1]}"
