@@ -1,0 +1,172 @@
+"""The picture of the house as two tables: who may import whom, and where each library lives."""
+
+from tests.house.source import within
+
+AREAS: dict[str, tuple[str, ...]] = {
+    # what both sides read: pure, the standard library only
+    "contract": tuple(
+        f"agent.wire.{name}"
+        for name in (
+            "bounds",
+            "codec",
+            "codes",
+            "contract",
+            "enrolment",
+            "manifest",
+            "profile",
+            "profile_lines",
+            "profile_reader",
+            "profile_values",
+        )
+    ),
+    "wire": ("agent.wire",),
+    # what a package's paths may be: the coordinator judges by the code that will unpack it
+    "paths": ("agent.package_paths", "agent.extract", "agent.zip_bounds"),
+    "platforms": ("agent.platforms",),
+    "system": ("agent.platforms.base",),
+    "step table": ("agent.steps.table",),
+    "steps": ("agent.steps",),
+    "cordon": ("agent.cordon", "agent.cordon_record", "agent.look"),
+    "runner": ("agent.runner", "agent.run", "agent.orders", "agent.work"),
+    "packages": ("agent.packages", "agent.download"),
+    "uplink": ("agent.uplink", "agent.uplink_status"),
+    "agent's ground": ("agent",),  # journal, records, configuration, keys
+    "whole agent": (
+        "agent.__main__",
+        "agent.agent",
+        "agent.commands",
+        "agent.service",
+        "agent.standing",
+    ),
+    # the coordinator, from what only decides to what sees everything
+    "model": ("coordinator.model",),
+    "planning": ("coordinator.planning",),
+    "states": ("coordinator.walk.states",),
+    "ports": ("coordinator.walk.ports",),
+    "policy": ("coordinator.walk.policy",),
+    "walk": ("coordinator.walk",),
+    "coordinator's ground": ("coordinator",),  # settings, folders, access, complaints
+    "enrolment book": ("coordinator.fleet.enrolment_book",),
+    "store": ("coordinator.store",),
+    "fleet": ("coordinator.fleet",),
+    "releases": ("coordinator.releases",),
+    "notify": ("coordinator.notify",),
+    "report": ("coordinator.report",),
+    "engine": ("coordinator.engine",),
+    "api": ("coordinator.api",),
+    "api's client": (
+        "coordinator.api.client",
+        "coordinator.api.roles",
+        "coordinator.api.schemas",
+        "coordinator.cli.output",
+        "coordinator.cli.talk",
+    ),
+    "cli": ("coordinator.cli",),
+    "web": ("coordinator.web",),
+    "standin": ("coordinator.standin",),
+    # what runs on the coordinator's own machine: the daemon, its set-up, signing
+    "daemon": (
+        "coordinator.service",
+        "coordinator.cli.init",
+        "coordinator.cli.serve",
+        "coordinator.fences",
+        "coordinator.https",
+        "coordinator.setup",
+        "coordinator.signing",
+    ),
+    "demo": ("coordinator.cli.demo", "coordinator.demo"),
+}
+
+_PURE = {"contract", "model", "states", "ports"}
+_AGENT_GROUND = {"contract", "wire", "paths", "system", "step table", "agent's ground"}
+_RIM = _PURE | {"wire", "walk", "policy", "planning", "coordinator's ground", "enrolment book"}
+_COORDINATOR = _PURE | {"wire", "paths"}
+_COORDINATOR |= {area for area in AREAS if AREAS[area][0].startswith("coordinator")}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "contract": set(),
+    "wire": {"contract"},
+    "paths": {"contract"},
+    "system": {"contract"},
+    "platforms": {"contract", "system"},
+    "step table": {"contract", "system"},
+    "agent's ground": _AGENT_GROUND,
+    "steps": _AGENT_GROUND,
+    "cordon": _AGENT_GROUND,
+    "packages": _AGENT_GROUND,
+    "runner": _AGENT_GROUND | {"steps"},
+    "uplink": _AGENT_GROUND | {"runner", "cordon"},
+    "whole agent": {area for area in AREAS if AREAS[area][0].startswith("agent")},
+    "model": {"contract"},
+    "states": {"contract"},
+    "ports": {"contract", "model", "states"},
+    "policy": _PURE,
+    "planning": _PURE | {"policy"},
+    "walk": _PURE | {"policy"},
+    "coordinator's ground": {"contract", "wire"},
+    "enrolment book": _PURE,
+    "store": _RIM,
+    "fleet": _RIM | {"store"},
+    "releases": _RIM | {"store", "paths"},
+    "notify": _RIM | {"store"},
+    "report": _RIM | {"store", "api's client"},
+    "engine": _RIM | {"store"},
+    "api's client": _PURE | {"wire", "enrolment book", "coordinator's ground"},
+    "api": _RIM
+    | {"engine", "store", "releases", "fleet", "notify", "report", "api's client", "paths"},
+    "cli": _PURE
+    | {
+        "wire",
+        "enrolment book",
+        "api's client",
+        "coordinator's ground",
+        "daemon",
+        "demo",
+        "report",
+    },
+    "web": _PURE | {"wire", "api's client", "coordinator's ground"},
+    "standin": set(),
+    "daemon": _COORDINATOR - {"cli", "web", "demo", "standin"},
+    "demo": _COORDINATOR,
+}
+
+HOMES: dict[str, tuple[str, ...]] = {
+    "Pyro5": ("agent.wire",),
+    "psutil": ("agent.platforms",),
+    "cryptography": (
+        "agent.enrol",
+        "agent.keys",
+        "agent.wire.tls",
+        "coordinator.fleet.ca",
+        "coordinator.fleet.certificates",
+        "coordinator.releases.keys",
+    ),
+    "tuf": ("agent.packages", "coordinator.releases"),
+    "securesystemslib": ("agent.packages", "coordinator.releases"),
+    "urllib3": ("agent.wire.https", "agent.wire.https_errors"),
+    "packaging": ("coordinator.planning", "agent.steps"),
+    "sqlalchemy": ("coordinator.store", "coordinator.engine"),  # the engine: one transaction
+    "alembic": ("coordinator.store",),
+    "dbos": ("coordinator.engine",),
+    "starlette": (
+        "coordinator.api",
+        "coordinator.fleet.door",
+        "coordinator.https",
+        "coordinator.releases.bulk",
+        "coordinator.service",
+    ),
+    "uvicorn": ("coordinator.api", "coordinator.https", "coordinator.service"),
+    "pydantic": ("coordinator.api", "coordinator.cli.output", "coordinator.cli.talk"),
+    "typer": ("coordinator.cli",),
+    "click": ("coordinator.cli",),  # typer's own errors
+    "rich": ("coordinator.cli", "coordinator.report"),
+    "tabulate": ("coordinator.cli", "coordinator.report"),
+    "jinja2": ("coordinator.report", "coordinator.web"),
+    "platformdirs": ("coordinator.settings", "coordinator.folders"),
+}
+
+
+def area_of(module: str) -> str:
+    """Return the area with the longest name that the module is within."""
+    rows = [(prefix, area) for area, prefixes in AREAS.items() for prefix in prefixes]
+    return max((row for row in rows if within(module, row[0])), key=lambda row: len(row[0]))[1]
