@@ -64,10 +64,11 @@ AREAS: dict[str, tuple[str, ...]] = {
     "cli": ("coordinator.cli",),
     "web": ("coordinator.web",),
     "standin": ("coordinator.standin",),
-    # what runs on the coordinator's own machine: the daemon, its set-up, signing
-    "daemon": (
+    # what runs on the coordinator's own machine: the daemon, its set-up, signing, profiles
+    "own machine": (
         "coordinator.service",
         "coordinator.cli.init",
+        "coordinator.cli.profile",
         "coordinator.cli.serve",
         "coordinator.fences",
         "coordinator.https",
@@ -120,13 +121,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "enrolment book",
         "api's client",
         "coordinator's ground",
-        "daemon",
+        "own machine",
         "demo",
         "report",
     },
     "web": _PURE | {"wire", "api's client", "coordinator's ground"},
     "standin": set(),
-    "daemon": _COORDINATOR - {"cli", "web", "demo", "standin"},
+    "own machine": _COORDINATOR - {"cli", "web", "demo", "standin"},
     "demo": _COORDINATOR,
 }
 
