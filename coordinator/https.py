@@ -26,9 +26,10 @@ class HttpsServer:
         self._socket = opened(
             lambda: _listen(settings.listen, settings.https_port), settings.https_port
         )
+        self.context = server_context(pair)
         config = uvicorn.Config(
             app,
-            ssl_context_factory=lambda _config, _default: server_context(pair),
+            ssl_context_factory=lambda _config, _default: self.context,
             log_config=None,
             access_log=False,
             lifespan="off",

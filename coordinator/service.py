@@ -33,7 +33,7 @@ from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
 from coordinator.https import HttpsServer, opened
 from coordinator.model import HostStanding, Plan
-from coordinator.planning.ulid import new_ulid
+from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
@@ -130,7 +130,7 @@ class Daemon:
         )
         self._hub.start()
         self._open.callback(self._hub.close)
-        listener = opened(
+        self._listener: Listener = opened(
             lambda: Listener(
                 (settings.listen, settings.link_port),
                 make_context(Side.SERVER, credentials),
@@ -139,8 +139,8 @@ class Daemon:
             ),
             settings.link_port,
         )
-        listener.start()
-        self._open.callback(listener.close)
+        self._listener.start()
+        self._open.callback(self._listener.close)
 
     def _orders(self, host_id: str) -> Sequence[Order]:
         return self._keeper.orders(host_id)
@@ -198,7 +198,7 @@ class Daemon:
             catalogue=self._catalogue,
             engine=self._engine,
             hub=self._hub,
-            surveyor=Surveyor(self._stepper, self._fences.current, new_ulid),
+            surveyor=Surveyor(self._stepper, self._fences.current, _new_ulid),
             repository=self._repository,
             packages=self._packages,
             enrolment=enrolment,
@@ -212,9 +212,9 @@ class Daemon:
             *enrolment_routes(self._authority.certificate_pem, enrolment),
             *bulk_routes(bulk),
         ]
-        server = HttpsServer(make_app(office, routes), settings, self._pair)
-        server.start()
-        self._open.callback(server.stop)
+        self._https = HttpsServer(make_app(office, routes), settings, self._pair)
+        self._https.start()
+        self._open.callback(self._https.stop)
 
     def _directions(self) -> Directions:
         settings = self._settings
@@ -229,6 +229,7 @@ class Daemon:
         """What is done every second: refresh metadata, tell of broken walks, take over."""
         if time.time() - self._refreshed > _DAY_SECONDS / 4:
             self._refresh()
+            self._renew_certificate()
         for rollout_id in self._engine.broken():
             self._tell_broken(rollout_id)
         if self._take_over:
@@ -237,6 +238,13 @@ class Daemon:
     def _refresh(self) -> None:
         self._repository.refresh()
         self._refreshed = time.time()
+
+    def _renew_certificate(self) -> None:
+        """Have new connections shown a new certificate once the old one is near its end."""
+        folder = self._settings.ca_folder
+        pair = self._authority.issue_coordinator(folder, self._settings.coordinator_id)
+        for context in (self._listener.context, self._https.context):
+            context.load_cert_chain(pair.certificate, pair.key)
 
     def _tell_broken(self, rollout_id: str) -> None:
         row = self._rollouts.find(rollout_id)
@@ -253,3 +261,7 @@ class Daemon:
         for standing in self._hub.standings().values():
             if standing.hello is not None and self._fences.exceeds(standing.hello.fence):
                 self._fences.take_over(standing.hello.fence)
+
+
+def _new_ulid() -> str:
+    return make_ulid(time.time(), os.urandom(RANDOM_BYTES))
