@@ -1,0 +1,203 @@
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.steps.back_up import back_up, first_pass, keep_last
+from agent.steps.backup_list import LIST, TREE, BackupList, read_list, write_list
+from agent.steps.table import Cancelled, Failed
+from agent.wire.contract import StepName
+from agent.wire.profile_reader import read_profile
+from tests.steps.bench import PROFILE, Bench, FastLinux, SmallWork, snapshot, write_tree
+
+
+class _Counting(FastLinux):
+    """Notes what is copied, and may do something after a copy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copied: list[str] = []
+        self.spoil: dict[str, bytes] = {}
+        self.append: set[str] = set()
+
+    def copy_file(self, source: Path, target: Path) -> None:
+        super().copy_file(source, target)
+        self.copied.append(source.name)
+        if source.name in self.spoil:
+            target.write_bytes(self.spoil[source.name])
+        if source.name in self.append:
+            source.write_bytes(source.read_bytes() + b"!")
+
+
+@pytest.fixture
+def counting(bench: Bench) -> _Counting:
+    platform = _Counting()
+    bench.platform = platform
+    return platform
+
+
+def _back_up(bench: Bench) -> SmallWork:
+    work = bench.work(StepName.BACK_UP)
+    back_up(work)
+    return work
+
+
+def test_a_backup_is_the_app_byte_for_byte_with_times_and_rights(bench: Bench) -> None:
+    (bench.app / "prefs/link").symlink_to("user.ini")
+    (bench.app / "empty").mkdir(mode=0o750)
+
+    work = _back_up(bench)
+
+    assert snapshot(bench.folders.backup / TREE) == snapshot(bench.app)
+    assert int(work.facts["backup_files"]) == 9
+    assert work.told[-1][0] == work.told[-1][1] > 0
+
+
+def test_the_list_says_path_size_mode_time_and_hash(bench: Bench) -> None:
+    _back_up(bench)
+
+    listed = read_list(bench.folders.backup)
+
+    assert listed is not None
+    assert (listed.app, listed.version) == ("bench-app", "1.0")
+    mine = listed.files["prefs/user.ini"]
+    assert mine.item.size == 4
+    assert mine.item.mtime_ns == 1_234_567_891_234_567_891
+    assert mine.sha256 == hashlib.sha256(b"mine").hexdigest()
+
+
+def test_the_second_pass_copies_only_what_has_changed(bench: Bench, counting: _Counting) -> None:
+    first_pass(bench.work(StepName.STAGE))
+    counting.copied.clear()
+    (bench.app / "data/old.db").write_bytes(b"CHANGED!")
+    (bench.app / "data/new.db").write_bytes(b"")
+    (bench.app / "lib/code.bin").unlink()
+
+    _back_up(bench)
+
+    assert sorted(counting.copied) == ["new.db", "old.db"]
+    assert snapshot(bench.folders.backup / TREE) == snapshot(bench.app)
+
+
+def test_a_change_that_keeps_size_and_time_is_seen_by_its_ctime(
+    bench: Bench, counting: _Counting
+) -> None:
+    first_pass(bench.work(StepName.STAGE))
+    database = bench.app / "data/old.db"
+    about = database.stat()
+    database.write_bytes(b"NOT KEPT")
+    os.utime(database, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+    _back_up(bench)
+
+    assert (bench.folders.backup / TREE / "data/old.db").read_bytes() == b"NOT KEPT"
+
+
+def test_a_file_replaced_by_a_folder_and_the_other_way_round_is_no_surprise(bench: Bench) -> None:
+    first_pass(bench.work(StepName.STAGE))
+    (bench.app / "data/old.db").unlink()
+    write_tree(bench.app, {"data/old.db/inside": b"x"})
+    (bench.app / "certs/server.pem").unlink()
+    (bench.app / "certs").rmdir()
+    (bench.app / "certs").write_bytes(b"a file now")
+
+    _back_up(bench)
+
+    assert snapshot(bench.folders.backup / TREE) == snapshot(bench.app)
+
+
+def test_a_copy_that_reads_back_otherwise_is_found_before_the_app_is_touched(
+    bench: Bench, counting: _Counting
+) -> None:
+    counting.spoil = {"old.db": b"not kept?"}
+
+    with pytest.raises(Failed, match=r"data/old\.db"):
+        _back_up(bench)
+
+    assert counting.copied.count("old.db") == 3
+
+
+def test_a_copy_that_was_spoiled_since_is_made_again(bench: Bench) -> None:
+    _back_up(bench)
+    (bench.folders.backup / TREE / "data/old.db").write_bytes(b"spoiled")
+
+    _back_up(bench)
+
+    assert snapshot(bench.folders.backup / TREE) == snapshot(bench.app)
+
+
+def test_the_first_pass_forgives_a_file_that_never_holds_still(
+    bench: Bench, counting: _Counting
+) -> None:
+    counting.append = {"old.db"}
+    first_pass(bench.work(StepName.STAGE))
+
+    with pytest.raises(Failed, match="it changes or differs while it is copied"):
+        _back_up(bench)
+
+    counting.append = set()
+    _back_up(bench)
+    assert snapshot(bench.folders.backup / TREE) == snapshot(bench.app)
+
+
+class _Ended(SmallWork):
+    def progress(self, done: int, total: int) -> None:
+        raise Cancelled("enough")
+
+
+def test_what_was_copied_before_it_was_ended_is_not_copied_again(
+    bench: Bench, counting: _Counting
+) -> None:
+    work = bench.work(StepName.BACK_UP)
+    work.__class__ = _Ended
+    for _ in range(3):
+        with pytest.raises(Cancelled):
+            back_up(work)
+
+    assert len(counting.copied) <= 1
+
+
+def test_only_what_the_profile_names_is_backed_up(bench: Bench) -> None:
+    text = PROFILE.format(folder=bench.app, kill="false", timeout=1, soak=1)
+    text += '\n[backup]\ninclude = ["data/**", "prefs/user.ini"]\n'
+    bench.profile = read_profile(text, "x")
+
+    _back_up(bench)
+    _back_up(bench)
+
+    found = list(snapshot(bench.folders.backup / TREE))
+    assert found == ["data", "data/old.db", "prefs", "prefs/user.ini"]
+
+
+def _old_backup(bench: Bench, name: str, app: str, age: int) -> Path:
+    folder = bench.folders.backup.with_name(name)
+    write_tree(folder, {"tree/file": b"x"})
+    write_list(folder, BackupList(app, "0.9", {}))
+    os.utime(folder / LIST, ns=(age, age))
+    return folder
+
+
+def test_tidy_keeps_the_last_two_backups_of_this_app_and_leaves_all_else(bench: Bench) -> None:
+    oldest = _old_backup(bench, "a", "bench-app", 10)
+    older = _old_backup(bench, "b", "bench-app", 20)
+    others = _old_backup(bench, "c", "another-app", 5)
+    stranger = bench.folders.backup.with_name("not-ours")
+    write_tree(stranger, {"x": b""})
+    _back_up(bench)
+
+    for _ in range(2):
+        keep_last(bench.work(StepName.BACK_UP))
+
+    assert not oldest.exists()
+    assert older.exists()
+    assert others.exists()
+    assert stranger.exists()
+    assert bench.folders.backup.exists()
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"app": 1}', b'{"files": [1]}'])
+def test_a_list_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / LIST).write_bytes(raw)
+
+    assert read_list(tmp_path) is None

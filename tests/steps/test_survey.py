@@ -1,0 +1,177 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.steps.survey import survey
+from agent.wire.contract import Severity, StepName
+from tests.steps.bench import Bench, FastLinux, SmallWork, release, snapshot, write_tree
+
+
+def _surveyed(bench: Bench, **params: object) -> SmallWork:
+    work = bench.work(StepName.SURVEY, **params)
+    survey(work)
+    return work
+
+
+def _severity(work: SmallWork, code: str) -> Severity:
+    return next(finding.severity for finding in work.findings if finding.code == code)
+
+
+def test_a_healthy_host_has_facts_and_nothing_that_blocks(bench: Bench) -> None:
+    before = snapshot(bench.app.parent)
+
+    work = _surveyed(bench)
+
+    assert work.facts["app_version"] == "1.0"
+    assert work.facts["service_manager_version"] == "1.0"
+    assert work.facts["app_folder"] == str(bench.app)
+    assert work.facts["system"] == "linux"
+    assert work.facts["open_users"] == ""
+    assert int(work.facts["app_bytes"]) > int(work.facts["keep_bytes"]) > 0
+    assert int(work.facts["free_bytes"]) > int(work.facts["need_bytes"]) > 0
+    assert work.findings == []
+    assert snapshot(bench.app.parent) == before
+
+
+def test_it_can_be_made_before_a_release_is_chosen(bench: Bench) -> None:
+    work = _surveyed(bench, package=None, version="")
+
+    assert int(work.facts["need_bytes"]) >= int(work.facts["app_bytes"])
+
+
+def test_who_has_the_app_open_is_told(bench: Bench) -> None:
+    bench.open_app()
+    bench.open_app("bin/app")
+
+    work = _surveyed(bench)
+
+    user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True)
+    assert work.facts["open_users"] == user.stdout.strip()
+    assert work.facts["open_sessions"] == "1"
+
+
+def test_an_absent_app_blocks(bench: Bench) -> None:
+    bench.app.rename(bench.root / "away")
+
+    work = _surveyed(bench)
+
+    assert _severity(work, "app-absent") is Severity.BLOCKS
+
+
+def test_an_old_half_update_is_found(bench: Bench) -> None:
+    write_tree(bench.app, release("1.0", manager="0.9"))
+
+    work = _surveyed(bench)
+
+    assert "half-update" in work.found
+    assert work.facts["service_manager_version"] == "0.9"
+
+
+@pytest.mark.parametrize("content", [b"", b"no version here", b"\xff\xfe\x00", b"app=\x07\n"])
+def test_a_version_that_cannot_be_read_is_found(bench: Bench, content: bytes) -> None:
+    (bench.app / "version.txt").write_bytes(content)
+
+    work = _surveyed(bench)
+
+    assert work.facts["app_version"] == ""
+    assert "version-unread" in work.found
+
+
+def test_a_vendors_left_over_is_found_and_ours_is_told_apart(bench: Bench) -> None:
+    (bench.app.parent / "app_old").mkdir()
+    bench.folders.outgoing.mkdir()
+    (bench.app.parent / "app2_old").mkdir()
+
+    work = _surveyed(bench)
+
+    assert _severity(work, "left-over-old") is Severity.WARNING
+    assert _severity(work, "kept-folder") is Severity.NOTE
+    assert len(work.findings) == 2
+
+
+class _NoRename(FastLinux):
+    def rename_folder(self, source: Path, target: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(source))
+
+
+def test_a_folder_that_cannot_be_renamed_blocks_and_leaves_nothing_behind(bench: Bench) -> None:
+    bench.platform = _NoRename()
+
+    work = _surveyed(bench)
+
+    assert _severity(work, "rename-refused") is Severity.BLOCKS
+    assert [path.name for path in bench.app.parent.iterdir()] == ["app"]
+
+
+def test_what_a_survey_that_was_cut_short_left_is_swept_away(bench: Bench) -> None:
+    write_tree(bench.app.parent / ".roundsman-test-left", {"one": b""})
+
+    _surveyed(bench)
+
+    assert [path.name for path in bench.app.parent.iterdir()] == ["app"]
+
+
+def test_an_app_folder_that_is_a_link_blocks(bench: Bench) -> None:
+    real = bench.app.with_name("real")
+    bench.app.rename(real)
+    bench.app.symlink_to(real)
+
+    assert _severity(_surveyed(bench), "folder-cannot-move") is Severity.BLOCKS
+
+
+class _FullDisk(FastLinux):
+    def free_bytes(self, folder: Path) -> int:
+        return 1000
+
+
+def test_too_little_room_blocks_with_figures(bench: Bench) -> None:
+    bench.platform = _FullDisk()
+
+    work = _surveyed(bench)
+
+    finding = next(f for f in work.findings if f.code == "disk-full")
+    assert finding.severity is Severity.BLOCKS
+    assert "it needs" in finding.message
+    assert "0.0 MB are free" in finding.message
+
+
+class _TwoDisks(FastLinux):
+    def same_volume(self, one: Path, other: Path) -> bool:
+        return False
+
+    def free_bytes(self, folder: Path) -> int:
+        return 10**9 if folder.name == "staging" else 10
+
+
+def test_two_disks_are_judged_each_for_itself(bench: Bench) -> None:
+    bench.platform = _TwoDisks()
+
+    work = _surveyed(bench)
+
+    full = [finding.message for finding in work.findings if finding.code == "disk-full"]
+    assert len(full) == 1
+    assert "backups" in full[0]
+
+
+def test_a_value_the_host_does_not_give_blocks_and_says_where_it_goes(bench: Bench) -> None:
+    bench.values = {}
+
+    work = _surveyed(bench)
+
+    finding = next(f for f in work.findings if f.code == "value-missing")
+    assert finding.severity is Severity.BLOCKS
+    assert "[apps.bench-app] in agent.toml" in finding.fix
+
+
+def test_a_keep_pattern_that_matches_nothing_is_noted(bench: Bench) -> None:
+    (bench.app / "certs/server.pem").unlink()
+
+    assert _severity(_surveyed(bench), "keep-nothing") is Severity.NOTE
+
+
+def test_the_rights_of_the_folder_are_told(bench: Bench) -> None:
+    bench.app.chmod(0o777)
+
+    assert _surveyed(bench).facts["folder_rights"] == f"drwxrwxrwx owner {os.geteuid()}"
