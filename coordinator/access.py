@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import ssl
 import stat
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,7 +11,7 @@ from pathlib import Path
 from agent.wire.atomic import READABLE, write_whole
 from coordinator.settings import SettingsError, quoted, read_toml, text
 
-FILE = "operator.toml"
+OPERATOR_FILE = "operator.toml"
 CA_FILE = "ca.pem"
 _PREFIX = "rmo_"
 _HEAD = "# Whoever reads this file can speak to the coordinator in your name.\n"
@@ -37,7 +38,7 @@ def token_hash(token: str) -> str:
 
 def read_access(folder: Path) -> Access:
     """Return what `operator.toml` says. Raises `SettingsError`."""
-    file = folder / FILE
+    file = folder / OPERATOR_FILE
     if not file.exists():
         raise SettingsError(
             f"cannot find {file}: this user has no access to a coordinator",
@@ -57,7 +58,7 @@ def write_access(folder: Path, access: Access, ca_pem: bytes) -> None:
     write_whole(folder / CA_FILE, ca_pem, READABLE)
     values = {"address": access.address, "ca": CA_FILE, "token": access.token}
     lines = [f"{key} = {quoted(value)}\n" for key, value in values.items()]
-    write_whole(folder / FILE, (_HEAD + "".join(lines)).encode())
+    write_whole(folder / OPERATOR_FILE, (_HEAD + "".join(lines)).encode())
 
 
 _KEYS = ("address", "ca", "token")
@@ -68,3 +69,8 @@ def _check_private(file: Path) -> None:
         raise SettingsError(
             f"cannot use {file}: other users of this machine can read it", f"chmod 600 {file}"
         )
+
+
+def fingerprint_of(ca_pem: bytes) -> str:
+    """Return the SHA-256 of a CA's certificate, 64 hex digits."""
+    return sha256(ssl.PEM_cert_to_DER_cert(ca_pem.decode("ascii"))).hexdigest()

@@ -9,15 +9,14 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from agent.wire.atomic import write_whole
 from coordinator.complaint import Complaint
 
 FILE = "coordinator.toml"
 LINK_PORT, HTTPS_PORT = 7701, 7702
-_HEAD = "# Where this coordinator is and how agents reach it; read when `roundsman serve` starts.\n"
-T = TypeVar("T")
+_HEAD = "# Where this coordinator is and how agents reach it; read when it starts.\n"
 
 
 class SettingsError(Complaint):
@@ -29,7 +28,7 @@ class Settings:
     """Everything `serve` has to know."""
 
     home: Path
-    listen: str = "0.0.0.0"  # noqa: S104 - agents dial in from the whole LAN
+    listen: str = "0.0.0.0"  # agents dial in from the whole LAN
     link_port: int = LINK_PORT
     https_port: int = HTTPS_PORT
     addresses: tuple[str, ...] = ("localhost",)  # names or numbers that agents dial, in order

@@ -169,12 +169,13 @@ def _connection_for(role: Role) -> type[HTTPSConnection]:
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse) -> Refused:
-    detail, word = f"the coordinator answered {answer.status}", ""
+    detail, word, mend = f"the coordinator answered {answer.status}", "", ""
     with contextlib.suppress(HttpsError):
         said = _read_json(_bounded(answer, MOST_JSON))
-        if isinstance(said, dict) and isinstance(said.get("detail"), str):
-            detail, word = said["detail"], str(said.get("word", ""))
-    return Refused(answer.status, word, detail)
+        if isinstance(said, dict):
+            detail = str(said.get("detail") or said.get("error") or detail)
+            word, mend = str(said.get("word", "")), str(said.get("mend", ""))
+    return Refused(answer.status, word, detail, mend)
 
 
 def _bounded(answer: urllib3.BaseHTTPResponse, most: int) -> bytes:

@@ -34,12 +34,13 @@ class BadAnswer(HttpsError):  # noqa: N818
 
 
 class Refused(HttpsError):  # noqa: N818
-    """The coordinator said no. `word` is for programs ("" when it gave none)."""
+    """The coordinator said no. `word` is for programs, `mend` for people ("" = none given)."""
 
-    def __init__(self, status: int, word: str, detail: str) -> None:
+    def __init__(self, status: int, word: str, detail: str, mend: str = "") -> None:
         super().__init__(detail)
         self.status = status
         self.word = word
+        self.mend = mend
 
 
 @contextlib.contextmanager

@@ -1,0 +1,55 @@
+"""What would spoil the day, asked of the hosts themselves; changes nothing."""
+
+from collections.abc import Iterable
+
+from agent.wire.contract import Finding
+from coordinator.api.call import Call, Problem, Status
+from coordinator.api.fleet import known_host
+from coordinator.api.office import Office
+from coordinator.api.releases import SIGN, signed_apps, signed_profile
+from coordinator.api.schemas import CheckView, DoctorAsk, FindingView
+from coordinator.model import Host, HostStanding, SurveyOf
+
+_IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
+
+
+def doctor(office: Office, call: Call[DoctorAsk]) -> list[CheckView]:
+    """Return what each host says of itself, for one app."""
+    app = call.ask.app or _only_app(office)
+    profile = signed_profile(office, app)
+    named = [known_host(office, key) for key in call.ask.hosts] or office.fleet.hosts()
+    hosts = [h for h in named if h.standing in _IN_THE_FLEET]
+    said = office.surveyor.survey([h.id for h in hosts], profile)
+    return [_check(h, app, said[h.id]) for h in hosts]
+
+
+def _only_app(office: Office) -> str:
+    apps = signed_apps(office)
+    if not apps:
+        raise Problem(Status.CONFLICT, "no profile is signed yet: nothing to look for", SIGN)
+    if len(apps) > 1:
+        raise Problem(Status.INVALID, f"app: which one of {', '.join(apps)}?", "--app APP")
+    return apps[0]
+
+
+def _check(host: Host, app: str, said: SurveyOf) -> CheckView:
+    return CheckView(
+        host=host.name,
+        id=host.id,
+        app=app,
+        facts=said.facts,
+        findings=list(finding_views(said.findings, host.name)),
+        problem=said.problem,
+    )
+
+
+def finding_views(findings: Iterable[Finding], host: str = "") -> Iterable[FindingView]:
+    """Yield findings as people see them."""
+    for found in findings:
+        yield FindingView(
+            host=host,
+            code=found.code,
+            severity=found.severity,
+            message=found.message,
+            fix=found.fix,
+        )

@@ -1,0 +1,68 @@
+"""Everything that commands and queries work with, and what they need of the moving parts."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from agent.wire.contract import Target
+from coordinator.fleet.enrolment import Enrolment
+from coordinator.fleet.enrolment_book import EnrolRequest
+from coordinator.fleet.standing import Standing
+from coordinator.model import Plan, SurveyOf
+from coordinator.releases.packages import PackageStore
+from coordinator.releases.repository import Repository
+from coordinator.store.fleet import Catalogue, Fleet, People
+from coordinator.store.rollouts import Rollouts
+from coordinator.walk.ports import Command
+
+
+class RolloutEngine(Protocol):
+    """What runs the walks."""
+
+    def submit(self, plan: Plan, by: str) -> int:
+        """Start a rollout and return its number. Raises `HostsBusy`."""
+
+    def say(self, rollout: str, command: Command) -> object:
+        """Hand an operator's word to a walk."""
+
+
+class Links(Protocol):
+    """The agents that are linked."""
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Return what is known of every host that was heard of, by id."""
+
+    def drop(self, host_id: str, why: str = ...) -> None:
+        """End a host's link at once."""
+
+
+class Surveyor(Protocol):
+    """Asks hosts how they are, changing nothing."""
+
+    def survey(self, host_ids: Collection[str], profile: Target) -> Mapping[str, SurveyOf]:
+        """Return what each host said, by id, for the app of one profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The collaborators of every command and query."""
+
+    fleet: Fleet
+    rollouts: Rollouts
+    people: People
+    catalogue: Catalogue
+    engine: RolloutEngine
+    hub: Links
+    surveyor: Surveyor
+    repository: Repository
+    packages: PackageStore
+    enrolment: Enrolment
+    codes: Callable[[str, str], str]  # rollout id, host id -> the one-time code, "" = none
+    uploads: Path  # where what is being sent is kept until it is whole
+    waiting: Callable[[], Sequence[EnrolRequest]] = tuple  # hosts that wait for approval
+    site: str = "main"
+    version: str = ""
+    clock: Callable[[], float] = time.time
+    started: float = field(default_factory=time.time)

@@ -1,0 +1,205 @@
+"""Packages and profiles: added by operators, signed elsewhere, published here."""
+
+import hashlib
+
+from pydantic import TypeAdapter, ValidationError
+
+from agent.package_paths import BadPackage
+from agent.wire.contract import Target
+from agent.wire.manifest import MOST_BYTES, write_manifest
+from agent.wire.profile import Profile
+from agent.wire.profile_reader import ProfileError, read_profile
+from coordinator.api.call import Call, Problem, Status
+from coordinator.api.office import Office
+from coordinator.api.schemas import (
+    AppName,
+    NoAsk,
+    PackageAsk,
+    PackageView,
+    ProfileAsk,
+    ProfileView,
+    PublishAsk,
+    PublishedView,
+    TargetView,
+    UnsignedView,
+)
+from coordinator.releases.actions import actions
+from coordinator.releases.packages import Label, manifest_name, profile_name
+from coordinator.releases.repository import NotPublished
+from coordinator.store.rows import PackageRow
+
+_PROFILES = "profiles/"
+_APP = TypeAdapter[str](AppName)
+SIGN = "roundsman release sign"
+
+
+def add_package(office: Office, call: Call[PackageAsk]) -> PackageView:
+    """Take in an uploaded package, to be signed next."""
+    ask = call.ask
+    if call.file is None:
+        raise Problem(Status.BAD_REQUEST, "no package was sent")
+    label = Label(ask.app, ask.version, ask.role, ask.system)
+    try:
+        manifest = office.packages.build(call.file, label)
+    except BadPackage as error:
+        raise Problem(Status.INVALID, str(error), "pack it again as a plain zip file") from None
+    raw = write_manifest(manifest)
+    if len(raw) > MOST_BYTES:
+        raise Problem(Status.INVALID, "cannot take the package: its list of files is too long")
+    _refuse_other_content(office, label, raw)
+    target = _draft(office, manifest_name(label), raw)
+    row = PackageRow(
+        target.name, target.sha256, ask.app, ask.version, ask.role, ask.system,
+        manifest.content_size, target in office.repository.published(), call.who.name,
+        office.clock(), ask.notes,
+    )  # fmt: skip
+    office.catalogue.put_package(row)
+    return _package(row, signed=row.signed)
+
+
+def _refuse_other_content(office: Office, label: Label, raw: bytes) -> None:
+    name = manifest_name(label)
+    signed = {t.name: t for t in office.repository.published()}
+    if name in signed and signed[name] != _as_target(name, raw):
+        raise Problem(
+            Status.CONFLICT,
+            f"cannot add {label.app} {label.version} for {label.role} on {label.system}: it is "
+            "signed already, with other content, and hosts may have it",
+            "give the changed package a version of its own",
+        )
+
+
+def _as_target(name: str, raw: bytes) -> Target:
+    return Target(name, hashlib.sha256(raw).hexdigest())
+
+
+def _draft(office: Office, name: str, raw: bytes) -> Target:
+    """Put a target among those to be signed; one that is signed already is left alone."""
+    target = _as_target(name, raw)
+    if target not in office.repository.published():
+        office.repository.add(name, raw)
+    return target
+
+
+def packages(office: Office, call: Call[NoAsk]) -> list[PackageView]:
+    """Return the packages, newest first, of one app or version or all."""
+    signed = office.repository.published()
+    rows = office.catalogue.packages(call.options.get("app", ""), call.options.get("version", ""))
+    return [_package(r, signed=Target(r.target, r.sha256) in signed) for r in rows]
+
+
+def _package(row: PackageRow, *, signed: bool) -> PackageView:
+    return PackageView(
+        app=row.app,
+        version=row.version,
+        role=row.role,
+        system=row.system,
+        size=row.size,
+        sha256=row.sha256,
+        target=row.target,
+        signed=signed,
+        added_by=row.added_by,
+        at=row.at,
+        notes=row.notes,
+    )
+
+
+def unsigned(office: Office, _call: Call[NoAsk]) -> UnsignedView:
+    """Return the list that is to be signed, with what was added since the last one."""
+    drafted = office.repository.drafted()
+    published = [t for t in office.repository.published() if t.name not in _names(drafted)]
+    return UnsignedView(
+        unsigned=office.repository.unsigned().decode(),
+        targets=[_target(t, new=True) for t in drafted]
+        + [_target(t, new=False) for t in published],
+    )
+
+
+def content(office: Office, call: Call[NoAsk]) -> bytes:
+    """Return the bytes of one target, so that whoever signs sees what it is."""
+    wanted = Target(call.names["name"], call.options.get("sha256", ""))
+    if wanted not in office.repository.drafted() + office.repository.published():
+        raise Problem(Status.UNKNOWN, f"no target {wanted.name!r} with this content")
+    return office.repository.content(wanted)
+
+
+def publish(office: Office, call: Call[PublishAsk]) -> PublishedView:
+    """Take a signed list: agents accept what is on it from now on."""
+    before = office.repository.published()
+    try:
+        office.repository.publish(call.ask.signed.encode())
+    except NotPublished as error:
+        raise Problem(Status.CONFLICT, str(error), SIGN) from None
+    after = office.repository.published()
+    office.catalogue.mark_signed([t.name for t in after])
+    return PublishedView(targets=[_target(t, new=t not in before) for t in after])
+
+
+def profiles(office: Office, _call: Call[NoAsk]) -> list[ProfileView]:
+    """Return the profiles that the coordinator has, signed or not yet."""
+    signed, drafted = office.repository.published(), office.repository.drafted()
+    every = sorted({*signed, *drafted}, key=lambda t: t.name)
+    return [
+        _profile(t, read_target(office, t), signed=t in signed)
+        for t in every
+        if t.name.startswith(_PROFILES)
+    ]
+
+
+def add_profile(office: Office, call: Call[ProfileAsk]) -> ProfileView:
+    """Take in a profile, to be signed next."""
+    try:
+        profile = read_profile(call.ask.text, call.ask.file)
+        _APP.validate_python(profile.name)
+    except ProfileError as error:
+        raise Problem(Status.INVALID, str(error), "roundsman profile check FILE") from None
+    except ValidationError:
+        raise Problem(
+            Status.INVALID, f"{call.ask.file}: profile.name: small letters, digits and dashes only"
+        ) from None
+    target = _draft(office, profile_name(profile.name), call.ask.text.encode())
+    return _profile(target, profile, signed=target in office.repository.published())
+
+
+def read_target(office: Office, target: Target) -> Profile:
+    """Return the profile that a target holds."""
+    return read_profile(office.repository.content(target).decode(), target.name)
+
+
+def signed_profile(office: Office, app: str) -> Target:
+    """Return the signed profile of an app. Raises `Problem`."""
+    name = profile_name(app)
+    for target in office.repository.published():
+        if target.name == name:
+            return target
+    if name in _names(office.repository.drafted()):
+        raise Problem(Status.CONFLICT, f"the profile of {app} is not signed yet", SIGN)
+    raise Problem(Status.UNKNOWN, f"no profile for an app {app!r}", "roundsman profile add FILE")
+
+
+def signed_apps(office: Office) -> list[str]:
+    """Return the apps that have a signed profile."""
+    names = _names(office.repository.published())
+    return sorted(
+        name.removeprefix(_PROFILES).removesuffix(".toml")
+        for name in names
+        if name.startswith(_PROFILES)
+    )
+
+
+def _profile(target: Target, profile: Profile, *, signed: bool) -> ProfileView:
+    return ProfileView(
+        name=profile.name,
+        title=profile.title,
+        sha256=target.sha256,
+        signed=signed,
+        actions=actions(profile),
+    )
+
+
+def _target(target: Target, *, new: bool) -> TargetView:
+    return TargetView(name=target.name, sha256=target.sha256, new=new)
+
+
+def _names(targets: list[Target]) -> set[str]:
+    return {target.name for target in targets}

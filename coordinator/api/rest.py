@@ -1,0 +1,101 @@
+"""Operators, the audit trail, and how the coordinator is."""
+
+from coordinator.access import new_token, token_hash
+from coordinator.api.call import Call, Problem, Status
+from coordinator.api.office import Office
+from coordinator.api.roles import OperatorRole
+from coordinator.api.schemas import AuditView, HealthView, NoAsk, OperatorAsk, OperatorView
+from coordinator.model import HostStanding
+from coordinator.walk.states import RolloutState
+
+_TRAIL = 200
+_STUCK = {RolloutState.NEEDS_OPERATOR, RolloutState.PAUSED}
+_SOON_SECONDS = 7 * 86400.0
+_SIGNED_BY_HAND = ("root", "targets")
+
+
+def operators(office: Office, _call: Call[NoAsk]) -> list[OperatorView]:
+    """Return everybody who may speak to the coordinator."""
+    return [
+        OperatorView(name=row.name, role=OperatorRole(row.role))
+        for row in office.people.operators()
+    ]
+
+
+def add_operator(office: Office, call: Call[OperatorAsk]) -> OperatorView:
+    """Let somebody in, or give somebody a new token and role; the old token ends."""
+    token = new_token()
+    office.people.put_operator(call.ask.name, call.ask.role, token_hash(token))
+    return OperatorView(name=call.ask.name, role=call.ask.role, token=token)
+
+
+def revoke_operator(office: Office, call: Call[NoAsk]) -> list[OperatorView]:
+    """End an operator's token; the last admin stays."""
+    name = call.names["name"]
+    left = [row for row in office.people.operators() if row.name != name]
+    if not any(row.role == OperatorRole.ADMIN for row in left):
+        raise Problem(
+            Status.CONFLICT,
+            f"cannot revoke {name}: nobody would be left who may let others in",
+            "roundsman operator add NAME --role admin",
+        )
+    if not office.people.drop_operator(name):
+        raise Problem(Status.UNKNOWN, f"no operator {name!r}", "roundsman operator list")
+    return operators(office, call)
+
+
+def audit(office: Office, call: Call[NoAsk]) -> list[AuditView]:
+    """Return the last lines of the audit trail, newest first."""
+    return [
+        AuditView(number=row.number, at=row.at, who=row.who, what=row.what, detail=row.detail)
+        for row in office.people.trail(call.number("most", _TRAIL, 10_000))
+    ]
+
+
+def health(office: Office, call: Call[NoAsk]) -> HealthView:
+    """Return how the coordinator is, and who asks."""
+    hosts = [h for h in office.fleet.hosts() if h.standing is not HostStanding.REVOKED]
+    standings = office.hub.standings()
+    problems = _problems(office)
+    return HealthView(
+        state="needs a person" if problems else "well",
+        version=office.version,
+        you=OperatorView(name=call.who.name, role=OperatorRole(call.who.role)),
+        up_seconds=max(0.0, office.clock() - office.started),
+        hosts=len(hosts),
+        linked=sum(1 for h in hosts if h.id in standings and standings[h.id].linked),
+        active=[row.label for row in office.rollouts.all(active=True)],
+        expiries={k: at.timestamp() for k, at in office.repository.expiries().items()},
+        problems=problems,
+    )
+
+
+def _problems(office: Office) -> list[str]:
+    return _stuck(office) + _strangers(office) + _expiring(office)
+
+
+def _stuck(office: Office) -> list[str]:
+    return [
+        f"{row.label} is {row.state}: roundsman rollout why {row.label}"
+        for row in office.rollouts.all(active=True)
+        if row.state in _STUCK
+    ]
+
+
+def _strangers(office: Office) -> list[str]:
+    standings = office.hub.standings()
+    return [
+        f"{h.name}: another machine at {standings[h.id].clone_address} shows its certificate: "
+        f"roundsman fleet revoke {h.name}, then enrol both again"
+        for h in office.fleet.hosts()
+        if h.id in standings and standings[h.id].clone_address
+    ]
+
+
+def _expiring(office: Office) -> list[str]:
+    expiries = office.repository.expiries()
+    return [
+        f"the signed {kind} expires on {expiries[kind]:%d %B %Y}: roundsman release sign"
+        for kind in _SIGNED_BY_HAND
+        if expiries[kind].timestamp() - office.clock() < _SOON_SECONDS
+    ]

@@ -1,0 +1,200 @@
+"""Rollouts: started, watched, steered, explained."""
+
+from datetime import datetime
+
+from agent.wire.contract import Direction, StepState
+from coordinator.api.call import Call, Problem, Status
+from coordinator.api.office import Office
+from coordinator.api.schemas import (
+    CodeView,
+    CommandAsk,
+    NewsView,
+    NoAsk,
+    RolloutView,
+    StartAsk,
+    VisitView,
+    WhyView,
+)
+from coordinator.api.why import explain
+from coordinator.model import PlannedHost
+from coordinator.store.rollouts import HostsBusy
+from coordinator.store.rows import RolloutRow, StepRow, VisitRow
+from coordinator.walk.policy import CLOSE, PREPARE, VISIT
+from coordinator.walk.ports import Command, Verb
+
+_STEPS = (*PREPARE, *CLOSE, *VISIT)
+_LATEST = "latest"
+_NEEDS_HOST = {Verb.SKIP, Verb.SWITCHED_OFF}
+
+
+def start(office: Office, call: Call[StartAsk]) -> RolloutView:
+    """Start a plan."""
+    plan = office.rollouts.plan(call.ask.plan)
+    if plan is None:
+        raise Problem(Status.UNKNOWN, f"no plan {call.ask.plan!r}", "roundsman plan APP VERSION")
+    if plan.deadline <= office.clock():
+        raise Problem(
+            Status.CONFLICT,
+            f"cannot start {call.ask.plan}: its window is over; a missed window never starts late",
+            f"roundsman plan {plan.app} {plan.version}",
+        )
+    known = office.rollouts.find(plan.id)
+    if known is not None:
+        raise Problem(
+            Status.CONFLICT,
+            f"cannot start {call.ask.plan}: it was started as {known.label}",
+            f"roundsman rollout status {known.label}",
+        )
+    try:
+        number = office.engine.submit(plan, call.who.name)
+    except HostsBusy as error:
+        raise Problem(Status.CONFLICT, str(error), "roundsman rollout list") from None
+    return _whole(office, _known(office, f"r{number}"))
+
+
+def rollouts(office: Office, call: Call[NoAsk]) -> list[RolloutView]:
+    """Return the rollouts, newest first."""
+    rows = office.rollouts.all(active="active" in call.options)
+    return [_view(row, [], office.clock()) for row in rows]
+
+
+def rollout(office: Office, call: Call[NoAsk]) -> RolloutView:
+    """Return one rollout with its visits."""
+    return _whole(office, _known(office, call.names["rollout"]))
+
+
+def why(office: Office, call: Call[NoAsk]) -> WhyView:
+    """Return who holds the walk, since when, for what, and what unblocks it."""
+    return explain(_whole(office, _known(office, call.names["rollout"])))
+
+
+def news(office: Office, call: Call[NoAsk]) -> list[NewsView]:
+    """Return a rollout's history after a number, oldest first."""
+    row = _known(office, call.names["rollout"])
+    names = {p.id: p.name for p in row.plan.hosts}
+    return [
+        NewsView(
+            number=n.number,
+            at=n.at,
+            state=n.state,
+            host=names.get(n.host, n.host),
+            host_state=n.host_state,
+            detail=n.detail,
+            mend=n.mend,
+        )
+        for n in office.rollouts.history(row.id, call.number("since", 0, 2**53))
+    ]
+
+
+def codes(office: Office, call: Call[NoAsk]) -> list[CodeView]:
+    """Return the one-time codes of the hosts that are sealed for a rollout."""
+    row = _known(office, call.names["rollout"])
+    found = [(p, office.codes(row.id, p.id)) for p in row.plan.hosts]
+    return [CodeView(host=p.name, id=p.id, code=code) for p, code in found if code]
+
+
+def say(office: Office, call: Call[CommandAsk]) -> RolloutView:
+    """Hand an operator's word to a rollout under way; it is heard at its next safe point."""
+    row = _known(office, call.names["rollout"])
+    if row.state.is_final:
+        raise Problem(
+            Status.CONFLICT,
+            f"cannot {call.ask.verb} {row.label}: it has ended, {row.state}",
+            row.mend or f"roundsman plan {row.plan.app} {row.plan.version}",
+        )
+    command = _command(row, call.ask, office.clock(), call.who.name)
+    office.engine.say(row.id, command)
+    return _whole(office, row)
+
+
+def _command(row: RolloutRow, ask: CommandAsk, now: float, by: str) -> Command:
+    if ask.host is None and ask.verb in _NEEDS_HOST:
+        raise Problem(Status.INVALID, f"cannot {ask.verb}: which host?")
+    if ask.until is not None and ask.verb is not Verb.RESUME:
+        raise Problem(Status.INVALID, f"cannot {ask.verb} until a time: only resume takes one")
+    host = _planned(row, ask.host).id if ask.host else ""
+    verb = Verb.ABORT_ROLL_BACK if ask.verb is Verb.ROLL_BACK and not host else ask.verb
+    until = _today_at(ask.until, now) if ask.until else 0.0
+    return Command(1, verb, host, by, until)  # the store numbers it
+
+
+def _today_at(clock: str, now: float) -> float:
+    hour, minute = (int(part) for part in clock.split(":"))
+    at = datetime.fromtimestamp(now).astimezone().replace(hour=hour, minute=minute, second=0)
+    if at.timestamp() <= now:
+        raise Problem(Status.INVALID, f"cannot resume until {clock}: that is past, today")
+    return at.timestamp()
+
+
+def _planned(row: RolloutRow, key: str) -> PlannedHost:
+    for planned in row.plan.hosts:
+        if key in {planned.id, planned.name} or planned.name == key.upper():
+            return planned
+    raise Problem(
+        Status.UNKNOWN, f"no host {key!r} in {row.label}", f"roundsman rollout status {row.label}"
+    )
+
+
+def _known(office: Office, key: str) -> RolloutRow:
+    found = office.rollouts.find("" if key == _LATEST else key)
+    if found is None:
+        error = "no rollout yet" if key == _LATEST else f"no rollout {key!r}"
+        raise Problem(Status.UNKNOWN, error, "roundsman rollout list")
+    return found
+
+
+def _whole(office: Office, row: RolloutRow) -> RolloutView:
+    steps: dict[str, list[StepRow]] = {}
+    for step in office.rollouts.steps(row.id):
+        steps.setdefault(step.host, []).append(step)
+    planned = {p.id: p for p in row.plan.hosts}
+    visits = [
+        _visit(visit, planned[visit.host], steps.get(visit.host, []))
+        for visit in office.rollouts.visits(row.id)
+    ]
+    return _view(row, visits, office.clock())
+
+
+def _view(row: RolloutRow, visits: list[VisitView], now: float) -> RolloutView:
+    plan = row.plan
+    return RolloutView(
+        id=row.id,
+        label=row.label,
+        app=plan.app,
+        version=plan.version,
+        site=plan.site,
+        group=plan.group,
+        state=row.state,
+        detail=row.detail,
+        mend=row.mend,
+        since=row.since,
+        started_by=row.started_by,
+        started=row.started,
+        ended=row.ended,
+        deadline=plan.deadline,
+        now=now,
+        visits=visits,
+    )
+
+
+def _visit(visit: VisitRow, planned: PlannedHost, steps: list[StepRow]) -> VisitView:
+    running = [s for s in steps if s.state == StepState.RUNNING]
+    now = running[-1] if running else None
+    done = [s for s in steps if s.direction is Direction.DO and s.state == StepState.DONE]
+    return VisitView(
+        host=planned.name,
+        id=planned.id,
+        place=visit.place,
+        state=visit.state,
+        detail=visit.detail,
+        since=visit.since,
+        began=visit.began,
+        ended=visit.ended,
+        from_version=planned.from_version,
+        step=now.step if now else "",
+        direction=now.direction if now else "",
+        bytes_done=now.bytes_done if now else 0,
+        bytes_total=now.bytes_total if now else 0,
+        steps_done=len(done),
+        steps_total=len(_STEPS),
+    )

@@ -1,0 +1,82 @@
+"""What may be asked of the coordinator, as one table: a row that is missing cannot be asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from coordinator.api import doctor, fleet, releases, rest, rollouts
+from coordinator.api.roles import OperatorRole
+from coordinator.api.schemas import (
+    Ask,
+    CommandAsk,
+    DoctorAsk,
+    NoAsk,
+    OperatorAsk,
+    PackageAsk,
+    ProfileAsk,
+    PublishAsk,
+    ReasonAsk,
+    StartAsk,
+    TokenAsk,
+)
+
+_V, _O, _A = OperatorRole.VIEWER, OperatorRole.OPERATOR, OperatorRole.ADMIN
+
+
+class Body(Enum):
+    """What comes with a request."""
+
+    JSON = "json"
+    FILE = "file"  # what it is, is in the query
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that may be asked, by whom, and who answers it."""
+
+    method: str
+    path: str
+    role: OperatorRole
+    name: str  # in the audit trail
+    handler: Callable[..., Any]
+    ask: type[Ask] = NoAsk
+    body: Body = Body.JSON
+
+
+# fmt: off
+ROUTES: tuple[Row, ...] = (
+    Row("GET", "/health", _V, "health", rest.health),
+    Row("GET", "/audit", _A, "audit", rest.audit),
+    Row("GET", "/operators", _A, "operator list", rest.operators),
+    Row("POST", "/operators", _A, "operator add", rest.add_operator, OperatorAsk),
+    Row("POST", "/operators/{name}/revoke", _A, "operator revoke", rest.revoke_operator),
+
+    Row("GET", "/hosts", _V, "fleet list", fleet.hosts),
+    Row("GET", "/hosts/{host}", _V, "fleet show", fleet.host),
+    Row("POST", "/hosts/{host}/approve", _A, "fleet approve", fleet.approve),
+    Row("POST", "/hosts/{host}/hold", _O, "fleet hold", fleet.hold, ReasonAsk),
+    Row("POST", "/hosts/{host}/release", _O, "fleet release", fleet.let_go),
+    Row("POST", "/hosts/{host}/revoke", _A, "fleet revoke", fleet.revoke, ReasonAsk),
+    Row("POST", "/tokens", _A, "fleet token", fleet.make_token, TokenAsk),
+
+    Row("GET", "/packages", _V, "release list", releases.packages),
+    Row("POST", "/packages", _O, "release add", releases.add_package, PackageAsk, Body.FILE),
+    Row("GET", "/profiles", _V, "profile list", releases.profiles),
+    Row("POST", "/profiles", _O, "profile add", releases.add_profile, ProfileAsk),
+    Row("GET", "/unsigned", _V, "release unsigned", releases.unsigned),
+    Row("GET", "/targets/{name:path}", _V, "release content", releases.content),
+    Row("POST", "/signed", _O, "release sign", releases.publish, PublishAsk),
+
+    Row("POST", "/doctor", _O, "doctor", doctor.doctor, DoctorAsk),
+
+    Row("GET", "/rollouts", _V, "rollout list", rollouts.rollouts),
+    Row("POST", "/rollouts", _O, "rollout start", rollouts.start, StartAsk),
+    Row("GET", "/rollouts/{rollout}", _V, "rollout status", rollouts.rollout),
+    Row("GET", "/rollouts/{rollout}/why", _V, "rollout why", rollouts.why),
+    Row("GET", "/rollouts/{rollout}/news", _V, "rollout news", rollouts.news),
+    Row("GET", "/rollouts/{rollout}/codes", _O, "rollout codes", rollouts.codes),
+    Row("POST", "/rollouts/{rollout}/say", _O, "rollout say", rollouts.say, CommandAsk),
+)
+"""Every row is refused without a token, and with the token of a lower role."""
+# fmt: on

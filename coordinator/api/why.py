@@ -1,0 +1,70 @@
+"""Who holds the walk, since when, for what, and what unblocks it. Pure."""
+
+from coordinator.api.schemas import RolloutView, VisitView, WhyView
+from coordinator.walk.states import HostState, RolloutState
+
+_HOLDING = (
+    HostState.NEEDS_OPERATOR,
+    HostState.UNKNOWN,
+    HostState.ROLLING_BACK,
+    HostState.CHECKING,
+    HostState.UPDATING,
+)
+"""States in which a host holds up the others, the most urgent first."""
+
+_PLAIN = {
+    RolloutState.WAITING: "it waits for its maintenance window",
+    RolloutState.PREPARING: "hosts are looked at and the release is put on them; people work on",
+    RolloutState.CLOSING: "the app is being closed on every host",
+    RolloutState.RE_OPENING: "the group is being re-opened",
+    RolloutState.ROLLING_BACK: "the group goes back to its old release",
+}
+
+
+def explain(seen: RolloutView) -> WhyView:
+    """Return the explanation of where a rollout stands."""
+    holder = _holder(seen)
+    return WhyView(
+        label=seen.label,
+        state=seen.state,
+        holder=_name(seen, holder),
+        since=holder.since if holder and not seen.detail else seen.since,
+        now=seen.now,
+        reason=_reason(seen, holder),
+        mend=seen.mend,
+    )
+
+
+def _holder(seen: RolloutView) -> VisitView | None:
+    """Return the visit that holds the walk: the one the news name, else the most urgent."""
+    if seen.state.is_final or seen.state is RolloutState.PAUSED:
+        return None
+    named = [v for v in seen.visits if v.host in seen.mend.replace(",", " ").split()]
+    urgent = [v for state in _HOLDING for v in seen.visits if v.state is state]
+    return next(iter(named + urgent), None)
+
+
+def _name(seen: RolloutView, holder: VisitView | None) -> str:
+    if seen.state is RolloutState.PAUSED:
+        return "an operator"
+    return holder.host if holder else ""
+
+
+def _reason(seen: RolloutView, holder: VisitView | None) -> str:
+    if seen.detail:
+        return seen.detail
+    if seen.state.is_final:
+        return f"nobody: it has ended, {seen.state}"
+    if holder is None:
+        return _PLAIN.get(seen.state, "the next visit is about to begin")
+    return _at_work(holder)
+
+
+def _at_work(holder: VisitView) -> str:
+    if holder.detail:
+        return holder.detail
+    if not holder.step:
+        return f"it is {holder.state}"
+    if holder.bytes_total:
+        return f"it takes {holder.step}, {holder.bytes_done} of {holder.bytes_total} bytes done"
+    return f"it takes {holder.step}"

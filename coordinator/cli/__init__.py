@@ -1,0 +1,1 @@
+"""What an admin types: parses, calls, shows. It decides nothing."""

@@ -1,0 +1,42 @@
+"""`roundsman login`: lets the programs of this user, on this PC, speak to a coordinator."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.wire.first_contact import fetch_ca
+from agent.wire.https_errors import HttpsError
+from coordinator.access import CA_FILE, Access, write_access
+from coordinator.api.client import Client
+from coordinator.cli.output import Json, show
+from coordinator.cli.talk import read_first_line
+from coordinator.complaint import Complaint
+from coordinator.folders import operator_folder
+
+
+def login(
+    address: Annotated[str, typer.Argument(help="The coordinator, host:port.")],
+    fingerprint: Annotated[
+        str, typer.Option(help="SHA-256 of its CA, as roundsman operator add shows it.")
+    ],
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the token; asked for when left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Keep an operator's token and the coordinator's CA in this user's own folder."""
+    ca_pem = _trusted_ca(address, fingerprint.lower())
+    given = read_first_line(token_file) if token_file else typer.prompt("Token", hide_input=True)
+    folder = operator_folder()
+    write_access(folder, Access(address, folder / CA_FILE, str(given).strip()), ca_pem)
+    with Client(Access(address, folder / CA_FILE, str(given).strip())) as client:
+        you = client.health().you
+    show(you, lambda: f"{you.name}, {you.role}, at {address}: kept in {folder}", as_json=as_json)
+
+
+def _trusted_ca(address: str, fingerprint: str) -> bytes:
+    try:
+        return fetch_ca(address, fingerprint)
+    except (HttpsError, ValueError) as error:
+        raise Complaint(str(error), "check the address and the fingerprint") from None

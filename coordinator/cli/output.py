@@ -1,0 +1,83 @@
+"""Shows answers: tables for people, JSON for programs."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+from tabulate import tabulate
+
+A_PERSON_IS_NEEDED = 1
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Answers = BaseModel | Sequence[BaseModel]
+
+
+def show(answer: Answers, people: Callable[[], str], *, as_json: bool) -> None:
+    """Print an answer for programs or for people."""
+    if as_json:
+        typer.echo(json.dumps(plain(answer), indent=2))
+    else:
+        typer.echo(people())
+
+
+def plain(answer: Answers) -> object:
+    """Return an answer as what `json` writes."""
+    if isinstance(answer, BaseModel):
+        return answer.model_dump(mode="json")
+    return [item.model_dump(mode="json") for item in answer]
+
+
+def end(*, needs_a_person: bool) -> None:
+    """End the command: with exit code 1 when a person is needed."""
+    if needs_a_person:
+        raise typer.Exit(A_PERSON_IS_NEEDED)
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> str:
+    """Return a table, or what to say when it would be empty."""
+    return tabulate(rows, headers, "simple") if rows else empty
+
+
+def pairs(rows: Sequence[tuple[str, object]]) -> str:
+    """Return facts one below the other; those without a value are left out."""
+    return tabulate([row for row in rows if row[1] not in {"", None}], tablefmt="plain")
+
+
+def clock(at: float | None) -> str:
+    """Return a time of day, the date before it unless that is today."""
+    if at is None:
+        return ""
+    local = time.localtime(at)
+    today = time.localtime()[:3] == local[:3]
+    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M", local)
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was."""
+    return f"{duration(seconds)} ago"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its one or two largest units."""
+    whole = max(0, round(seconds))
+    for unit, size, below, below_name in _UNITS:
+        if whole >= size:
+            rest = whole % size // below
+            return f"{whole // size} {unit}" + (f" {rest} {below_name}" if rest else "")
+    return f"{whole} s"
+
+
+_UNITS = (("d", 86_400, 3600, "h"), ("h", 3600, 60, "min"), ("min", 60, 1, "s"))
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people write it."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

@@ -1,0 +1,206 @@
+"""`roundsman rollout`: started, watched, steered, explained."""
+
+from typing import Annotated
+
+import typer
+
+from coordinator.api.schemas import CommandAsk, PlanAsk, RolloutView
+from coordinator.cli.output import Json, end, show, table
+from coordinator.cli.picture import list_text, news_line, status_text, why_text
+from coordinator.cli.talk import Yes, agreed, ask, talking
+from coordinator.cli.watching import watch as follow
+from coordinator.walk.ports import Verb
+from coordinator.walk.states import HostState, RolloutState
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+RolloutName = Annotated[
+    str, typer.Argument(metavar="[ROLLOUT]", help="Say r12; the latest when left out.")
+]
+_LATEST = "latest"
+
+
+@app.command()
+def start(
+    plan: Annotated[str, typer.Argument(metavar="PLAN|APP", help="Say p3; or an app.")],
+    version: Annotated[str, typer.Argument(help="With APP: plan it and start it.")] = "",
+    group: Annotated[str, typer.Option(help="With APP: which group.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Start a plan."""
+    with talking() as client:
+        key = plan
+        if version:
+            wanted = ask(PlanAsk, app=plan, version=version, group=group or None)
+            key = client.make_plan(wanted).label
+        started = client.start(key)
+    show(
+        started,
+        lambda: f"{started.label} is under way: roundsman rollout watch {started.label}",
+        as_json=as_json,
+    )
+
+
+@app.command("list")
+def list_(
+    active: Annotated[bool, typer.Option("--active", help="Only those under way.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the rollouts, newest first. Exits 1 when one under way needs a person."""
+    with talking() as client:
+        found = client.rollouts(active=active)
+    show(found, lambda: list_text(found), as_json=as_json)
+    end(needs_a_person=any(r.needs_a_person and not r.ended for r in found))
+
+
+@app.command()
+def status(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
+    """Show where a rollout and its hosts stand. Exits 1 when it needs a person."""
+    with talking() as client:
+        found = client.rollout(rollout)
+    show(found, lambda: status_text(found), as_json=as_json)
+    end(needs_a_person=found.needs_a_person)
+
+
+@app.command()
+def watch(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
+    """Follow a rollout to its end. Exits 0 when all is updated; Ctrl-C leaves it running."""
+    with talking() as client:
+        ended = follow(
+            client, rollout, lambda line: typer.echo(line, err=as_json), live=not as_json
+        )
+    show(ended, lambda: status_text(ended), as_json=as_json)
+    end(needs_a_person=ended.state is not RolloutState.DONE)
+
+
+@app.command()
+def why(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
+    """Show who holds the walk, since when, for what, and what unblocks it."""
+    with talking() as client:
+        found = client.why(rollout)
+    show(found, lambda: why_text(found), as_json=as_json)
+    end(needs_a_person=found.state is RolloutState.NEEDS_OPERATOR)
+
+
+@app.command()
+def news(
+    rollout: RolloutName = _LATEST,
+    since: Annotated[int, typer.Option(help="Only after this number.", min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show a rollout's history."""
+    with talking() as client:
+        found = client.news(rollout, since)
+    show(found, lambda: "\n".join(map(news_line, found)) or "No news.", as_json=as_json)
+
+
+@app.command()
+def codes(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
+    """Show the one-time codes that open sealed hosts on the spot, without the coordinator."""
+    with talking() as client:
+        found = client.codes(rollout)
+    rows = [(c.host, c.code) for c in found]
+    show(found, lambda: table(("host", "code"), rows, "No host is sealed."), as_json=as_json)
+
+
+@app.command()
+def report(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
+    """Show a rollout's report."""
+    with talking() as client:
+        found = client.report(rollout)
+    show(found, lambda: found.text, as_json=as_json)
+
+
+@app.command()
+def pause(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
+    """Let the rollout stop at its next safe point; the app stays closed where it is."""
+    _say(rollout, as_json, Verb.PAUSE)
+
+
+@app.command()
+def resume(
+    rollout: RolloutName = _LATEST,
+    until: Annotated[str, typer.Option(help="A later deadline, HH:MM today.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Let a rollout go on that was paused, or waits because of its deadline."""
+    _say(rollout, as_json, Verb.RESUME, until=until)
+
+
+@app.command()
+def retry(
+    rollout: RolloutName = _LATEST,
+    host: Annotated[str, typer.Option(help="The host it waits for.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Have a step tried again."""
+    _say(rollout, as_json, Verb.RETRY, host)
+
+
+@app.command()
+def skip(
+    rollout: Annotated[str, typer.Argument(metavar="ROLLOUT", help="Say r12.")],
+    host: Annotated[str, typer.Argument(metavar="HOST")],
+    switched_off: Annotated[
+        bool, typer.Option("--switched-off", help="It is off, I have seen it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Go on without a host; it stays closed until it is updated."""
+    _say(rollout, as_json, Verb.SWITCHED_OFF if switched_off else Verb.SKIP, host)
+
+
+@app.command("roll-back")
+def roll_back(
+    rollout: RolloutName = _LATEST,
+    host: Annotated[str, typer.Option(help="This host only; the whole group without it.")] = "",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a host, or the whole group, back to the old release."""
+    agreed(f"Roll back {host or 'every host that was updated'}?", yes=yes)
+    _say(rollout, as_json, Verb.ROLL_BACK, host)
+
+
+@app.command()
+def abort(
+    rollout: RolloutName = _LATEST,
+    roll_back_all: Annotated[
+        bool, typer.Option("--roll-back-all/--leave-closed", help="What becomes of the group.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """End a rollout before its time, after saying what becomes of the hosts already done."""
+    with talking() as client:
+        seen = client.rollout(rollout)
+    typer.echo(consequences(seen, roll_back_all=roll_back_all), err=True)
+    agreed(f"Abort {seen.label}?", yes=yes)
+    _say(seen.id, as_json, Verb.ABORT_ROLL_BACK if roll_back_all else Verb.ABORT_LEAVE_CLOSED)
+
+
+def consequences(seen: RolloutView, *, roll_back_all: bool) -> str:
+    """Return what becomes of the hosts when the rollout is aborted now."""
+    touched = [v.host for v in seen.visits if v.began and v.state is not HostState.PENDING]
+    if not touched:
+        return "No host was changed: all re-open on the release that they have."
+    listed, count = ", ".join(touched), len(seen.visits)
+    if roll_back_all:
+        return f"{listed}: rolled back to the old release. Then all {count} hosts re-open."
+    return (
+        f"{listed}: stay as they are, updated or rolled back. All {count} hosts stay closed, "
+        "since the group is of mixed versions, until: "
+        f"roundsman rollout roll-back {seen.label}, or a new rollout. "
+        f"Codes: roundsman rollout codes {seen.label}"
+    )
+
+
+def _say(rollout: str, as_json: bool, verb: Verb, host: str = "", until: str = "") -> None:
+    wanted = ask(CommandAsk, verb=verb, host=host or None, until=until or None)
+    with talking() as client:
+        seen = client.say(rollout, wanted)
+    about = f" {host}" if host else ""
+    show(
+        seen,
+        lambda: f"{seen.label}: {verb}{about} is noted, and heard at the next safe point",
+        as_json=as_json,
+    )

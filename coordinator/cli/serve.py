@@ -1,0 +1,26 @@
+"""`roundsman serve`: runs the coordinator in this terminal, or under a service manager."""
+
+from typing import Annotated
+
+import typer
+
+from coordinator.cli.init import Home
+from coordinator.complaint import Complaint
+from coordinator.folders import home_folder
+from coordinator.service import serve as run
+from coordinator.settings import read_settings
+from coordinator.store.database import DatabaseError
+
+
+def serve(
+    home: Home = None,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Lead agents that obey another coordinator now."),
+    ] = False,
+) -> None:
+    """Run the coordinator until it is told to stop. Exits 2 when it cannot."""
+    try:
+        run(read_settings(home_folder(home)), take_over=take_over)
+    except DatabaseError as error:
+        raise Complaint(str(error)) from None

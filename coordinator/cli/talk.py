@@ -1,0 +1,73 @@
+"""The line to the coordinator, as this user's own folder says."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from coordinator.access import read_access
+from coordinator.api.client import Client
+from coordinator.complaint import Complaint
+from coordinator.folders import operator_folder
+
+PASSPHRASE_VARIABLE = "ROUNDSMAN_PASSPHRASE"
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", help="File whose first line is the passphrase."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+M = TypeVar("M", bound=BaseModel)
+
+
+@contextmanager
+def talking() -> Iterator[Client]:
+    """Yield a line to the coordinator. Raises `Complaint`."""
+    with Client(read_access(operator_folder())) as client:
+        yield client
+
+
+def ask(kind: type[M], **values: object) -> M:
+    """Return what is to be sent, judged before it is. Raises `Complaint`."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise Complaint(f"cannot ask: {field}: {first['msg'].lower()}") from None
+
+
+def read_text(file: Path) -> str:
+    """Return what a file says. Raises `Complaint`."""
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise Complaint(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeError:
+        raise Complaint(f"cannot read {file}: not UTF-8 text") from None
+
+
+def read_first_line(file: Path) -> str:
+    """Return the first line of a file. Raises `Complaint`."""
+    return (read_text(file).splitlines() or [""])[0]
+
+
+def passphrase(file: Path | None, *, confirm: bool) -> str:
+    """Return the signing key's passphrase: from a file, the environment, or whoever sits here."""
+    if file is not None:
+        return read_first_line(file)
+    given = os.environ.get(PASSPHRASE_VARIABLE)
+    if given:
+        return given
+    return str(
+        typer.prompt("Passphrase of the signing key", hide_input=True, confirmation_prompt=confirm)
+    )
+
+
+def agreed(question: str, *, yes: bool) -> None:
+    """Return when the person agrees, or has said so beforehand; ends the command otherwise."""
+    if not yes:
+        typer.confirm(question, abort=True)

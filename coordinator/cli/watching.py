@@ -1,0 +1,74 @@
+"""Follows a rollout until it ends: a live table at a terminal, else one line a fact."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from coordinator.api.client import Client, Silent
+from coordinator.api.schemas import RolloutView
+from coordinator.cli.picture import live_table, news_line
+
+T = TypeVar("T")
+_LOOK_SECONDS = 0.5
+_PATIENCE_SECONDS = 120.0  # a coordinator that restarts is waited for
+
+
+def watch(client: Client, key: str, say: Callable[[str], None], *, live: bool) -> RolloutView:
+    """Return the rollout once it has ended, having told people meanwhile.
+
+    With `live` a table is drawn, when this is a terminal. Ctrl-C raises `typer.Exit`: the
+    rollout goes on.
+    """
+    first = client.rollout(key)
+    console = Console()
+    try:
+        if live and console.is_terminal:
+            return _watch_live(client, first.label, console)
+        return _watch_lines(client, first.label, say)
+    except KeyboardInterrupt:
+        typer.echo(f"\n{first.label} goes on without you: roundsman rollout watch {first.label}")
+        raise typer.Exit from None
+
+
+def _watch_live(client: Client, label: str, console: Console) -> RolloutView:
+    with Live(console=console, auto_refresh=False) as screen:
+        while True:
+            seen = patiently(lambda: client.rollout(label))
+            screen.update(live_table(seen, patiently(lambda: client.why(label))), refresh=True)
+            if seen.state.is_final:
+                return seen
+            time.sleep(_LOOK_SECONDS)
+
+
+def _watch_lines(client: Client, label: str, say: Callable[[str], None]) -> RolloutView:
+    told = 0
+    while True:
+        seen = patiently(lambda: client.rollout(label))
+        told = _tell(client, label, told, say)
+        if seen.state.is_final:
+            return seen
+        time.sleep(_LOOK_SECONDS)
+
+
+def _tell(client: Client, label: str, told: int, say: Callable[[str], None]) -> int:
+    """Say what is new, and return the number of the last news."""
+    news = patiently(lambda: client.news(label, told))
+    for item in news:
+        say(news_line(item))
+    return news[-1].number if news else told
+
+
+def patiently(ask: Callable[[], T], patience: float = _PATIENCE_SECONDS) -> T:
+    """Return what `ask` returns, asking again while the coordinator is silent."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return ask()
+        except Silent:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_LOOK_SECONDS)

@@ -1,0 +1,74 @@
+"""What a signature would vouch for, seen with the signer's own eyes, and signing itself.
+
+The coordinator says what is to be signed, and may be in a thief's hands. So nothing that it
+says about the list is believed: each content is fetched, compared with the hash that the list
+gives, and read here; a target that cannot be read is not signed.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.wire.codec import BadMessage
+from agent.wire.manifest import read_manifest
+from agent.wire.profile_reader import ProfileError, read_profile
+from coordinator.complaint import Complaint
+from coordinator.releases.actions import actions
+from coordinator.releases.keys import SIGNING_KEY, KeyProblem, SignedItem, describe, sign
+
+Fetch = Callable[[str, str], bytes]
+"""Returns the content of a target, by name and SHA-256."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """One target, as it was read: a package's files and bytes, a profile's actions."""
+
+    name: str
+    sha256: str
+    what: str  # "package" or "profile"
+    files: int = 0
+    size: int = 0  # bytes, unpacked
+    actions: tuple[str, ...] = ()
+
+
+def read_list(unsigned: str, fetch: Fetch) -> list[Vouched]:
+    """Return what signing the list would vouch for, by name. Raises `Complaint`."""
+    try:
+        items = describe(unsigned.encode())
+    except KeyProblem as error:
+        raise Complaint(str(error)) from None
+    return [_read(item, fetch(item.name, item.sha256)) for item in items]
+
+
+def _read(item: SignedItem, content: bytes) -> Vouched:
+    if hashlib.sha256(content).hexdigest() != item.sha256:
+        raise Complaint(
+            f"cannot sign: what the coordinator shows of {item.name} is not what the list names",
+            "do not sign until a person has looked at the coordinator",
+        )
+    try:
+        if item.name.startswith("profiles/"):
+            profile = read_profile(content.decode(), item.name)
+            return Vouched(item.name, item.sha256, "profile", actions=tuple(actions(profile)))
+        manifest = read_manifest(content)
+    except (ProfileError, BadMessage, ValueError) as error:
+        raise Complaint(f"cannot sign {item.name}: it cannot be read: {error}") from None
+    files, size = len(manifest.files), manifest.unpacked_size
+    return Vouched(item.name, item.sha256, "package", files, size)
+
+
+def key_file(given: Path | None, home: Path) -> Path:
+    """Return the key file that is meant: one given, in a folder given, or the home's own."""
+    if given is None:
+        return home / "signing" / SIGNING_KEY
+    return given / SIGNING_KEY if given.is_dir() else given
+
+
+def sign_list(unsigned: str, key: Path, passphrase: str) -> str:
+    """Return the list, signed. Raises `Complaint`."""
+    try:
+        return sign(unsigned.encode(), key, passphrase).decode()
+    except KeyProblem as error:
+        raise Complaint(str(error), "roundsman release sign --key FILE") from None
