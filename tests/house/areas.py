@@ -75,7 +75,11 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.setup",
         "coordinator.signing",
     ),
-    "demo": ("coordinator.cli.demo", "coordinator.demo"),
+    "demo": (
+        "coordinator.cli.demo",
+        "coordinator.cli.demo_office",
+        "coordinator.cli.demo_troubles",
+    ),
 }
 
 _PURE = {"contract", "model", "states", "ports"}
