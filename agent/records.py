@@ -21,7 +21,7 @@ from agent.wire.contract import (
     Target,
 )
 
-MOST_FINDINGS = 5000
+MOST_FINDINGS = 1000
 _SENTENCE = 500
 
 T = TypeVar("T")

@@ -1,0 +1,76 @@
+"""A stand-in for systemctl that behaves as the real one: state in files, real processes.
+
+Units are `<name>.json` files with an `argv`; a drop-in with a condition that does not hold is
+obeyed only after `daemon-reload`, and then a start does nothing and says nothing, as systemd's.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+UNITS = FOLDER / "units"
+
+
+def loaded(unit: str) -> dict[str, object]:
+    file = FOLDER / f"{unit}.json"
+    if not file.exists():
+        sys.exit(f"Unit {unit} not loaded.")
+    return dict(json.loads(file.read_text()))
+
+
+def save(unit: str, about: dict[str, object]) -> None:
+    (FOLDER / f"{unit}.json").write_text(json.dumps(about))
+
+
+def alive(pid: object) -> bool:
+    try:
+        return bool(pid) and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def show(unit: str) -> None:
+    about = loaded(unit)
+    pid = about["pid"] if alive(about["pid"]) else 0
+    sys.stdout.write(f"MainPID={pid}\nActiveState={'active' if pid else 'inactive'}\n")
+
+
+def start(unit: str) -> None:
+    about = loaded(unit)
+    if about.get("closed") or alive(about["pid"]):
+        return
+    argv = list(about["argv"])  # type: ignore[call-overload]
+    quiet = subprocess.DEVNULL
+    child = subprocess.Popen(argv, start_new_session=True, stdin=quiet, stdout=quiet, stderr=quiet)
+    save(unit, about | {"pid": child.pid})
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def stop(unit: str) -> None:
+    about = loaded(unit)
+    if alive(about["pid"]):
+        os.kill(int(str(about["pid"])), signal.SIGKILL)
+    save(unit, about | {"pid": 0})
+
+
+def daemon_reload() -> None:
+    for file in FOLDER.glob("*.json"):
+        drop_ins = (UNITS / f"{file.stem}.d").glob("*.conf")
+        closed = any("ConditionPathExists=/nonexistent" in d.read_text() for d in drop_ins)
+        save(file.stem, loaded(file.stem) | {"closed": closed})
+
+
+def main() -> None:
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    if words == ["daemon-reload"]:
+        daemon_reload()
+    else:
+        {"show": show, "start": start, "stop": stop}[words[0]](words[1])
+
+
+main()

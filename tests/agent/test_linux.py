@@ -1,0 +1,246 @@
+"""What is particular to Linux: real processes, attributes, systemd's files."""
+
+import errno
+import os
+import stat
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from agent.platforms.base import CloseRung, Process
+from agent.platforms.linux import Linux
+from agent.platforms.linux_files import patiently
+from agent.platforms.linux_services import Systemd
+from agent.programs import Programs
+from tests.agent.test_platform_contract import UNIT, install_systemctl
+from tests.until import until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+WAIT = "import signal; signal.pause()"
+
+
+@pytest.fixture
+def linux() -> Linux:
+    return Linux()
+
+
+@pytest.fixture
+def started(linux: Linux) -> Iterator[Callable[..., Process]]:
+    """Starts programs that end with the test."""
+    all_started: list[Process] = []
+
+    def start(*argv: str, cwd: Path = Path("/")) -> Process:
+        all_started.append(linux.start_program(argv, cwd, ""))
+        return all_started[-1]
+
+    yield start
+    for process in all_started:
+        linux.close(process, CloseRung.KILL)
+
+
+def test_a_started_program_is_no_child_and_leads_its_own_session(
+    linux: Linux, started: Callable[..., Process]
+) -> None:
+    process = started("/bin/sleep", "60")
+    assert process.parent != os.getpid()
+    assert os.getsid(process.pid) == process.pid
+
+
+def test_a_program_outlives_the_process_that_started_it(linux: Linux, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from agent.platforms.linux import Linux; "
+        "print(Linux().start_program(['/bin/sleep', '60'], Path('/'), '').pid)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    process = next(p for p in linux.processes() if p.pid == int(answer.stdout))
+    assert linux.is_alive(process)
+    linux.close(process, CloseRung.KILL)
+    until(lambda: not linux.is_alive(process))
+
+
+def test_a_process_that_turns_into_the_app_is_noticed(
+    linux: Linux, started: Callable[..., Process], tmp_path: Path
+) -> None:
+    app, gate = tmp_path / "app.py", tmp_path / "gate"
+    app.write_text(WAIT)
+    os.mkfifo(gate)
+    process = started(
+        sys.executable,
+        "-c",
+        f"import os, sys; open({str(gate)!r}).read(); "
+        f"os.execv(sys.executable, [sys.executable, {str(app)!r}])",
+    )
+    programs = Programs(str(tmp_path), ("./app.py",))
+
+    def seen() -> list[Process]:
+        return [p for p in linux.processes() if programs.include(p)]
+
+    assert process in linux.processes()
+    assert not seen()
+    gate.write_text("go")
+    until(seen)
+    assert [p.pid for p in seen()] == [process.pid]
+
+
+def test_a_script_is_known_by_the_folder_it_was_started_in(
+    linux: Linux, started: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "app").write_text(f"#!{sys.executable}\n{WAIT}\n")
+    (tmp_path / "bin" / "app").chmod(0o755)
+    process = started("./app", cwd=tmp_path / "bin")
+    programs = Programs(str(tmp_path), ("bin/app",))
+    until(lambda: process.pid in [p.pid for p in linux.processes() if programs.include(p)])
+
+
+def test_a_program_can_be_started_as_another_user(linux: Linux) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may")
+    process = linux.start_program(["/bin/sleep", "60"], Path("/"), "nobody")
+    assert process.user == "nobody"
+    linux.close(process, CloseRung.KILL)
+    until(lambda: not linux.is_alive(process))
+
+
+def test_a_user_who_is_not_there_is_told(linux: Linux) -> None:
+    with pytest.raises(OSError, match=r'cannot start "/bin/sleep": .*nobody-at-all'):
+        linux.start_program(["/bin/sleep", "60"], Path("/"), "nobody-at-all")
+
+
+def test_a_copy_has_extended_attributes_and_acl(linux: Linux, tmp_path: Path) -> None:
+    source, target = tmp_path / "one", tmp_path / "two"
+    source.write_text("x")
+    # version 2; user::rw-, user:12:r--, group::r--, mask::r--, other::---
+    entries = [(1, 6, -1), (2, 4, 12), (4, 4, -1), (16, 4, -1), (32, 0, -1)]
+    acl = struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", tag, rights, who & 0xFFFFFFFF) for tag, rights, who in entries
+    )
+    try:
+        os.setxattr(source, "user.note", b"kept")
+        os.setxattr(source, "system.posix_acl_access", acl)
+    except OSError as error:
+        pytest.skip(f"this file system has no such attributes: {error}")
+    linux.copy_file(source, target)
+    assert os.getxattr(target, "user.note") == b"kept"
+    assert os.getxattr(target, "system.posix_acl_access") == acl
+    assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(source.stat().st_mode)
+
+
+def test_rights_copied_take_away_attributes_that_the_source_lacks(
+    linux: Linux, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "one", tmp_path / "two"
+    source.write_text("x")
+    target.write_text("x")
+    with suppress(OSError):
+        os.setxattr(target, "user.note", b"old")
+    linux.copy_rights(source, target)
+    assert "user.note" not in os.listxattr(target)
+
+
+def test_a_device_or_pipe_is_not_copied(linux: Linux, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="is no regular file"):
+        linux.copy_file(Path("/dev/null"), tmp_path / "copy")
+
+
+def test_a_held_folder_is_tried_again_for_a_while() -> None:
+    tries = iter([errno.EBUSY, errno.EBUSY, 0])
+
+    def act() -> None:
+        if code := next(tries):
+            raise OSError(code, "held")
+
+    patiently(act, seconds=5)
+    assert not list(tries)
+
+
+def test_a_folder_held_for_too_long_is_told() -> None:
+    def act() -> None:
+        raise OSError(errno.EBUSY, "held")
+
+    with pytest.raises(OSError, match="held"):
+        patiently(act, seconds=0)
+
+
+def test_other_troubles_of_a_rename_are_told_at_once() -> None:
+    def act() -> None:
+        raise PermissionError(errno.EACCES, "denied")
+
+    with pytest.raises(PermissionError):
+        patiently(act, seconds=60)
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Linux]:
+    units = install_systemctl(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    host = Linux(units)
+    yield host
+    host.services.stop(UNIT)
+
+
+def test_a_stopped_service_cannot_be_started_by_others(systemd: Linux, tmp_path: Path) -> None:
+    systemd.services.start(UNIT)
+    systemd.services.stop(UNIT)
+    subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
+    assert not systemd.services.is_running(UNIT)
+
+
+def test_after_a_start_nothing_is_left_of_the_stop(systemd: Linux, tmp_path: Path) -> None:
+    systemd.services.stop(UNIT)
+    assert list((tmp_path / "units").rglob("*.conf"))
+    systemd.services.start(UNIT)
+    assert not list((tmp_path / "units").iterdir())
+    subprocess.run([tmp_path / "systemctl", "stop", UNIT], check=True)
+    subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
+    assert systemd.services.is_running(UNIT)
+
+
+def test_drop_ins_of_the_administrator_stay(systemd: Linux, tmp_path: Path) -> None:
+    theirs = tmp_path / "units" / f"{UNIT}.d" / "10-theirs.conf"
+    theirs.parent.mkdir()
+    theirs.write_text("[Service]\nNice=5\n")
+    systemd.services.stop(UNIT)
+    systemd.services.start(UNIT)
+    assert [theirs] == list(theirs.parent.iterdir())
+
+
+def test_an_unknown_unit_is_told(systemd: Linux) -> None:
+    with pytest.raises(OSError, match="cannot systemctl start none"):
+        systemd.services.start("none.service")
+
+
+def test_a_host_without_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OSError, match="this host has no systemctl"):
+        Systemd(lambda _pid: None, tmp_path).is_running(UNIT)
+
+
+def test_sessions_come_from_the_login_records_where_there_is_no_logind(
+    linux: Linux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert isinstance(linux.sessions(), list)
+
+
+def test_sessions_come_from_logind_where_there_is_one(
+    linux: Linux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "loginctl"
+    program.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = list-sessions ]; then echo "  2 1000 marie seat0"; echo "c1 0 root"; exit; '
+        "fi\n"
+        'if [ "$2" = 2 ]; then echo Name=marie; echo Active=yes; echo Class=user; exit; fi\n'
+        "echo Name=gdm; echo Active=no; echo Class=greeter\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert [(s.id, s.user, s.active) for s in linux.sessions()] == [("2", "marie", True)]
