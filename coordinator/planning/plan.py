@@ -1,0 +1,176 @@
+"""Makes plans: every host's place, release and reason, and everything that speaks against it.
+
+Pure: hosts, surveys, packages and the time come in as values. What blocks is a finding in the
+plan, never an exception, so that an admin sees all of it at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+
+from packaging.version import InvalidVersion
+from packaging.version import Version as Release
+
+from agent.wire.contract import Finding, Severity, Target
+from agent.wire.profile import Profile
+from coordinator.model import FailurePolicy, Host, HostStanding, Plan, PlannedHost, SurveyOf
+from coordinator.planning.preflight import clock_findings, host_findings, plan_findings
+from coordinator.planning.window import Window, rest_of_day
+
+STEP_SECONDS = 1800.0
+SILENCE_SECONDS = 60.0
+ANY = "any"
+_DEFAULT_POLICY = FailurePolicy()
+_NO_PACKAGE = Target("none", "0" * 64)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What an operator asks for."""
+
+    id: str
+    app: str
+    version: str
+    site: str
+    group: str
+    asked_by: str
+    zone: tzinfo
+    window: Window | None = None  # None = from now until midnight
+    grace_seconds: float | None = None  # None = the profile's
+    notice: str = ""
+    policy: FailurePolicy = _DEFAULT_POLICY
+    step_seconds: float = STEP_SECONDS
+    silence_seconds: float = SILENCE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChoice:
+    """A signed package of the version asked for."""
+
+    target: Target
+    role: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What is known when the plan is made."""
+
+    profile: Profile
+    profile_target: Target
+    hosts: Sequence[Host]
+    surveys: Mapping[str, SurveyOf]  # by host id
+    packages: Sequence[PackageChoice]
+    slowest: Mapping[str, float]  # seconds of a host's slowest visit of this app, where known
+    now: float
+    skews: Mapping[str, float] = field(default_factory=dict)  # clocks, seconds ahead of ours
+
+
+def make_plan(request: PlanRequest, basis: Basis) -> Plan:
+    """Return the plan; its findings say what speaks against starting it."""
+    hosts = [h for h in _in_order(basis.hosts) if h.standing is not HostStanding.REVOKED]
+    planned = tuple(_place(host, request, basis) for host in hosts)
+    window = request.window
+    span = window.span(basis.now, request.zone) if window else rest_of_day(basis.now, request.zone)
+    grace = request.grace_seconds
+    plan = Plan(
+        id=request.id,
+        app=request.app,
+        site=request.site,
+        group=request.group,
+        version=request.version,
+        profile=basis.profile_target,
+        hosts=planned,
+        opens=max(span.opens, basis.now),
+        deadline=span.closes,
+        grace_seconds=basis.profile.grace_seconds if grace is None else grace,
+        step_seconds=request.step_seconds,
+        silence_seconds=request.silence_seconds,
+        notice=request.notice,
+        asked_by=request.asked_by,
+        policy=request.policy,
+        close_between_visits=basis.profile.closed_while_others_update,
+    )
+    return _with_findings(plan, hosts, basis)
+
+
+def _with_findings(plan: Plan, hosts: Sequence[Host], basis: Basis) -> Plan:
+    found: list[Finding] = []
+    for host, planned in zip(hosts, plan.hosts, strict=True):
+        found += host_findings(host, basis.surveys.get(host.id), basis.profile.title)
+        found += clock_findings(host, basis.skews.get(host.id, 0.0))
+        found += _release_findings(planned, plan.version)
+    found += plan_findings(plan)
+    return replace(plan, findings=tuple(found))
+
+
+def _in_order(hosts: Sequence[Host]) -> list[Host]:
+    return sorted(hosts, key=lambda host: (host.order, host.name.lower()))
+
+
+def _place(host: Host, request: PlanRequest, basis: Basis) -> PlannedHost:
+    survey = basis.surveys.get(host.id)
+    facts = survey.facts if survey else {}
+    installed = facts.get("app_version", "")
+    package = _package(host, facts.get("system", ""), basis.packages)
+    visited, reason = _visited(host, installed, request.version)
+    return PlannedHost(
+        id=host.id,
+        name=host.name,
+        role=host.role,
+        from_version=installed,
+        package=package or _NO_PACKAGE,
+        estimate_seconds=max(basis.profile.estimate_seconds, basis.slowest.get(host.id, 0.0)),
+        reason=reason,
+        visited=visited,
+    )
+
+
+def _package(host: Host, system: str, packages: Sequence[PackageChoice]) -> Target | None:
+    """Return the package for this host: the one for its role and system before one for any."""
+    fitting = [p for p in packages if p.role in {host.role, ANY} and p.system in {system, ANY}]
+    fitting.sort(key=lambda p: (p.role == ANY, p.system == ANY))
+    return fitting[0].target if fitting else None
+
+
+def _visited(host: Host, installed: str, version: str) -> tuple[bool, str]:
+    if host.standing is HostStanding.HELD:
+        why = f": {host.reason}" if host.reason else ""
+        return False, f"held{why}; its app is kept closed meanwhile"
+    if installed and installed == version:
+        return False, f"has {version} already; its app is kept closed meanwhile"
+    return True, f"order {host.order}, then by name" if host.order else "by name"
+
+
+def _release_findings(planned: PlannedHost, version: str) -> list[Finding]:
+    if not planned.visited:
+        return []
+    found = []
+    if planned.package == _NO_PACKAGE:
+        found.append(
+            Finding(
+                "no-package",
+                Severity.BLOCKS,
+                f"{planned.name}: no signed package of {version} for role {planned.role} there",
+                f"roundsman release add APP {version} FILE.zip --role {planned.role}, then "
+                "roundsman release sign",
+            )
+        )
+    if is_downgrade(planned.from_version, version):
+        found.append(
+            Finding(
+                "downgrade",
+                Severity.BLOCKS,
+                f"{planned.name}: has {planned.from_version}, which is newer than {version}",
+                "choose a version that is not older",
+            )
+        )
+    return found
+
+
+def is_downgrade(installed: str, wanted: str) -> bool:
+    """True when `wanted` is older; versions that cannot be compared are never older."""
+    try:
+        return Release(wanted) < Release(installed)
+    except InvalidVersion:
+        return False

@@ -1,0 +1,137 @@
+"""What speaks against a plan, before anything moves: one finding each, with what mends it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.wire.contract import Finding, Severity
+from coordinator.model import Host, Plan, SurveyOf
+from coordinator.walk.policy import fits, group_seconds
+
+_MOST_FINDINGS = 500
+MOST_SKEW_SECONDS = 300.0
+"""Beyond this, certificates and signed metadata begin to be judged wrongly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When one host's visit would begin and end; seconds since 1970."""
+
+    host: str
+    begins: float
+    ends: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether a plan may be started, and why not."""
+
+    go: bool
+    reasons: tuple[str, ...]
+
+
+def host_findings(host: Host, survey: SurveyOf | None, title: str) -> list[Finding]:
+    """Return what speaks against one host, its own findings named after it."""
+    if survey is None or survey.problem:
+        why = survey.problem if survey else "its agent is not linked"
+        return [
+            Finding(
+                "not-surveyed",
+                Severity.BLOCKS,
+                f"{host.name}: cannot be asked about {title}: {why}"[:500],
+                f"switch {host.name} on, see roundsman fleet show {host.name}, or hold it: "
+                f"roundsman fleet hold {host.name}",
+            )
+        ]
+    return [
+        Finding(f.code, f.severity, f"{host.name}: {f.message}"[:500], f.fix)
+        for f in survey.findings
+    ]
+
+
+def clock_findings(host: Host, ahead: float) -> list[Finding]:
+    """Return what speaks against a host whose clock is `ahead` seconds before ours."""
+    if abs(ahead) <= MOST_SKEW_SECONDS:
+        return []
+    way = "ahead of" if ahead > 0 else "behind"
+    return [
+        Finding(
+            "clock-wrong",
+            Severity.BLOCKS,
+            f"{host.name}: its clock is {abs(ahead):.0f} s {way} the coordinator's",
+            f"set the clock of {host.name}, or the coordinator's when that is the wrong one",
+        )
+    ]
+
+
+def plan_findings(plan: Plan) -> list[Finding]:
+    """Return what speaks against the plan as a whole."""
+    return [*_nobody(plan), *_twins(plan), *_too_long(plan)][:_MOST_FINDINGS]
+
+
+def _nobody(plan: Plan) -> list[Finding]:
+    if not plan.hosts:
+        message = f"group {plan.group} of site {plan.site} has no workstation"
+        return [
+            Finding("group-empty", Severity.BLOCKS, message, "roundsman fleet token --group NAME")
+        ]
+    if any(planned.visited for planned in plan.hosts):
+        return []
+    message = f"no workstation is to be visited: all are on {plan.version} or held"
+    return [Finding("nothing-to-do", Severity.BLOCKS, message, "roundsman fleet list")]
+
+
+def _twins(plan: Plan) -> list[Finding]:
+    names = Counter(planned.name.lower() for planned in plan.hosts)
+    return [
+        Finding(
+            "name-taken-twice",
+            Severity.BLOCKS,
+            f"{count} workstations are called {name}",
+            "revoke the one that is gone: roundsman fleet revoke ID",
+        )
+        for name, count in sorted(names.items())
+        if count > 1
+    ]
+
+
+def _too_long(plan: Plan) -> list[Finding]:
+    needed = seconds_needed(plan)
+    if fits(plan.opens, plan.deadline, needed):
+        return []
+    return [
+        Finding(
+            "does-not-fit",
+            Severity.BLOCKS,
+            f"the group needs {needed / 60:.0f} min and the window has "
+            f"{(plan.deadline - plan.opens) / 60:.0f} min",
+            "choose a longer window, or split the group",
+        )
+    ]
+
+
+def seconds_needed(plan: Plan) -> float:
+    """Return how long the whole group takes, one way back included (invariant I3)."""
+    estimates = [p.estimate_seconds for p in plan.hosts if p.visited]
+    return group_seconds(estimates, plan.grace_seconds)
+
+
+def timetable(plan: Plan) -> list[Turn]:
+    """Return when each visit would begin and end, started in time."""
+    at = plan.opens + plan.grace_seconds
+    turns = []
+    for planned in plan.hosts:
+        if planned.visited:
+            turns.append(Turn(planned.id, at, at + planned.estimate_seconds))
+            at += planned.estimate_seconds
+    return turns
+
+
+def verdict(plan: Plan) -> Judgement:
+    """Return whether the plan may be started: nothing in it blocks."""
+    reasons = _blocking(plan.findings)
+    return Judgement(not reasons, reasons)
+
+
+def _blocking(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(f.message for f in findings if f.severity is Severity.BLOCKS)
