@@ -1,0 +1,132 @@
+"""The report of one rollout: its rows turned into one plain dict, a text, and a page. Pure."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from tabulate import tabulate
+
+from agent.wire.contract import StepName
+from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
+from coordinator.walk.states import HostState
+
+Report = dict[str, Any]
+
+_pages = Environment(
+    loader=PackageLoader("coordinator.report", "pages"),
+    autoescape=select_autoescape(default=True, default_for_string=True),
+    undefined=StrictUndefined,
+)
+
+
+def rollout_report(
+    row: RolloutRow,
+    visits: Sequence[VisitRow],
+    steps: Sequence[StepRow],
+    news: Sequence[NewsRow] = (),
+) -> Report:
+    """Return the whole report as plain values; times are seconds since 1970."""
+    plan = row.plan
+    names = {planned.id: planned.name for planned in plan.hosts}
+    return {
+        "rollout": {
+            "id": row.id,
+            "label": row.label,
+            "app": plan.app,
+            "to": plan.version,
+            "site": plan.site,
+            "group": plan.group,
+            "state": row.state.value,
+            "detail": row.detail,
+            "mend": row.mend,
+            "started_by": row.started_by,
+            "started": row.started,
+            "ended": row.ended,
+            "seconds": round((row.ended or row.since) - row.started, 1),
+        },
+        "hosts": [_host(row, visit, steps) for visit in visits],
+        "not_done": [names[v.host] for v in visits if v.state is not HostState.UPDATED],
+        "history": [_news(item, names) for item in news],
+    }
+
+
+def _host(row: RolloutRow, visit: VisitRow, steps: Sequence[StepRow]) -> Report:
+    planned = next(p for p in row.plan.hosts if p.id == visit.host)
+    mine = [step for step in steps if step.host == visit.host]
+    before = _fact(mine, StepName.SURVEY, "app_version") or planned.from_version
+    updated = visit.state is HostState.UPDATED
+    return {
+        "host": planned.name,
+        "id": visit.host,
+        "state": visit.state.value,
+        "from": before,
+        "to": row.plan.version if updated else before,
+        "exclusive_seconds": _exclusive(visit),
+        "detail": visit.detail,
+        "steps": [_step(step) for step in mine],
+    }
+
+
+def _exclusive(visit: VisitRow) -> float:
+    if visit.began is None or visit.ended is None:
+        return 0.0
+    return round(visit.ended - visit.began, 2)
+
+
+def _fact(steps: Sequence[StepRow], step: StepName, key: str) -> str:
+    found = (s.facts.get(key, "") for s in steps if s.step is step)
+    return next(found, "")
+
+
+def _step(step: StepRow) -> Report:
+    return {
+        "step": step.step.value,
+        "direction": step.direction.value,
+        "attempt": step.attempt,
+        "state": step.state,
+        "seconds": round(step.ended - step.started, 2) if step.ended else None,
+        "detail": step.detail,
+        "facts": step.facts,
+        "findings": [f.message for f in step.findings],
+    }
+
+
+def _news(item: NewsRow, names: dict[str, str]) -> Report:
+    return {
+        "at": item.at,
+        "state": item.host_state or item.state,
+        "host": names.get(item.host, item.host),
+        "detail": item.detail,
+        "mend": item.mend,
+    }
+
+
+def as_text(report: Report) -> str:
+    """Return the report as a terminal shows it."""
+    rollout = report["rollout"]
+    head = (
+        f"{rollout['label']}: {rollout['app']} {rollout['to']} in group {rollout['group']}, "
+        f"{rollout['state']}, {_clock(rollout['started'])} by {rollout['started_by']}, "
+        f"{rollout['seconds']} s"
+    )
+    rows = [
+        (h["host"], h["state"], h["from"], h["to"], h["exclusive_seconds"], h["detail"])
+        for h in report["hosts"]
+    ]
+    headers = ("workstation", "state", "from", "to", "exclusive s", "note")
+    lines = [head, "", tabulate(rows, headers, "simple")]
+    if rollout["detail"]:
+        lines += ["", rollout["detail"]]
+    if rollout["mend"]:
+        lines += [f"next: {rollout['mend']}"]
+    return "\n".join(lines)
+
+
+def as_html(report: Report) -> str:
+    """Return the report as one page that needs nothing else and prints well."""
+    return _pages.get_template("rollout.html").render(report=report, clock=_clock)
+
+
+def _clock(at: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at else ""
