@@ -74,6 +74,8 @@ def _differences(wanted: Json, found: Json) -> Iterator[tuple[str, str]]:
 
 
 def _content_of(release: Path) -> Json:
+    if release.is_dir():
+        return _content_in(release)
     with zipfile.ZipFile(release) as package:
         names = package.namelist()
         return {name: hashlib.sha256(package.read(name)).hexdigest() for name in names}

@@ -144,8 +144,8 @@ class World:
             }
             for desk in self.desks
         ]
-        zips = {version: str(self.releases / f"{version}.zip") for version in ("1.0", "1.1")}
-        self._config.write_text(json.dumps({"releases": zips, "hosts": hosts}))
+        releases = {"1.0": str(self.releases / "1.0"), "1.1": str(self.releases / "1.1.zip")}
+        self._config.write_text(json.dumps({"releases": releases, "hosts": hosts}))
         script("inspector.py", "note", self._config, self._noted)
 
     @contextmanager
