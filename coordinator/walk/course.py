@@ -4,18 +4,21 @@ Rebuilt by replay after a crash of the coordinator, so it takes nothing from any
 plan and the port.
 """
 
+import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from agent.wire.contract import Direction, StepName
+from agent.wire.contract import CordonMode, Direction, StepName
 from coordinator.model import Plan, PlannedHost
 from coordinator.walk import policy
 from coordinator.walk.ports import Command, News, Outcome, Port, SightOf, Verb, Verdict
-from coordinator.walk.states import Event, HostState, RolloutState, advance
+from coordinator.walk.states import TRANSITIONS, Event, HostState, RolloutState, advance
 
 _LONG_SECONDS = 600.0
 _RETRY_PAUSE_SECONDS = 1.0
 _ABORTS = frozenset({Verb.ABORT_LEAVE_CLOSED, Verb.ABORT_ROLL_BACK})
+_AT_REST = frozenset({HostState.UPDATED, HostState.SKIPPED})
+_AT_FIRST = News(RolloutState.PREPARING)
 
 
 class Abort(Exception):  # noqa: N818 - reads better where it is caught
@@ -34,14 +37,16 @@ class Course:
     port: Port
     deadline: float
     states: dict[str, HostState]
-    state: RolloutState = RolloutState.PREPARING
+    stands: News = _AT_FIRST
+    told: News | None = None
     heard: int = 0
-    slowest: float = 0.0
-    changed: bool = False  # some host may be other than it was
-    switched_off: set[str] = field(default_factory=set)
+    slowest: float = 0.0  # seconds the steps of the slowest visit took
+    spent: float = 0.0  # seconds the steps of this visit have taken
+    begun: set[str] = field(default_factory=set)  # hosts whose turn has come
+    changed: set[str] = field(default_factory=set)  # hosts that may be other than they were
+    switched_off: set[str] = field(default_factory=set)  # says an operator, and not seen since
     unwanted: set[str] = field(default_factory=set)  # updated hosts an operator wants back
     attempts: dict[tuple[str, StepName, Direction], int] = field(default_factory=dict)
-    told: News | None = None
 
     @classmethod
     def begin(cls, plan: Plan, port: Port) -> "Course":
@@ -59,25 +64,37 @@ class Course:
         """Return the name people know the host by."""
         return self.planned(host).name
 
+    def typed(self, host: str) -> str:
+        """Return the host's name as it is typed in a command."""
+        return shlex.quote(self.name(host))
+
     def ids(self, *states: HostState) -> list[str]:
         """Return the hosts in one of these states, or all, in the order of the plan."""
         return [h for h, state in self.states.items() if not states or state in states]
 
-    def in_sight(self, besides: str = "") -> list[str]:
-        """Return the hosts that can be asked: all but those known to be switched off."""
-        return [h for h in self.states if h != besides and h not in self.switched_off]
+    def at_hand(self, hosts: Collection[str]) -> list[str]:
+        """Return those of these hosts that are not known to be switched off."""
+        return [h for h in hosts if h not in self.switched_off]
+
+    def is_out(self, host: str) -> bool:
+        """True when the host is skipped."""
+        return self.states[host] is HostState.SKIPPED
 
     # -- what people see -----------------------------------------------------------------
 
     def tell(self, state: RolloutState, detail: str = "", mend: str = "") -> None:
         """Show where the rollout stands; the same news twice is told once."""
-        self.state = state
-        self._say(News(state, detail[:500], mend))
+        self.stand(News(state, detail[:500], mend[:500]))
+
+    def stand(self, news: News) -> None:
+        """Show that the rollout stands as it stood when `news` was told."""
+        self.stands = news
+        self._say(news)
 
     def move(self, host: str, event: Event, detail: str = "") -> None:
         """Move one host by the table, and show it."""
         self.states[host] = advance(self.states[host], event)
-        self._say(News(self.state, detail[:500], host=host, state=self.states[host]))
+        self._say(News(self.stands.rollout, detail[:500], host=host, state=self.states[host]))
 
     def _say(self, news: News) -> None:
         if news != self.told:
@@ -94,37 +111,61 @@ class Course:
         self, hosts: Sequence[str], step: StepName, direction: Direction = Direction.DO
     ) -> list[Outcome]:
         """Have each host take a step, those it fails on again as the policy says."""
-        if not hosts:
-            return []
         outcomes = {o.host: o for o in self._once(hosts, step, direction)}
         for _ in range(self.plan.policy.retries):
-            failing = [h for h, o in outcomes.items() if _bears_repeating(o)]
+            failing = [h for h, o in outcomes.items() if bears_repeating(o)]
             if not failing:
                 break
-            self.port.wait(_RETRY_PAUSE_SECONDS)
-            self.again(failing, step, direction)
+            self.try_again(failing, step, direction)
             outcomes |= {o.host: o for o in self._once(failing, step, direction)}
         return [outcomes[h] for h in hosts]
+
+    def once(self, host: str, step: StepName, direction: Direction) -> Outcome:
+        """Have one host take a step of its visit, tried once."""
+        outcome = self._once([host], step, direction)[0]
+        if outcome.verdict is not Verdict.UNKNOWN:
+            self.spent += outcome.seconds
+        return outcome
 
     def _once(self, hosts: Sequence[str], step: StepName, direction: Direction) -> list[Outcome]:
         attempts = {h: self.attempts.setdefault((h, step, direction), 1) for h in hosts}
         if len(hosts) == 1:
             return [self.port.take(hosts[0], step, direction, attempts[hosts[0]])]
-        return self.port.take_all(attempts, step, direction)
+        return self.port.take_all(attempts, step, direction) if hosts else []
+
+    def try_again(self, hosts: Collection[str], step: StepName, direction: Direction) -> None:
+        """Let a moment pass before a new attempt."""
+        self.port.wait(_RETRY_PAUSE_SECONDS)
+        self.again(hosts, step, direction)
 
     def again(
         self, hosts: Collection[str], step: StepName, direction: Direction = Direction.DO
     ) -> None:
         """Make the next taking of the step a new attempt: a failed one is not answered twice."""
         for host in hosts:
-            self.attempts[host, step, direction] = (
-                self.attempts.get((host, step, direction), 0) + 1
-            )
+            key = (host, step, direction)
+            self.attempts[key] = self.attempts.get(key, 0) + 1
 
-    def open_elsewhere(self, sights: Sequence[SightOf]) -> list[SightOf]:
-        """Return the hosts that are not confirmed closed now."""
-        return policy.open_elsewhere(
-            sights, self.port.now(), spared_is_open=self.plan.close_between_visits
+    def afresh(self, host: str, step: StepName) -> Outcome:
+        """Have a step taken that may be done already: undone first, it is not done twice."""
+        self.again([host], step, Direction.UNDO)
+        self.take(host, step, Direction.UNDO)
+        self.again([host], step)
+        return self.take(host, step)
+
+    def not_closed(self, besides: str = "") -> list[SightOf]:
+        """Have every host but one seal itself; return those not confirmed closed (I2).
+
+        A host that was switched off and answers is sealed and judged like any other.
+        """
+        others = [h for h in self.states if h != besides]
+        sights = self.port.confirm(others, CordonMode.SEALED) if others else []
+        self.switched_off -= {s.host for s in sights if s.sight is not None}
+        return policy.not_closed(
+            sights,
+            self.port.now(),
+            off=self.switched_off,
+            spared_is_open=self.plan.close_between_visits,
         )
 
     # -- the operator --------------------------------------------------------------------
@@ -132,44 +173,70 @@ class Course:
     def hear(self) -> None:
         """Be at a safe point: do what the operator has said. Raises `Abort`."""
         while (command := self.port.safe_point(self.heard, 0)) is not None:
-            self._heed(command)
+            self._heed(command, "")
 
-    def ask(self, host: str, answers: Collection[Verb], patience: float = 0.0) -> Command | None:
-        """Wait for one of these answers about `host` ("" = about the rollout). Raises `Abort`.
+    def ask(
+        self, about: Sequence[str], answers: Collection[Verb], patience: float = 0.0
+    ) -> Command | None:
+        """Wait for one of these answers about one of these hosts, () = about the rollout.
 
-        Returns None once `patience` seconds have passed without one; 0 waits for ever.
+        Returns None, so that the caller looks again, when something else was said and after
+        `patience` seconds (0 = for ever). An answer without a host is about the first. Raises
+        `Abort`.
         """
-        while True:
-            command = self.port.safe_point(self.heard, patience or _LONG_SECONDS)
-            if command is None:
-                if patience:
-                    return None
-                continue
-            self._heed(command)
-            if command.verb in answers and command.host in {"", host}:
-                return command
+        while (command := self.port.safe_point(self.heard, patience or _LONG_SECONDS)) is None:
+            if patience:
+                return None
+        asked = about[0] if about else ""
+        self._heed(command, asked)
+        if command.verb in answers and (not about or command.host in {"", *about}):
+            return replace(command, host=command.host or asked)
+        return None
 
-    def _heed(self, command: Command) -> None:
+    def is_tried_again(self, host: str) -> bool:
+        """Wait until an operator has the host tried again, True, or left out. Raises `Abort`."""
+        while not self.is_out(host):
+            if self.ask([host], {Verb.RETRY}) is not None:
+                return True
+        return False
+
+    def _heed(self, command: Command, asked: str) -> None:
         self.heard = command.number
         if command.verb in _ABORTS:
             raise Abort(command.verb)
         if command.verb is Verb.RESUME and command.until:
             self.deadline = command.until
-        if command.verb is Verb.ROLL_BACK and command.host in self.states:
-            self.unwanted.add(command.host)
-        if command.verb is Verb.PAUSE:
+        if command.verb is Verb.PAUSE and self.stands.rollout is not RolloutState.PAUSED:
             self._pause(command)
+        host = command.host or asked
+        if host in self.states:
+            self._heed_about(host, command.verb)
+
+    def _heed_about(self, host: str, verb: Verb) -> None:
+        state = self.states[host]
+        may_skip = (state, Event.SKIPPED) in TRANSITIONS
+        if verb is Verb.ROLL_BACK and state is HostState.UPDATED:
+            self.unwanted.add(host)
+        if verb is Verb.SWITCHED_OFF and (may_skip or state in _AT_REST):
+            self.switched_off.add(host)  # it is sealed should it return
+            if may_skip:
+                self.move(host, Event.SKIPPED, "switched off, says an operator")
+        unsure = state is HostState.UNKNOWN and host in self.begun  # counts as updating (I1)
+        if verb is Verb.SKIP and may_skip and not unsure:
+            self.move(host, Event.SKIPPED, "left out by an operator")
 
     def _pause(self, command: Command) -> None:
-        before = self.told or News(self.state)
+        before = self.stands
         self.tell(
             RolloutState.PAUSED,
             f"paused by {command.by or 'an operator'}; the app stays closed where it is",
             "roundsman rollout resume {rollout}",
         )
-        self.ask("", {Verb.RESUME})
-        self.tell(before.rollout, before.detail, before.mend)
+        while self.ask((), {Verb.RESUME}) is None:
+            pass
+        self.stand(before)
 
 
-def _bears_repeating(outcome: Outcome) -> bool:
+def bears_repeating(outcome: Outcome) -> bool:
+    """True when the step ended, and ended badly."""
     return outcome.verdict in {Verdict.FAILED, Verdict.REFUSED}

@@ -1,6 +1,6 @@
 """The decisions of the walk, one function each. Pure: what is known goes in as values."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from agent.wire.contract import LEASE_SECONDS, CordonMode, StepName
 from coordinator.walk.ports import SightOf
@@ -46,16 +46,17 @@ WAY_BACK_SHARE = 0.5
 """What a roll-back may take, as a share of a visit: no back-up and no soak in it."""
 
 
-def open_elsewhere(
-    sights: Sequence[SightOf], now: float, *, spared_is_open: bool
+def not_closed(
+    sights: Sequence[SightOf], now: float, *, off: Collection[str] = (), spared_is_open: bool
 ) -> list[SightOf]:
     """Return the hosts that are not confirmed closed at `now` (invariant I2).
 
     A host out of sight counts as closed while the lease of its last confirmation lives,
-    counted from before that was asked for. With `spared_is_open` a service manager that the
-    agent itself started counts as open too.
+    counted from before that was asked for, and when an operator says that it is `off`. With
+    `spared_is_open` a service manager that the agent itself started counts as open too.
     """
-    return [s for s in sights if not _is_closed(s, now, spared_is_open=spared_is_open)]
+    seen = [s for s in sights if s.sight is not None or s.host not in off]
+    return [s for s in seen if not _is_closed(s, now, spared_is_open=spared_is_open)]
 
 
 def _is_closed(of: SightOf, now: float, *, spared_is_open: bool) -> bool:
@@ -72,9 +73,20 @@ def _is_closed(of: SightOf, now: float, *, spared_is_open: bool) -> bool:
 def visit_seconds(estimate: float, slowest: float) -> float:
     """Return how long to allow for one visit, its way back included (invariant I3).
 
-    `slowest` is the slowest visit so far, 0 while there was none: then the estimate holds.
+    `slowest` is the slowest visit so far, 0 while there was none.
     """
-    return (slowest or estimate) * (1 + WAY_BACK_SHARE)
+    return max(estimate, slowest) * (1 + WAY_BACK_SHARE)
+
+
+def seconds_left(estimate: float, slowest: float, spent: float) -> float:
+    """Return how long to allow for the rest of a visit whose steps have taken `spent` so far."""
+    whole = visit_seconds(estimate, slowest)
+    return max(whole - spent, whole * WAY_BACK_SHARE / (1 + WAY_BACK_SHARE))
+
+
+def group_seconds(estimates: Sequence[float], grace: float) -> float:
+    """Return how long to allow for a group: closing it, each visit, and one way back."""
+    return grace + sum(estimates) + max(estimates, default=0.0) * WAY_BACK_SHARE
 
 
 def fits(now: float, deadline: float, needed: float) -> bool:
@@ -87,10 +99,12 @@ def why_open(of: SightOf) -> str:
     sight = of.sight
     if sight is None:
         return of.detail or "cannot be seen"
-    if sight.code_used:
-        return "was opened on the spot, with its one-time code or by its administrator"
     if sight.refusal is not None:
         return sight.detail or f"refused the cordon: {sight.refusal}"
+    if sight.code_used or sight.mode is CordonMode.NONE:
+        return "was opened on the spot, with its one-time code or by its administrator"
+    if sight.mode is not CordonMode.SEALED:
+        return "is not sealed"
     if sight.open:
         who = ", ".join(sorted({f"{p.program} of {p.user or 'nobody'}" for p in sight.open}))
         return f"still open: {who}"

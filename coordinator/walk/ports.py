@@ -51,8 +51,8 @@ class Outcome:
 class SightOf:
     """What one host's agent saw; `sight` is None when it could not be asked.
 
-    `confirmed_at` is when the last good confirmation was *sent for* (0 = never), so that a
-    lease counted from it always ends before the agent's own.
+    `confirmed_at` is when the last good confirmation of the seal (nothing open, guard on) was
+    *sent for*, 0 = never since; so a lease counted from it always ends before the agent's own.
     """
 
     host: HostId

@@ -1,20 +1,20 @@
 """One release through one group, in one day: prepare, close, visit each in turn, re-open.
 
-This is the sentence of the design; `visit` is one host's part of it.
+This is the sentence of the design; `visit` is one host's part of it, `ending` the ways out.
 """
 
 from collections.abc import Sequence
 
-from agent.wire.contract import CordonMode, Direction, StepName
+from agent.wire.contract import CordonMode, StepName
 from coordinator.model import Plan
 from coordinator.walk import policy
 from coordinator.walk.course import Abort, Course
+from coordinator.walk.ending import end_early, re_open
 from coordinator.walk.ports import Outcome, Port, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState
-from coordinator.walk.visit import put_aside, roll_back, visit
+from coordinator.walk.visit import ASK_AGAIN_SECONDS, are_others_closed, take_back, visit
 
-_LOOK_AGAIN_SECONDS = 5.0
-_ASK_AGAIN_SECONDS = 15.0
+_Stuck = dict[str, tuple[StepName, Outcome]]
 
 
 def walk(plan: Plan, port: Port) -> RolloutState:
@@ -26,9 +26,10 @@ def walk(plan: Plan, port: Port) -> RolloutState:
         close_group(course)
         for host in course.ids():
             take_turn(course, host)
-        return re_open(course)
+        be_at_safe_point(course)
     except Abort as abort:
         return end_early(course, abort.verb)
+    return re_open(course)
 
 
 def prepare(course: Course) -> None:
@@ -37,108 +38,126 @@ def prepare(course: Course) -> None:
     for step in policy.PREPARE:
         course.hear()
         visited = [h for h in course.ids(HostState.PENDING) if course.planned(h).visited]
-        _all_take(course, visited, step, Event.PUT_OFF)
+        _bring_all(course, visited, (step,), Event.PUT_OFF)
 
 
 def wait_for_window(course: Course) -> None:
     """Return when the window is open and the whole group still fits into it (row I5)."""
-    while (early := course.plan.opens - course.port.now()) > 0:
+    course.hear()
+    while not _may_close(course):
+        course.hear()
+
+
+def _may_close(course: Course) -> bool:
+    now = course.port.now()
+    if now < course.plan.opens:
         course.tell(RolloutState.WAITING, "waits for its maintenance window")
-        course.ask("", (), patience=early)
+        course.ask((), (), patience=course.plan.opens - now)
+        return False
     visits = [course.planned(h) for h in course.ids(HostState.PENDING)]
-    needed = sum(policy.visit_seconds(p.estimate_seconds, 0) for p in visits if p.visited)
-    while not policy.fits(course.port.now(), course.deadline, needed):
-        course.tell(
-            RolloutState.NEEDS_OPERATOR,
-            f"not begun: the group needs {needed / 60:.0f} min and would not end before the "
-            "deadline. Nothing was changed",
-            "roundsman rollout resume {rollout} --until HH:MM, or roundsman rollout abort "
-            "{rollout}",
-        )
-        course.ask("", {Verb.RESUME})
+    estimates = [p.estimate_seconds for p in visits if p.visited]
+    needed = policy.group_seconds(estimates, course.plan.grace_seconds)
+    if policy.fits(now, course.deadline, needed):
+        return True
+    course.tell(
+        RolloutState.NEEDS_OPERATOR,
+        f"not begun: the group needs {needed / 60:.0f} min and would not end before the "
+        "deadline. Nothing was changed",
+        "roundsman rollout resume {rollout} --until HH:MM, or roundsman rollout abort {rollout}",
+    )
+    course.ask((), {Verb.RESUME})
+    return False
 
 
 def close_group(course: Course) -> None:
     """Close the app on every host, and prove that it stays closed, before the first change."""
-    course.hear()
     course.tell(RolloutState.CLOSING)
-    closing = course.in_sight()
-    course.port.confirm(closing, CordonMode.LEASED)  # what is opened from now on is closed
+    course.port.confirm(course.ids(), CordonMode.LEASED)  # what is opened from now on is closed
     for host in course.ids(HostState.PENDING):
         course.move(host, Event.CLOSING_BEGAN)
-    for step in policy.CLOSE:
-        _all_take(course, _drained(course), step, Event.CLOSING_BEGAN)
-    _seal(course)
+    _bring_all(course, course.at_hand(course.ids()), policy.CLOSE, Event.CLOSING_BEGAN)
+    while not are_others_closed(course):
+        pass
+    course.tell(RolloutState.CLOSING)
     for host in course.ids(HostState.DRAINING):
         course.move(host, Event.CLOSED)
 
 
-def _drained(course: Course) -> list[str]:
-    return [h for h in course.in_sight() if course.states[h] is not HostState.SKIPPED]
-
-
-def _seal(course: Course) -> None:
-    while lost := course.open_elsewhere(course.port.confirm(course.in_sight(), CordonMode.SEALED)):
-        first = lost[0]
-        name = course.name(first.host)
-        course.tell(
-            RolloutState.NEEDS_OPERATOR,
-            f"{name} is not confirmed closed: {policy.why_open(first)}. Nothing was changed",
-            f"roundsman rollout retry {{rollout}} --host {name}, or, when {name} is switched off: "
-            f"roundsman rollout skip {{rollout}} {name} --switched-off",
-        )
-        command = course.ask(first.host, {Verb.RETRY, Verb.SWITCHED_OFF}, _LOOK_AGAIN_SECONDS)
-        if command is None:
-            continue
-        if command.verb is Verb.SWITCHED_OFF:
-            put_aside(course, first.host)
-        else:
-            for step in policy.CLOSE:
-                course.again([first.host], step)
-                course.take(first.host, step)
-    course.tell(RolloutState.CLOSING)
-
-
-def _all_take(course: Course, hosts: Sequence[str], step: StepName, resumed: Event) -> None:
-    """Have every host take the step; an operator is asked about those that cannot."""
-    todo = list(hosts)
+def _bring_all(
+    course: Course, hosts: Sequence[str], steps: Sequence[StepName], resumed: Event
+) -> None:
+    """Have every host take the steps; an operator is asked about those that cannot."""
+    before, todo = course.stands, list(hosts)
+    stuck: _Stuck = {}
     while todo:
-        before = course.state
-        outcomes = course.take_all(todo, step)
-        failing = [o for o in outcomes if o.verdict is not Verdict.DONE]
-        todo = [o.host for o in failing if _is_tried_again(course, o, step, resumed)]
-        course.tell(before)
+        stuck |= _through(course, todo, steps, resumed)
+        if stuck and steps is policy.CLOSE:  # what is closed stays so while the others are asked
+            course.port.confirm([h for h in todo if h not in stuck], CordonMode.SEALED)
+        todo = []
+        while stuck and not todo:
+            todo = _unstick(course, stuck, resumed)
+    course.stand(before)
 
 
-def _is_tried_again(course: Course, outcome: Outcome, step: StepName, resumed: Event) -> bool:
-    host, name = outcome.host, course.name(outcome.host)
+def _through(
+    course: Course, hosts: Sequence[str], steps: Sequence[StepName], resumed: Event
+) -> _Stuck:
+    stuck: _Stuck = {}
+    for step in steps:
+        for outcome in course.take_all([h for h in hosts if h not in stuck], step):
+            if outcome.verdict is not Verdict.DONE:
+                stuck[outcome.host] = (step, outcome)
+    for host in hosts:
+        if host in stuck:
+            _mark(course, stuck[host][1])
+        elif course.states[host] is HostState.UNKNOWN:
+            course.move(host, resumed)
+    return {h: why for h, why in stuck.items() if not course.is_out(h)}
+
+
+def _mark(course: Course, outcome: Outcome) -> None:
+    state = course.states[outcome.host]
     silent = outcome.verdict is Verdict.UNKNOWN
-    course.move(host, Event.SILENT if silent else Event.FAILED, outcome.detail)
+    if state is HostState.SKIPPED or (silent and state is HostState.UNKNOWN):
+        return
+    course.move(outcome.host, Event.SILENT if silent else Event.FAILED, outcome.detail)
+
+
+def _unstick(course: Course, stuck: _Stuck, resumed: Event) -> list[str]:
+    """Ask about the hosts that are stuck; return those that are to take their steps again."""
+    _tell_stuck(course, stuck)
+    silent = [h for h, (_, outcome) in stuck.items() if outcome.verdict is Verdict.UNKNOWN]
+    patience = ASK_AGAIN_SECONDS if silent else 0.0
+    command = course.ask(list(stuck), {Verb.RETRY}, patience)
+    for host in [h for h in stuck if course.is_out(h)]:
+        del stuck[host]
+    if command is None:
+        again = [h for h in silent if h in stuck]
+    else:
+        again = [command.host]
+        course.move(command.host, resumed)
+    for host in again:
+        step, outcome = stuck.pop(host)
+        if outcome.verdict is not Verdict.UNKNOWN:
+            course.again([host], step)
+    return again
+
+
+def _tell_stuck(course: Course, stuck: _Stuck) -> None:
+    host, (step, outcome) = next(iter(stuck.items()))
+    name, typed = course.name(host), course.typed(host)
+    others = f" ({len(stuck) - 1} more wait)" if len(stuck) > 1 else ""
     course.tell(
         RolloutState.NEEDS_OPERATOR,
-        f"{name} cannot {step}: {outcome.detail or 'no answer'}. Nothing was changed"[:500],
-        f"roundsman rollout retry {{rollout}} --host {name}, or, when it is to be left out: "
-        f"roundsman rollout skip {{rollout}} {name}",
+        f"{name} cannot {step}{others}: {outcome.detail or 'no answer'}. Nothing was changed",
+        f"roundsman rollout retry {{rollout}} --host {typed}, or, when it is to be left out: "
+        f"roundsman rollout skip {{rollout}} {typed}",
     )
-    answers = {Verb.RETRY, Verb.SKIP, Verb.SWITCHED_OFF}
-    command = course.ask(host, answers, _ASK_AGAIN_SECONDS if silent else 0.0)
-    if command is not None and command.verb is Verb.SWITCHED_OFF:
-        put_aside(course, host)
-        return False
-    if command is not None and command.verb is Verb.SKIP:
-        course.move(host, Event.SKIPPED, "left out by an operator")
-        return False
-    if not silent:
-        course.again([host], step)
-    course.move(host, resumed)
-    return True
 
 
 def take_turn(course: Course, host: str) -> None:
     """Visit the host when its turn has come and it is to be visited."""
-    course.hear()
-    for unwanted in sorted(course.unwanted & set(course.ids(HostState.UPDATED))):
-        roll_back(course, unwanted, Event.ROLL_BACK, "an operator wants it back")
+    be_at_safe_point(course)
     if course.states[host] is not HostState.PENDING:
         return
     if not course.planned(host).visited:
@@ -147,96 +166,9 @@ def take_turn(course: Course, host: str) -> None:
     visit(course, host)
 
 
-def re_open(course: Course) -> RolloutState:
-    """Let people in again: the hosts on the new release, never a mixture (invariant I4)."""
+def be_at_safe_point(course: Course) -> None:
+    """Between visits: hear the operator, and bring back the hosts he wants back."""
     course.hear()
-    updated = course.ids(HostState.UPDATED)
-    course.tell(RolloutState.RE_OPENING)
-    _give_back(course, updated)
-    for step in policy.COMMIT:
-        course.take_all(updated, step, Direction.TIDY)
-    left = [course.name(h) for h in course.ids() if h not in course.ids(HostState.UPDATED)]
-    if not left:
-        course.tell(RolloutState.DONE)
-    else:
-        course.tell(
-            RolloutState.PARTLY_DONE,
-            f"not updated, and closed until they are: {', '.join(left)}"[:500],
-            f"roundsman plan {course.plan.app} {course.plan.version}",
-        )
-    return course.state
-
-
-def _give_back(course: Course, hosts: Sequence[str]) -> None:
-    """Start the service managers as they were found, prove it, and lift the cordons."""
-    if not hosts:
-        return
-    outcomes = course.take_all(hosts, StepName.STOP_SERVICE_MANAGER, Direction.TIDY)
-    for outcome in outcomes:
-        if outcome.verdict is not Verdict.DONE:
-            course.move(outcome.host, Event.FAILED, outcome.detail)
-    course.port.uncordon(hosts)
-
-
-def end_early(course: Course, verb: Verb) -> RolloutState:
-    """End a walk an operator aborted: re-open what is whole, leave closed what is mixed."""
-    if not course.changed:
-        return _all_back(course, "aborted before anything was changed")
-    if verb is Verb.ABORT_ROLL_BACK:
-        try:
-            return _roll_back_all(course)
-        except Abort:
-            pass  # a second word ends the first: all stays closed
-    course.tell(
-        RolloutState.LEFT_CLOSED,
-        "aborted: the group is of mixed versions and stays closed",
-        "roundsman rollout roll-back {rollout}",
-    )
-    return course.state
-
-
-def _roll_back_all(course: Course) -> RolloutState:
-    course.tell(RolloutState.ROLLING_BACK)
-    for host in reversed(course.ids()):
-        event = _TAKEN_BACK.get(course.states[host])
-        if event is not None:
-            roll_back(course, host, event, "the whole group goes back")
-    whole = {HostState.ROLLED_BACK, HostState.PENDING}
-    if not set(course.states.values()) - {HostState.SKIPPED} <= whole:
-        course.tell(
-            RolloutState.LEFT_CLOSED,
-            "not every host could be rolled back: the group stays closed",
-            "roundsman rollout roll-back {rollout}",
-        )
-        return course.state
-    return _all_back(course, "the whole group is back on its old release")
-
-
-_TAKEN_BACK = {
-    HostState.UPDATED: Event.ROLL_BACK,
-    HostState.UNKNOWN: Event.ROLL_BACK,
-    HostState.NEEDS_OPERATOR: Event.ROLL_BACK,
-    HostState.UPDATING: Event.FAILED,
-    HostState.CHECKING: Event.FAILED,
-}
-"""Which hosts a roll-back of the group touches, and by which move."""
-
-_PUT_OFF = (
-    HostState.DRAINING,
-    HostState.UPDATING,
-    HostState.UNKNOWN,
-    HostState.NEEDS_OPERATOR,
-)
-"""States that say too much of a host on which nothing was changed."""
-
-
-def _all_back(course: Course, why: str) -> RolloutState:
-    for host in course.ids(*_PUT_OFF):
-        course.move(host, Event.PUT_OFF)
-    hosts = course.in_sight()
-    _give_back(course, [h for h in hosts if course.states[h] is not HostState.SKIPPED])
-    course.port.uncordon(hosts)
-    for step in policy.COMMIT:
-        course.take_all(hosts, step, Direction.TIDY)
-    course.tell(RolloutState.ABORTED, why)
-    return course.state
+    for host in course.ids(HostState.UPDATED):
+        if host in course.unwanted:
+            take_back(course, host, "an operator wants it back")

@@ -84,9 +84,11 @@ TRANSITIONS: dict[tuple[HostState, Event], HostState] = {
     (_S.UPDATING,       _E.APPLIED):       _S.CHECKING,
     (_S.UPDATING,       _E.FAILED):        _S.ROLLING_BACK,
     (_S.UPDATING,       _E.SILENT):        _S.UNKNOWN,
+    (_S.UPDATING,       _E.ROLL_BACK):     _S.ROLLING_BACK,
     (_S.CHECKING,       _E.PASSED):        _S.UPDATED,
     (_S.CHECKING,       _E.FAILED):        _S.ROLLING_BACK,
     (_S.CHECKING,       _E.SILENT):        _S.UNKNOWN,
+    (_S.CHECKING,       _E.ROLL_BACK):     _S.ROLLING_BACK,
     (_S.UPDATED,        _E.ROLL_BACK):     _S.ROLLING_BACK,
     (_S.UPDATED,        _E.FAILED):        _S.NEEDS_OPERATOR,  # does not come back at re-opening
     (_S.ROLLING_BACK,   _E.UNDONE):        _S.ROLLED_BACK,
@@ -105,7 +107,9 @@ TRANSITIONS: dict[tuple[HostState, Event], HostState] = {
     (_S.NEEDS_OPERATOR, _E.TURN_CAME):     _S.UPDATING,
     (_S.NEEDS_OPERATOR, _E.PUT_OFF):       _S.PENDING,
     (_S.NEEDS_OPERATOR, _E.ROLL_BACK):     _S.ROLLING_BACK,
+    (_S.NEEDS_OPERATOR, _E.PASSED):        _S.UPDATED,         # back at last, at re-opening
     (_S.NEEDS_OPERATOR, _E.SKIPPED):       _S.SKIPPED,
+    (_S.SKIPPED,        _E.ROLL_BACK):     _S.ROLLING_BACK,    # the whole group goes back
 }
 # fmt: on
 

@@ -7,111 +7,98 @@ it is known no other host is touched (invariant I1).
 from agent.wire.contract import CordonMode, Direction, StepName
 from coordinator.model import AfterRollBack
 from coordinator.walk import policy
-from coordinator.walk.course import Course
-from coordinator.walk.ports import Outcome, SightOf, Verb, Verdict
+from coordinator.walk.course import Course, bears_repeating
+from coordinator.walk.ports import Outcome, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState
 
-_LOOK_AGAIN_SECONDS = 5.0
-_ASK_AGAIN_SECONDS = 15.0
+LOOK_AGAIN_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 15.0
 
 
 def visit(course: Course, host: str) -> None:
     """Visit one host; afterwards it is updated, rolled back or skipped, or waits for nobody."""
     while _visit_once(course, host) is HostState.ROLLED_BACK:
-        if _after_roll_back(course, host) is not Verb.RETRY:
-            course.move(host, Event.SKIPPED, "rolled back; it stays closed on its old release")
+        if not _is_tried_again(course, host):
             return
+        close_again(course, host)
         for step in policy.VISIT:
             course.again([host], step)
 
 
 def _visit_once(course: Course, host: str) -> HostState:
-    _wait_for_time(course, host)
-    begun = course.port.now()
+    course.spent = 0.0
+    while not _has_time(course, host):
+        pass
+    course.begun.add(host)
     course.tell(RolloutState.WALKING)
     course.move(host, Event.TURN_CAME)
     for step in policy.VISIT:
-        if step in policy.CHANGES_A_HOST:
-            wait_until_closed_elsewhere(course, host)
-        course.changed = course.changed or step is StepName.APPLY_RELEASE
         outcome = take_until_known(course, host, step, Event.TURN_CAME)
-        if outcome.verdict is Verdict.UNKNOWN:
-            return course.states[host]  # an operator says that it is switched off
+        if course.is_out(host):
+            return course.states[host]
         if outcome.verdict is not Verdict.DONE:
             return roll_back(course, host, Event.FAILED, why=_why(outcome, step))
-        if step is StepName.APPLY_RELEASE:
+        if step is not StepName.BACK_UP and course.states[host] is HostState.UPDATING:
             course.move(host, Event.APPLIED)
-        elif course.states[host] is HostState.UPDATING and step is not StepName.BACK_UP:
-            course.move(host, Event.APPLIED)  # it was silent, and is past that point
-    return _passed(course, host, begun)
+    return _passed(course, host)
 
 
-def _passed(course: Course, host: str, begun: float) -> HostState:
+def _passed(course: Course, host: str) -> HostState:
     if course.plan.close_between_visits:
-        closed = take_until_known(
+        take_until_known(
             course, host, StepName.START_SERVICE_MANAGER, Event.TURN_CAME, Direction.UNDO
         )
-        if closed.verdict is Verdict.UNKNOWN:
-            return course.states[host]
-    if course.states[host] is HostState.UPDATING:
+    if course.is_out(host):
+        return course.states[host]
+    if course.states[host] is HostState.UPDATING:  # it was silent meanwhile
         course.move(host, Event.APPLIED)
     course.move(host, Event.PASSED)
-    course.slowest = max(course.slowest, course.port.now() - begun)
+    course.slowest = max(course.slowest, course.spent)
     return course.states[host]
 
 
-def _wait_for_time(course: Course, host: str) -> None:
-    """Return when a visit begun now would end in time (invariant I3)."""
-    needed = policy.visit_seconds(course.planned(host).estimate_seconds, course.slowest)
-    while not policy.fits(course.port.now(), course.deadline, needed):
-        course.tell(
-            RolloutState.NEEDS_OPERATOR,
-            f"{course.name(host)} is not begun: a visit takes up to {needed:.0f} s and would not "
-            "end before the deadline. The group stays closed",
-            "roundsman rollout resume {rollout} --until HH:MM, or roundsman rollout abort "
-            "{rollout} --roll-back-all",
-        )
-        course.ask("", {Verb.RESUME})
+def _has_time(course: Course, host: str) -> bool:
+    """True when the visit, or the rest of it, would end in time (I3); asks an operator if not."""
+    estimate = course.planned(host).estimate_seconds
+    needed = policy.seconds_left(estimate, course.slowest, course.spent)
+    if policy.fits(course.port.now(), course.deadline, needed):
+        return True
+    course.tell(
+        RolloutState.NEEDS_OPERATOR,
+        f"{course.name(host)} waits: what is left of its visit takes up to {needed:.0f} s and "
+        "would not end before the deadline. The group stays closed",
+        "roundsman rollout resume {rollout} --until HH:MM, or roundsman rollout abort {rollout} "
+        "--roll-back-all",
+    )
+    course.ask((), {Verb.RESUME})
+    return False
 
 
-def wait_until_closed_elsewhere(course: Course, host: str) -> None:
-    """Return when every other host has confirmed that it is closed (invariant I2)."""
-    before = course.state
-    while lost := _open_elsewhere(course, host):
-        first = lost[0]
-        name = course.name(first.host)
-        course.tell(
-            RolloutState.WALKING,
-            f"{course.name(host)} waits: {name} {policy.why_open(first)}",
-            f"roundsman rollout retry {{rollout}} --host {name}, or, when {name} is switched off: "
-            f"roundsman rollout skip {{rollout}} {name} --switched-off",
-        )
-        command = course.ask(first.host, {Verb.RETRY, Verb.SWITCHED_OFF}, _LOOK_AGAIN_SECONDS)
-        if command is not None and command.verb is Verb.SWITCHED_OFF:
-            put_aside(course, first.host)
-        elif command is not None:
-            _close_again(course, first.host)
-    course.tell(before)
+def are_others_closed(course: Course, host: str = "") -> bool:
+    """True when every other host has confirmed that it is closed (I2); asks when one has not."""
+    lost = course.not_closed(besides=host)
+    if not lost:
+        return True
+    name, typed = course.name(lost[0].host), course.typed(lost[0].host)
+    course.tell(
+        RolloutState.NEEDS_OPERATOR,
+        f"{course.name(host) if host else 'the first visit'} waits: {name} "
+        f"{policy.why_open(lost[0])}",
+        f"roundsman rollout retry {{rollout}} --host {typed}, or, when {name} is switched off: "
+        f"roundsman rollout skip {{rollout}} {typed} --switched-off",
+    )
+    command = course.ask([s.host for s in lost], {Verb.RETRY}, LOOK_AGAIN_SECONDS)
+    if command is not None:
+        close_again(course, command.host)
+    return False
 
 
-def _open_elsewhere(course: Course, host: str) -> list[SightOf]:
-    others = course.in_sight(besides=host)
-    if not others:
-        return []
-    return course.open_elsewhere(course.port.confirm(others, CordonMode.SEALED))
-
-
-def _close_again(course: Course, host: str) -> None:
-    for step in policy.CLOSE:
-        course.again([host], step)
-        course.take(host, step)
-
-
-def put_aside(course: Course, host: str) -> None:
-    """Leave out a host that an operator says is switched off; it is sealed should it return."""
-    course.switched_off.add(host)
-    if course.states[host] not in {HostState.UPDATED, HostState.SKIPPED}:
-        course.move(host, Event.SKIPPED, "switched off, says an operator")
+def close_again(course: Course, host: str) -> None:
+    """Close a host that may have been opened; whether that did it, the next look tells."""
+    course.afresh(host, StepName.DRAIN)
+    course.again([host], StepName.STOP_SERVICE_MANAGER)
+    course.take(host, StepName.STOP_SERVICE_MANAGER)
+    course.port.confirm([host], CordonMode.SEALED)
 
 
 def take_until_known(
@@ -121,53 +108,84 @@ def take_until_known(
     resumed: Event,
     direction: Direction = Direction.DO,
 ) -> Outcome:
-    """Have a step taken, asking again and again while there is no answer.
+    """Have a step of a visit taken, and know how it ended; tried again as the policy says.
 
-    `resumed` is the move the host makes when it is heard of again. Returns UNKNOWN only when
-    an operator says that the host is switched off.
+    Asks again and again while there is no answer; only an operator ends that, who says that the
+    host is switched off: it is skipped then. `resumed` is the move of a host heard of again.
     """
-    while (outcome := course.take(host, step, direction)).verdict is Verdict.UNKNOWN:
-        if course.states[host] is not HostState.UNKNOWN:
-            course.move(host, Event.SILENT, outcome.detail)
-        name = course.name(host)
-        course.tell(
-            RolloutState.NEEDS_OPERATOR,
-            f"{name} is silent in {step}; what it did is not known, so no other host is touched",
-            f"switch {name} on; or, when it is off and stays off: "
-            f"roundsman rollout skip {{rollout}} {name} --switched-off",
-        )
-        command = course.ask(host, {Verb.RETRY, Verb.SWITCHED_OFF}, _ASK_AGAIN_SECONDS)
-        if command is not None and command.verb is Verb.SWITCHED_OFF:
-            put_aside(course, host)
-            return outcome
+    before, tries = course.stands, course.plan.policy.retries
+    while True:
+        _wait_for_leave(course, host, step, direction)
+        if course.is_out(host):
+            return Outcome(host, Verdict.UNKNOWN)
+        outcome = course.once(host, step, direction)
+        if outcome.verdict is Verdict.UNKNOWN:
+            _ask_about_silent(course, host, step, outcome)
+        elif tries and bears_repeating(outcome):
+            tries -= 1
+            course.try_again([host], step, direction)
+        else:
+            break
+    course.stand(before)
     if course.states[host] is HostState.UNKNOWN:
-        course.tell(RolloutState.WALKING)
         course.move(host, resumed)
     return outcome
 
 
+def _wait_for_leave(course: Course, host: str, step: StepName, direction: Direction) -> None:
+    """Return when the step may be taken now: asked for again, it may begin only now."""
+    if direction is not Direction.DO or step not in policy.CHANGES_A_HOST:
+        return
+    while not course.is_out(host):
+        if _has_time(course, host) and are_others_closed(course, host):
+            break
+    if step is StepName.APPLY_RELEASE and not course.is_out(host):
+        course.changed.add(host)
+
+
+def _ask_about_silent(course: Course, host: str, step: StepName, outcome: Outcome) -> None:
+    if course.states[host] is not HostState.UNKNOWN:
+        course.move(host, Event.SILENT, outcome.detail)
+    name = course.name(host)
+    course.tell(
+        RolloutState.NEEDS_OPERATOR,
+        f"{name} is silent in {step}; what it did is not known, so no other host is touched",
+        f"switch {name} on; or, when it is off and stays off: "
+        f"roundsman rollout skip {{rollout}} {course.typed(host)} --switched-off",
+    )
+    course.ask([host], {Verb.RETRY}, ASK_AGAIN_SECONDS)
+
+
+def take_back(course: Course, host: str, why: str) -> None:
+    """Bring a host back whose visit is over, when every other one is closed (I2)."""
+    before = course.stands
+    while not are_others_closed(course, host):
+        pass
+    course.stand(before)
+    roll_back(course, host, Event.ROLL_BACK, why)
+
+
 def roll_back(course: Course, host: str, event: Event, why: str = "") -> HostState:
     """Bring one host back to its old release; asks an operator while that cannot be done."""
+    before = course.stands
     course.move(host, event, why)
     while (outcome := _undo(course, host)).verdict is not Verdict.DONE:
-        if outcome.verdict is Verdict.UNKNOWN:
-            return course.states[host]
+        if course.is_out(host):
+            break
         course.move(host, Event.FAILED, outcome.detail)
-        name = course.name(host)
         course.tell(
             RolloutState.NEEDS_OPERATOR,
-            f"{name} cannot be rolled back: {outcome.detail}"[:500],
-            f"roundsman rollout retry {{rollout}} --host {name}, or roundsman rollout skip "
-            f"{{rollout}} {name}",
+            f"{course.name(host)} cannot be rolled back: {outcome.detail or outcome.verdict}",
+            f"roundsman rollout retry {{rollout}} --host {course.typed(host)}, or roundsman "
+            f"rollout skip {{rollout}} {course.typed(host)}",
         )
-        answer = course.ask(host, {Verb.RETRY, Verb.SKIP, Verb.SWITCHED_OFF})
-        if answer is not None and answer.verb is not Verb.RETRY:
-            course.move(host, Event.SKIPPED, "left as it is, by an operator")
-            return course.states[host]
+        if not course.is_tried_again(host):
+            break
         course.move(host, Event.ROLL_BACK)
-        for step in policy.WAY_BACK:
-            course.again([host], step, Direction.UNDO)
-    course.move(host, Event.UNDONE, why)
+    course.stand(before)
+    if not course.is_out(host):
+        course.changed.discard(host)
+        course.move(host, Event.UNDONE, why)
     return course.states[host]
 
 
@@ -176,23 +194,23 @@ def _undo(course: Course, host: str) -> Outcome:
         course.again([host], step, Direction.UNDO)
         outcome = take_until_known(course, host, step, Event.ROLL_BACK, Direction.UNDO)
         if outcome.verdict is not Verdict.DONE:
-            return outcome
+            break
     return outcome
 
 
-def _after_roll_back(course: Course, host: str) -> Verb:
+def _is_tried_again(course: Course, host: str) -> bool:
     if course.plan.policy.then is AfterRollBack.SKIP:
-        return Verb.SKIP
-    name = course.name(host)
+        course.move(host, Event.SKIPPED, "rolled back; it stays closed on its old release")
+        return False
+    name, typed = course.name(host), course.typed(host)
     course.tell(
         RolloutState.NEEDS_OPERATOR,
         f"{name} could not be updated and is back on its old release; the group stays closed",
-        f"roundsman rollout retry {{rollout}} --host {name}, or roundsman rollout skip "
-        f"{{rollout}} {name}, or roundsman rollout abort {{rollout}} --roll-back-all",
+        f"roundsman rollout retry {{rollout}} --host {typed}, or roundsman rollout skip "
+        f"{{rollout}} {typed}, or roundsman rollout abort {{rollout}} --roll-back-all",
     )
-    answer = course.ask(host, {Verb.RETRY, Verb.SKIP})
-    return answer.verb if answer is not None else Verb.SKIP
+    return course.is_tried_again(host)
 
 
 def _why(outcome: Outcome, step: StepName) -> str:
-    return f"{step}: {outcome.detail or outcome.refusal or outcome.verdict}"[:500]
+    return f"{step}: {outcome.detail or outcome.refusal or outcome.verdict}"

@@ -1,0 +1,67 @@
+"""The coordinator is killed at each call of a rollout: the walk ends as if it had not been."""
+
+from collections.abc import Callable
+
+import pytest
+
+from agent.wire.contract import Direction, StepName
+from coordinator.walk.ports import Verb
+from coordinator.walk.rollout import walk
+from tests.walk.fleet import SimulatedFleet, make_plan
+from tests.walk.pc import Fate
+from tests.walk.replay import Crash, RecordingPort
+
+
+def _calm() -> SimulatedFleet:
+    return SimulatedFleet(make_plan(2))
+
+
+def _stormy() -> SimulatedFleet:
+    answers = [(Verb.RETRY, "pc-2"), (Verb.RETRY, "pc-1"), (Verb.ABORT_ROLL_BACK, "")]
+    fleet = SimulatedFleet(make_plan(3, held=[3]), answers=answers)
+    fleet.fail("pc-2", StepName.STAGE, Fate.REFUSE, Fate.REFUSE)
+    fleet.fail("pc-1", StepName.APPLY_RELEASE, Fate.FAIL, Fate.SILENT_FAIL)
+    fleet.fail("pc-2", StepName.CHECK_HEALTH, Fate.SILENT_FAIL, Fate.FAIL)
+    fleet.fail("pc-1", StepName.APPLY_RELEASE, Fate.SILENT, way=Direction.UNDO)
+    return fleet
+
+
+def _summary(fleet: SimulatedFleet) -> object:
+    pcs = fleet.pcs.values()
+    return (
+        fleet.stands().rollout,
+        fleet.states(),
+        [(p.release, p.mode, p.app_open, p.manager) for p in pcs],
+        [(p.id, step, way) for p in pcs for step, way in p.journal],
+        [p.runs for p in pcs],
+        fleet.faults,
+    )
+
+
+@pytest.mark.parametrize("office", [_calm, _stormy])
+def test_replayed_from_what_was_kept_the_walk_asks_the_same(
+    office: Callable[[], SimulatedFleet],
+) -> None:
+    fleet = office()
+    first = RecordingPort(fleet)
+    end = walk(fleet.plan, first)
+    again = RecordingPort(fleet, list(first.kept))
+    assert walk(fleet.plan, again) is end
+    assert again.calls == first.calls == len(first.kept)
+
+
+@pytest.mark.parametrize("office", [_calm, _stormy])
+def test_killed_at_any_call_it_ends_the_same_with_no_step_done_twice(
+    office: Callable[[], SimulatedFleet],
+) -> None:
+    calm = office()
+    whole = RecordingPort(calm)
+    walk(calm.plan, whole)
+    for number in range(whole.calls):
+        fleet = office()
+        killed = RecordingPort(fleet, crash_at=number)
+        with pytest.raises(Crash):
+            walk(fleet.plan, killed)
+        walk(fleet.plan, RecordingPort(fleet, killed.kept))
+        assert _summary(fleet) == _summary(calm), f"killed at call {number}"
+    assert calm.faults == []
