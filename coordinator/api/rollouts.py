@@ -1,6 +1,6 @@
 """Rollouts: started, watched, steered, explained."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from agent.wire.contract import Direction, StepState
 from coordinator.api.call import Call, Problem, Status
@@ -17,6 +17,8 @@ from coordinator.api.schemas import (
 )
 from coordinator.api.why import explain
 from coordinator.model import PlannedHost
+from coordinator.planning.preflight import verdict
+from coordinator.planning.window import later_today
 from coordinator.store.rollouts import HostsBusy
 from coordinator.store.rows import RolloutRow, StepRow, VisitRow
 from coordinator.walk.policy import CLOSE, PREPARE, VISIT
@@ -44,6 +46,13 @@ def start(office: Office, call: Call[StartAsk]) -> RolloutView:
             Status.CONFLICT,
             f"cannot start {call.ask.plan}: it was started as {known.label}",
             f"roundsman rollout status {known.label}",
+        )
+    judged = verdict(plan)
+    if not judged.go:
+        raise Problem(
+            Status.CONFLICT,
+            f"cannot start {call.ask.plan}: {'; '.join(judged.reasons[:3])}",
+            f"roundsman plan {call.ask.plan} lists what to mend; then plan again",
         )
     try:
         number = office.engine.submit(plan, call.who.name)
@@ -119,11 +128,11 @@ def _command(row: RolloutRow, ask: CommandAsk, now: float, by: str) -> Command:
 
 
 def _today_at(clock: str, now: float) -> float:
-    hour, minute = (int(part) for part in clock.split(":"))
-    at = datetime.fromtimestamp(now).astimezone().replace(hour=hour, minute=minute, second=0)
-    if at.timestamp() <= now:
-        raise Problem(Status.INVALID, f"cannot resume until {clock}: that is past, today")
-    return at.timestamp()
+    zone = datetime.fromtimestamp(now).astimezone().tzinfo or UTC
+    try:
+        return later_today(clock, now, zone)
+    except ValueError as error:
+        raise Problem(Status.INVALID, str(error)) from None
 
 
 def _planned(row: RolloutRow, key: str) -> PlannedHost:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from coordinator.api import doctor, fleet, releases, rest, rollouts
+from coordinator.api import doctor, fleet, plans, releases, rest, rollouts
 from coordinator.api.roles import OperatorRole
 from coordinator.api.schemas import (
     Ask,
@@ -14,6 +14,7 @@ from coordinator.api.schemas import (
     NoAsk,
     OperatorAsk,
     PackageAsk,
+    PlanAsk,
     ProfileAsk,
     PublishAsk,
     ReasonAsk,
@@ -69,6 +70,9 @@ ROUTES: tuple[Row, ...] = (
     Row("POST", "/signed", _O, "release sign", releases.publish, PublishAsk),
 
     Row("POST", "/doctor", _O, "doctor", doctor.doctor, DoctorAsk),
+
+    Row("POST", "/plans", _O, "plan", plans.make, PlanAsk),
+    Row("GET", "/plans/{plan}", _V, "plan show", plans.show),
 
     Row("GET", "/rollouts", _V, "rollout list", rollouts.rollouts),
     Row("POST", "/rollouts", _O, "rollout start", rollouts.start, StartAsk),

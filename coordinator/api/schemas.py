@@ -215,6 +215,7 @@ class PlanAsk(Ask):
     window: Annotated[
         str, StringConstraints(pattern=r"^([0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})?$")
     ] = ""
+    within_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = None  # instead of a window
     grace_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None  # None: the profile's
     retries: Annotated[int, Field(ge=0, le=10)] = 1
     then: AfterRollBack = AfterRollBack.STOP

@@ -15,7 +15,7 @@ from agent.wire.contract import Finding, Severity, Target
 from agent.wire.profile import Profile
 from coordinator.model import FailurePolicy, Host, HostStanding, Plan, PlannedHost, SurveyOf
 from coordinator.planning.preflight import clock_findings, host_findings, plan_findings
-from coordinator.planning.window import Window, rest_of_day
+from coordinator.planning.window import Window, Within, rest_of_day
 
 STEP_SECONDS = 1800.0
 SILENCE_SECONDS = 60.0
@@ -35,7 +35,7 @@ class PlanRequest:
     group: str
     asked_by: str
     zone: tzinfo
-    window: Window | None = None  # None = from now until midnight
+    window: Window | Within | None = None  # None = from now until midnight
     grace_seconds: float | None = None  # None = the profile's
     notice: str = ""
     policy: FailurePolicy = _DEFAULT_POLICY

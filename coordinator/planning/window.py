@@ -52,6 +52,17 @@ class Window:
         raise AssertionError("a daily window occurs within a day")
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """From now on, for so many seconds, whatever the time of day."""
+
+    seconds: float
+
+    def span(self, now: float, _zone: tzinfo) -> Span:
+        """Return the span that begins now."""
+        return Span(now, now + self.seconds)
+
+
 def rest_of_day(now: float, zone: tzinfo) -> Span:
     """Return the span from now to midnight: all on the same day (row I5)."""
     tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)

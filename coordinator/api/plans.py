@@ -1,0 +1,173 @@
+"""Plans: made from what the hosts say, shown, kept until somebody starts them."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+
+from agent.wire.contract import Target
+from coordinator.api.call import Call, Problem, Status
+from coordinator.api.doctor import finding_views
+from coordinator.api.office import Office
+from coordinator.api.releases import read_target, signed_profile
+from coordinator.api.schemas import NoAsk, PlanAsk, PlannedHostView, PlanView
+from coordinator.fleet.standing import Standing
+from coordinator.model import FailurePolicy, Host, HostStanding, Plan
+from coordinator.planning.plan import Basis, PackageChoice, PlanRequest, make_plan
+from coordinator.planning.preflight import seconds_needed, timetable, verdict
+from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
+from coordinator.planning.window import Window, Within
+from coordinator.walk.policy import fits
+from coordinator.walk.states import HostState
+
+_REMEMBERED = 10  # rollouts that are looked at for how long a host takes
+_IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
+
+
+def make(office: Office, call: Call[PlanAsk]) -> PlanView:
+    """Make a plan and keep it; nothing moves."""
+    hosts = _group(office, call.ask)
+    profile = signed_profile(office, call.ask.app)
+    packages = _packages(office, call.ask)
+    standings = office.hub.standings()
+    ids = [h.id for h in hosts]
+    basis = Basis(
+        profile=read_target(office, profile),
+        profile_target=profile,
+        hosts=hosts,
+        surveys=office.surveyor.survey(ids, profile),
+        packages=packages,
+        slowest=_slowest(office, call.ask.app),
+        now=office.clock(),
+        skews={i: _skew(standings[i]) for i in ids if i in standings},
+    )
+    plan = make_plan(_request(office, call, hosts, basis.profile.title), basis)
+    number = office.rollouts.add_plan(plan)
+    return _view(office, plan, f"p{number}")
+
+
+def show(office: Office, call: Call[NoAsk]) -> PlanView:
+    """Return a plan."""
+    key = call.names["plan"]
+    plan = office.rollouts.plan(key)
+    if plan is None:
+        raise Problem(Status.UNKNOWN, f"no plan {key!r}", "roundsman plan APP VERSION")
+    return _view(office, plan, key if key.startswith("p") else f"p{key}")
+
+
+def _request(
+    office: Office, call: Call[PlanAsk], hosts: Sequence[Host], title: str
+) -> PlanRequest:
+    ask = call.ask
+    return PlanRequest(
+        id=make_ulid(office.clock(), secrets.token_bytes(RANDOM_BYTES)),
+        app=ask.app,
+        version=ask.version,
+        site=hosts[0].site,
+        group=hosts[0].group,
+        asked_by=call.who.name,
+        zone=_zone(),
+        window=_window(ask),
+        grace_seconds=ask.grace_seconds,
+        notice=ask.notice or _NOTICE.format(title=title)[:500],
+        policy=FailurePolicy(ask.retries, ask.then),
+    )
+
+
+_NOTICE = (
+    "{title} va être mis à jour : enregistrez votre travail et quittez. "
+    "{title} is about to be updated: save your work and quit."
+)
+
+
+def _window(ask: PlanAsk) -> Window | Within | None:
+    if ask.within_seconds is not None:
+        return Within(ask.within_seconds)
+    try:
+        return Window.parse(ask.window) if ask.window else None
+    except ValueError as error:
+        raise Problem(Status.INVALID, str(error)) from None
+
+
+def _group(office: Office, ask: PlanAsk) -> list[Host]:
+    """Return the hosts of the group that is meant. Raises `Problem`."""
+    found = office.fleet.hosts(ask.group or "", ask.site or "")
+    found = [h for h in found if h.standing in _IN_THE_FLEET]
+    groups = sorted({(h.site, h.group) for h in found})
+    if not groups:
+        named = f"group {ask.group!r}" if ask.group else "the fleet"
+        raise Problem(Status.UNKNOWN, f"no workstation in {named}", "roundsman fleet list")
+    if len(groups) > 1:
+        listed = ", ".join(f"{site}/{group}" for site, group in groups)
+        raise Problem(Status.INVALID, f"which group: {listed}?", "--group GROUP --site SITE")
+    return found
+
+
+def _packages(office: Office, ask: PlanAsk) -> list[PackageChoice]:
+    signed = office.repository.published()
+    rows = office.catalogue.packages(ask.app, ask.version)
+    if not rows:
+        raise Problem(
+            Status.UNKNOWN,
+            f"no package of {ask.app} {ask.version}",
+            f"roundsman release add {ask.app} {ask.version} FILE",
+        )
+    targets = [(Target(r.target, r.sha256), r) for r in rows]
+    return [PackageChoice(t, r.role, r.system) for t, r in targets if t in signed]
+
+
+def _slowest(office: Office, app: str) -> dict[str, float]:
+    """Return how long each host's slowest visit of this app took, of the last rollouts."""
+    slowest: dict[str, float] = {}
+    for row in [r for r in office.rollouts.all() if r.plan.app == app][:_REMEMBERED]:
+        for visit in office.rollouts.visits(row.id):
+            if visit.state is HostState.UPDATED and visit.began and visit.ended:
+                took = visit.ended - visit.began
+                slowest[visit.host] = max(took, slowest.get(visit.host, 0.0))
+    return slowest
+
+
+def _skew(standing: Standing) -> float:
+    """Return how many seconds a host's clock was ahead of ours when it was greeted."""
+    if standing.hello is None or standing.since is None or not standing.linked:
+        return 0.0
+    return standing.hello.clock - standing.since.timestamp()
+
+
+def _zone() -> tzinfo:
+    return datetime.now().astimezone().tzinfo or UTC
+
+
+def _view(office: Office, plan: Plan, label: str) -> PlanView:
+    turns = {turn.host: turn for turn in timetable(plan)}
+    judged = verdict(plan)
+    ends = plan.opens + seconds_needed(plan)
+    rows = office.catalogue.packages(plan.app, plan.version)
+    return PlanView(
+        id=plan.id,
+        label=label,
+        app=plan.app,
+        version=plan.version,
+        site=plan.site,
+        group=plan.group,
+        opens=plan.opens,
+        deadline=plan.deadline,
+        ends=ends,
+        fits=fits(plan.opens, plan.deadline, seconds_needed(plan)),
+        verdict="it can be started" if judged.go else "; ".join(judged.reasons[:5]),
+        hosts=[
+            PlannedHostView(
+                place=place,
+                host=planned.name,
+                id=planned.id,
+                role=planned.role,
+                from_version=planned.from_version,
+                begins=turns[planned.id].begins if planned.id in turns else None,
+                ends=turns[planned.id].ends if planned.id in turns else None,
+                reason=planned.reason,
+                visited=planned.visited,
+            )
+            for place, planned in enumerate(plan.hosts)
+        ],
+        findings=list(finding_views(plan.findings)),
+        notes=next((row.notes for row in rows if row.notes), ""),
+    )

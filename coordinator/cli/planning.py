@@ -1,0 +1,108 @@
+"""`roundsman plan` and `roundsman doctor`: what would happen, and what speaks against it."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from coordinator.api.schemas import CheckView, DoctorAsk, FindingView, PlanAsk, PlanView
+from coordinator.cli.output import Json, clock, end, pairs, show, table
+from coordinator.cli.talk import ask, talking
+from coordinator.model import AfterRollBack
+
+_PLAN_NAME = re.compile(r"p?[0-9]+")
+
+
+def plan(
+    app: Annotated[str, typer.Argument(metavar="APP|PLAN", help="An app; or, say, p3.")],
+    version: Annotated[str, typer.Argument(help="With APP: to which version.")] = "",
+    group: Annotated[str, typer.Option(help="Which group, when there are several.")] = "",
+    site: Annotated[str, typer.Option(help="At which site.")] = "",
+    window: Annotated[str, typer.Option(help="Say 12:00-14:00; else until midnight.")] = "",
+    within: Annotated[float, typer.Option(help="From now, for so many seconds.")] = 0,
+    grace: Annotated[
+        float | None, typer.Option(help="Seconds people have to save; else the profile's.")
+    ] = None,
+    retries: Annotated[int, typer.Option(help="How often a step is tried again.")] = 1,
+    on_failure: Annotated[
+        AfterRollBack, typer.Option(help="Once a failed host is rolled back: stop or skip.")
+    ] = AfterRollBack.STOP,
+    notice: Annotated[str, typer.Option(help="What people read on their screens.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make or show a timetable; changes nothing. Exits 1 when something speaks against it."""
+    with talking() as client:
+        if not version and _PLAN_NAME.fullmatch(app):
+            found = client.plan(app)
+        else:
+            wanted = ask(
+                PlanAsk,
+                app=app,
+                version=version,
+                group=group or None,
+                site=site or None,
+                window=window,
+                within_seconds=within or None,
+                grace_seconds=grace,
+                retries=retries,
+                then=on_failure,
+                notice=notice,
+            )
+            found = client.make_plan(wanted)
+    show(found, lambda: plan_text(found), as_json=as_json)
+    end(needs_a_person=found.needs_a_person)
+
+
+def plan_text(found: PlanView) -> str:
+    """Return a plan as plain text."""
+    facts = pairs(
+        [
+            ("plan", f"{found.label}: {found.app} {found.version}, {found.site}/{found.group}"),
+            ("window", f"{clock(found.opens)} to {clock(found.deadline)}"),
+            ("would end", clock(found.ends)),
+            ("verdict", found.verdict),
+            ("notes", found.notes),
+        ]
+    )
+    rows = [
+        (h.place + 1, h.host, h.role, h.from_version, clock(h.begins), clock(h.ends), h.reason)
+        for h in found.hosts
+    ]
+    headers = ("", "host", "role", "from", "begins", "ends", "why here")
+    parts = [facts, table(headers, rows, "no workstation"), _findings(found.findings)]
+    if not found.needs_a_person:
+        parts.append(f"next: roundsman rollout start {found.label}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def doctor(
+    hosts: Annotated[list[str] | None, typer.Argument(metavar="[HOST]...")] = None,
+    app: Annotated[str, typer.Option(help="For which application.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Ask workstations what would spoil the day. Exits 1 when something would."""
+    with talking() as client:
+        found = client.doctor(ask(DoctorAsk, hosts=hosts or [], app=app or None))
+    show(found, lambda: _checks(found), as_json=as_json)
+    end(needs_a_person=any(check.needs_a_person for check in found))
+
+
+def _checks(found: list[CheckView]) -> str:
+    rows = [
+        (
+            c.host,
+            c.facts.get("app_version", ""),
+            c.facts.get("service_manager_version", ""),
+            c.facts.get("open_users", ""),
+            c.problem or ("see below" if c.findings else "well"),
+        )
+        for c in found
+    ]
+    headers = ("host", "app", "service manager", "open for", "state")
+    listed = table(headers, rows, "No workstation to ask: roundsman fleet list")
+    return "\n\n".join(filter(None, (listed, _findings([f for c in found for f in c.findings]))))
+
+
+def _findings(found: list[FindingView]) -> str:
+    rows = [(f.severity, f.host, f.message, f.fix) for f in found]
+    return table(("severity", "host", "finding", "fix"), rows, "")
