@@ -28,7 +28,7 @@ from agent.wire.profile import Profile
 from agent.wire.profile_reader import read_profile
 from tests.until import until
 
-SPEED = 20.0  # a second of the app's patience takes a twentieth of one here
+SPEED = 20.0  # a second's pause takes a twentieth of one here
 ROLLOUT = "01JD0000000000000000000000"
 PROFILE = """
 [profile]
@@ -126,10 +126,12 @@ def zip_of(path: Path, files: Mapping[str, bytes]) -> Path:
 
 
 class FastLinux(Linux):
-    """The real thing, with a clock that runs faster."""
+    """The real thing, with a clock that jumps ahead at every pause."""
+
+    skipped = 0.0
 
     def clock(self) -> float:
-        return super().clock() * SPEED
+        return super().clock() + self.skipped
 
 
 class SmallMemo:
@@ -218,6 +220,8 @@ class SmallWork:
 
     def pause(self, seconds: float) -> None:
         threading.Event().wait(seconds / SPEED)
+        if isinstance(self.platform, FastLinux):
+            self.platform.skipped += seconds
 
     def fact(self, key: str, value: str) -> None:
         self.facts[key] = value
@@ -233,7 +237,7 @@ class SmallWork:
 class Bench:
     """One host: the app at 1.0, the package of 1.1, and a `Work` for any step on them."""
 
-    def __init__(self, root: Path, *, kill: bool = False, timeout: str = "10", port: int = 0):
+    def __init__(self, root: Path, *, timeout: str = "10", port: int = 0):
         self.root = root
         self.app = root / "office" / "app"
         state = root / "state"
@@ -243,7 +247,7 @@ class Bench:
         (self.app / "certs" / "server.pem").chmod(0o600)
         os.utime(self.app / "prefs" / "user.ini", ns=(1, 1_234_567_891_234_567_891))
         self.release = release("1.1")
-        text = PROFILE.format(folder=self.app, kill=str(kill).lower(), timeout=timeout, soak=5)
+        text = PROFILE.format(folder=self.app, kill="false", timeout=timeout, soak=5)
         self.profile = read_profile(text, "bench.toml")
         self.platform: Platform = FastLinux()
         self.values = {"port": str(port)}

@@ -51,6 +51,17 @@ def test_what_the_profile_keeps_arrives_untouched(bench: Bench) -> None:
     assert "data/old.db" not in after
 
 
+def test_extended_attributes_are_kept_too(bench: Bench) -> None:
+    try:
+        os.setxattr(bench.app / "prefs/user.ini", "user.colour", b"blue")
+    except OSError:
+        pytest.skip("this file system has no extended attributes")
+
+    _applied(bench)
+
+    assert os.getxattr(bench.app / "prefs/user.ini", "user.colour") == b"blue"
+
+
 def test_what_the_package_ships_under_a_kept_name_is_set_aside_as_new(bench: Bench) -> None:
     _applied(bench)
 

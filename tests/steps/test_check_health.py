@@ -93,6 +93,8 @@ def test_a_service_manager_that_dies_while_it_is_watched_is_found_out(updated: B
 
 
 def test_a_service_manager_that_comes_up_slowly_is_waited_for(updated: Bench) -> None:
+    patient = replace(updated.profile.health, timeout_seconds=3600.0)
+    updated.profile = replace(updated.profile, health=patient)
     timer = threading.Timer(0.3, _started, (updated,))
     timer.start()
 

@@ -1,6 +1,6 @@
 import subprocess
 import threading
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
@@ -102,8 +102,8 @@ def test_what_does_not_close_is_named_and_not_killed_when_the_profile_forbids_it
     assert bench.voice.hushed == 1
 
 
-def test_what_does_not_close_is_killed_when_the_profile_allows_it(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, kill=True)
+def test_what_does_not_close_is_killed_when_the_profile_allows_it(bench: Bench) -> None:
+    bench.profile = replace(bench.profile, app=replace(bench.profile.app, kill=True))
     child = _open_stubborn(bench)
 
     work = _drain(bench)
