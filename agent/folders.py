@@ -3,18 +3,17 @@
 Kept folders are named after the rollout, so that an older `_old` is never taken for this one's.
 What is swapped with the app lies on the app's own volume: in the state folder when that is on
 it, else in a `.roundsman` folder beside the app. Users may write beside the app, so a folder
-there that is a link or not ours is refused rather than used.
+there that is a link, not ours or open to others is refused rather than used.
 """
 
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from agent.platforms.base import FileControl
 from agent.steps.table import Folders, Refused
 from agent.wire.contract import Refusal
 
-_OURS = 0o700
-_OTHERS = 0o077
 _BESIDE = ".roundsman"
 
 
@@ -40,13 +39,13 @@ def folders_for(state: Path, rollout: str, app: Path, files: FileControl) -> Fol
 
 
 def _make(folder: Path, owner: int) -> None:
-    folder.mkdir(mode=_OURS, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner:
+    open_to_others = folder.name == _BESIDE and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or open_to_others:
         raise Refused(
             Refusal.FOLDER_RIGHTS,
-            f'cannot use "{folder}": it is a link, a file or another user\'s; remove it, so that '
-            "the agent makes it anew",
+            f'cannot use "{folder}": it is a link, a file, another user\'s or open to others; '
+            "remove it, so that the agent makes it anew",
         )
-    if found.st_mode & _OTHERS:
-        folder.chmod(_OURS)

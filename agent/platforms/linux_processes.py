@@ -89,9 +89,10 @@ class LinuxProcesses:
     def is_alive(self, process: Process) -> bool:
         """True while this very process runs; one that has ended and is not reaped does not."""
         try:
-            return self._is(process) and (
-                psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE
-            )
+            with suppress(PermissionError):
+                os.readlink(f"/proc/{process.pid}/exe")  # noqa: PTH115 - gone once it is ending
+            about = psutil.Process(process.pid)
+            return self._is(process) and about.status() != psutil.STATUS_ZOMBIE
         except (OSError, psutil.Error):
             return False
 

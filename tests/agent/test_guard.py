@@ -1,0 +1,103 @@
+"""The guard against real processes. Two users' sessions need root and a desktop: not here."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.cordon import Cordon
+from agent.cordon_record import CordonTools
+from agent.journal import Journal
+from agent.platforms.base import CloseRung, Process
+from agent.platforms.linux import Linux
+from agent.wire.contract import CordonMode
+from tests.agent.fakes import FakePackages, FakeVoice, config_of, profile_of
+from tests.agent.test_cordon import LIFT, SEALED
+from tests.until import until
+
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
+
+
+@pytest.fixture
+def linux() -> Linux:
+    return Linux()
+
+
+@pytest.fixture
+def cordon(tmp_path: Path, linux: Linux) -> Iterator[Cordon]:
+    config = config_of(tmp_path)
+    (tmp_path / "app" / "bin").mkdir()
+    shutil.copy("/bin/sleep", tmp_path / "app" / "bin" / "app")
+    packages = FakePackages(profile_of())
+    with closing(Journal.open(config.state / "journal.sqlite")) as journal:
+        made = Cordon(journal, CordonTools(linux, config, packages.profile, FakeVoice()))
+        made.start()
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def launch(tmp_path: Path, linux: Linux) -> Iterator[Callable[..., Process]]:
+    started: list[Process] = []
+
+    def start(*argv: str) -> Process:
+        started.append(linux.start_program(argv, tmp_path, ""))
+        return started[-1]
+
+    yield start
+    for process in started:
+        linux.close(process, CloseRung.KILL)
+
+
+def test_a_program_open_at_the_time_is_closed_before_the_sight_is_clear(
+    cordon: Cordon, linux: Linux, launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
+    cordon.apply(SEALED)
+    until(lambda: not cordon.look().open)
+    assert not linux.is_alive(process)
+    assert cordon.look().relaunches == 0
+
+
+def test_a_relaunch_is_closed_and_counted(
+    cordon: Cordon, linux: Linux, launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    assert cordon.apply(SEALED).guarded
+    process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
+    until(lambda: not linux.is_alive(process))
+    assert cordon.look().relaunches == 1
+
+
+def test_a_stubborn_script_is_closed_however_it_is_launched(
+    cordon: Cordon, linux: Linux, launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    script = tmp_path / "app" / "bin" / "manager"
+    script.write_text(STUBBORN)
+    cordon.apply(SEALED)
+    process = launch(sys.executable, "-I", "app/bin/manager")
+    until(lambda: not linux.is_alive(process))
+
+
+def test_a_spared_program_lives_on(
+    cordon: Cordon, linux: Linux, launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    with cordon.expecting():
+        process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
+        cordon.spare(process)
+    sight = cordon.apply(SEALED)
+    assert (sight.mode, sight.open) == (CordonMode.SEALED, ())
+    assert [seen.pid for seen in sight.spared] == [process.pid]
+    assert linux.is_alive(process)
+
+
+def test_after_an_uncordon_the_app_may_be_opened(
+    cordon: Cordon, linux: Linux, launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    cordon.apply(SEALED)
+    cordon.lift(LIFT)
+    process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
+    assert [seen.pid for seen in cordon.look().open] == [process.pid]
+    assert linux.is_alive(process)
