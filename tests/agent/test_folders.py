@@ -72,12 +72,13 @@ def test_a_planted_folder_beside_the_app_is_refused(
     app.mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
     beside = app.parent / ".roundsman"
-    plant = {
-        "link": lambda: beside.symlink_to(tmp_path / "elsewhere"),
-        "file": lambda: beside.write_text("x"),
-        "open": lambda: (beside.mkdir(), beside.chmod(0o777)),
-    }
-    plant[planted]()
+    if planted == "link":
+        beside.symlink_to(tmp_path / "elsewhere")
+    elif planted == "file":
+        beside.write_text("x")
+    else:
+        beside.mkdir()
+        beside.chmod(0o777)
     with pytest.raises(Refused, match="it is a link, a file") as caught:
         folders_for(state, ROLLOUT, app, TwoVolumes())
     assert caught.value.refusal is Refusal.FOLDER_RIGHTS
