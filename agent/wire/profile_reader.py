@@ -41,18 +41,18 @@ _SECTIONS: dict[str, dict[str, Field]] = {
     },
     "app": {
         "folders": Field(read.some(read.folder)),
-        "programs": Field(read.some(read.relative)),
+        "programs": Field(read.some(read.program)),
         "kill": Field(read.switch, False),
         "version": Field(read.table(_VERSION)),
     },
     "service_manager": {
         "kind": Field(read.word(ServiceManagerKind), ServiceManagerKind.NONE),
-        "programs": Field(read.several(read.relative), ()),
+        "programs": Field(read.several(read.program), ()),
         "start": Field(read.command, ()),
         "unit": Field(read.unit, ""),
         "version": Field(read.table(_VERSION), None),
     },
-    "updater": {"programs": Field(read.several(read.relative), ())},
+    "updater": {"programs": Field(read.several(read.program), ())},
     "apply": {
         "kind": Field(read.only("replace-folder")),
         "keep": Field(read.several(read.relative), ()),
@@ -178,9 +178,7 @@ def _app(given: Mapping[str, Any]) -> App:
 
 def _service_manager(given: Mapping[str, Any]) -> ServiceManager:
     version = VersionReader(**given["version"]) if given["version"] else None
-    return ServiceManager(
-        given["kind"], given["programs"], given["start"], given["unit"], version
-    )
+    return ServiceManager(given["kind"], given["programs"], given["start"], given["unit"], version)
 
 
 def _health(given: Mapping[str, Any]) -> Health:

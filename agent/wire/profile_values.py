@@ -194,6 +194,13 @@ def relative(value: object) -> str:
     return text
 
 
+def program(value: object) -> str:
+    """Read a program: below the app's folder, "./name" right in it, or "name" wherever it is."""
+    text = line(value)
+    relative(text.removeprefix("./"))
+    return text
+
+
 def command(value: object) -> tuple[str, ...]:
     """Read a program below the app's folder and its arguments."""
     parts: tuple[str, ...] = several(line)(value)

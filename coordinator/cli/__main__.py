@@ -1,0 +1,5 @@
+"""Lets the command line be run as `python -m coordinator.cli`."""
+
+from coordinator.cli.main import main
+
+main()

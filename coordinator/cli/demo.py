@@ -1,0 +1,205 @@
+"""`roundsman demo`: five workstations on this machine, a real app, a real rollout, judged.
+
+It starts a whole office below a scratch folder, takes the stand-in application from 1.0 to 1.1
+with the commands an admin types, and has a witness that imports none of this check every claim
+from the disks and from what the application itself wrote.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from coordinator.cli.demo_office import APP, NEW, OLD, DemoOffice, Workstation
+from coordinator.cli.demo_troubles import FAULTS, Trouble, kill_coordinator, open_past_the_guard
+from coordinator.cli.output import Json, table
+from coordinator.complaint import Complaint
+
+_LOOK_SECONDS = 0.3
+
+
+@dataclass
+class Verdict:
+    """What the demo shows at its end, and its exit code."""
+
+    rollout: dict[str, Any]
+    hosts: list[dict[str, Any]]
+    violations: list[dict[str, Any]]
+    relaunches: list[dict[str, Any]] = field(default_factory=list)
+    report: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """True when every workstation was updated and nothing was seen that must not be."""
+        return self.rollout["state"] == "done" and not self.violations
+
+
+def demo(
+    hosts: Annotated[int, typer.Option(min=1, max=20, help="How many workstations.")] = 5,
+    fail: Annotated[
+        str, typer.Option(metavar="HOST:STEP", help="Have one step fail, say PC-03:apply-release.")
+    ] = "",
+    kill: Annotated[
+        bool, typer.Option("--kill-coordinator", help="Kill -9 the coordinator mid-way.")
+    ] = False,
+    sabotage: Annotated[
+        bool, typer.Option("--sabotage", help="Open one app past the guard; must be reported.")
+    ] = False,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Work in this new folder, and leave it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Update five workstations on this machine: real processes, real links, real files."""
+    base = keep or Path(tempfile.mkdtemp(prefix="roundsman-demo-"))
+    base.mkdir(parents=True, exist_ok=True)
+    show = Show(quiet=as_json)
+    office = DemoOffice(base.resolve(), hosts)
+    troubles = _troubles(office, fail, kill=kill, sabotage=sabotage)
+    try:
+        verdict = _run(office, troubles, show)
+    finally:
+        office.close()
+        if keep is None:
+            shutil.rmtree(base / "releases", ignore_errors=True)
+    show.verdict(verdict, as_json=as_json)
+    raise typer.Exit(0 if verdict.is_well else 1)
+
+
+def _troubles(
+    office: DemoOffice, fail: str, *, kill: bool, sabotage: bool
+) -> list[tuple[Trouble, Workstation]]:
+    found: list[tuple[Trouble, Workstation]] = []
+    if fail:
+        name, _, step = fail.partition(":")
+        host = next((h for h in office.hosts if h.name == name), None)
+        if host is None or step not in FAULTS:
+            raise Complaint(
+                f"cannot have {fail!r} fail",
+                f"--fail HOST:STEP with HOST one of {', '.join(h.name for h in office.hosts)} "
+                f"and STEP one of {', '.join(FAULTS)}",
+            )
+        found.append((FAULTS[step], host))
+    if kill:
+        found.append((kill_coordinator, office.hosts[len(office.hosts) // 2]))
+    if sabotage:
+        found.append((open_past_the_guard, office.hosts[0]))
+    return found
+
+
+class Show:
+    """What a person sees while the demo runs; nothing at all with --json."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self._begun = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print one line, with how long the demo has run."""
+        if not self.quiet:
+            typer.echo(f"{time.monotonic() - self._begun:5.1f} s  {text}")
+
+    def verdict(self, verdict: Verdict, *, as_json: bool) -> None:
+        """Print how it ended."""
+        if as_json:
+            found = {k: getattr(verdict, k) for k in ("rollout", "hosts", "violations")}
+            typer.echo(json.dumps(found, indent=2))
+            return
+        rows = [list(host.values()) for host in verdict.hosts]
+        headers = ("workstation", "state", "from", "to", "exclusive seconds")
+        typer.echo(f"\n{table(headers, rows, 'no workstation')}\n")
+        typer.echo(
+            f"rollout {verdict.rollout['id']}: {verdict.rollout['state']} "
+            f"in {verdict.rollout['seconds']} s"
+        )
+        for violation in verdict.violations:
+            at = violation["host"]
+            typer.echo(f"violation: {violation['kind']} at {at}: {violation['detail']}", err=True)
+        if not verdict.violations:
+            typer.echo(
+                "the witness found no violation: versions, kept files, nobody open elsewhere"
+            )
+        typer.echo(f"report: {verdict.report}")
+
+
+def _run(office: DemoOffice, troubles: list[tuple[Trouble, Workstation]], show: Show) -> Verdict:
+    show.say(f"a coordinator and {len(office.hosts)} workstations below {office.base}")
+    office.set_up_coordinator()
+    office.install_apps()
+    office.enrol_agents()
+    show.say(f"every agent is linked; the app, {OLD}, is open on every workstation")
+    office.publish_release()
+    office.start_witness()
+    plan = office.make_plan()
+    show.say(f"{APP} {NEW} is published and signed; the plan is {plan['label']}")
+    begun = time.monotonic()
+    started = office.roundsman("rollout", "start", plan["label"])
+    with _Meanwhile(office, started["label"], troubles, show):
+        _follow(office, started["label"], show)
+    seconds = round(time.monotonic() - begun, 1)
+    return _judge(office, started["label"], seconds)
+
+
+def _follow(office: DemoOffice, label: str, show: Show) -> None:
+    """Return when the rollout has ended; shown live to whoever has a terminal."""
+    while (seen := office.rollout(label)) is None or not seen.state.is_final:
+        if not show.quiet and sys.stdout.isatty():
+            office.watch(label)
+        time.sleep(_LOOK_SECONDS)
+
+
+class _Meanwhile:
+    """Makes each trouble come when its workstation is visited."""
+
+    def __init__(
+        self,
+        office: DemoOffice,
+        label: str,
+        troubles: list[tuple[Trouble, Workstation]],
+        show: Show,
+    ) -> None:
+        self._end = threading.Event()
+        self._threads = [
+            threading.Thread(target=trouble, args=(office, host, label, self._end, show.say))
+            for trouble, host in troubles
+        ]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def _judge(office: DemoOffice, label: str, seconds: float) -> Verdict:
+    report = office.roundsman("rollout", "report", label)["report"]
+    stayed = [h["host"] for h in report["hosts"] if h["state"] != "updated"]
+    said = office.judge(stayed)
+    hosts = [
+        {
+            "host": h["host"],
+            "state": h["state"],
+            "from": h["from"],
+            "to": h["to"],
+            "exclusive_seconds": h["exclusive_seconds"],
+        }
+        for h in report["hosts"]
+    ]
+    file = office.base / "report.json"
+    file.write_text(json.dumps(report | {"witness": said}, indent=1), "utf-8")
+    rollout = {
+        "id": report["rollout"]["id"],
+        "state": report["rollout"]["state"],
+        "seconds": seconds,
+    }
+    return Verdict(rollout, hosts, said["violations"], said["relaunches"], str(file))

@@ -1,0 +1,104 @@
+"""What can be made to go wrong in the demo: real damage to real things, one function each.
+
+A trouble is given the office, one workstation, the rollout's name, an event that ends it, and
+how to tell the person who watches. None of them touches the product: they do what an office does.
+"""
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from coordinator.cli.demo_office import DemoOffice, Workstation
+
+_LOOK_SECONDS = 0.02
+_ASK_SECONDS = 0.3
+_PORT_SECONDS = 120.0
+
+Say = Callable[[str], None]
+Trouble = Callable[[DemoOffice, Workstation, str, threading.Event, Say], None]
+
+
+def damage_staged_release(
+    _office: DemoOffice, host: Workstation, _label: str, end: threading.Event, say: Say
+) -> None:
+    """Change one byte of the release that waits on the workstation, once it is unpacked."""
+    while not end.wait(_LOOK_SECONDS):
+        for incoming in (host.state / "staging").glob("*/incoming"):
+            file = incoming / "lib" / "module100.dat"
+            if (incoming / "VERSION").exists() and _is_still(file):
+                content = bytearray(file.read_bytes())
+                content[0] ^= 1
+                file.write_bytes(content)
+                say(f"{host.name}: one bit of the staged release was changed")
+                return
+
+
+def _is_still(file: Path) -> bool:
+    """True when a file is there, has its size, and was not written just now."""
+    if not file.exists():
+        return False
+    facts = file.stat()
+    return facts.st_size > 0 and time.time() - facts.st_mtime > 0.5
+
+
+def hold_port(
+    office: DemoOffice, host: Workstation, label: str, end: threading.Event, say: Say
+) -> None:
+    """Take the service manager's port as soon as it is free, and keep it while it is visited."""
+    while not end.wait(_LOOK_SECONDS):
+        try:
+            holder = socket.create_server(("127.0.0.1", host.port))
+        except OSError:
+            continue
+        with holder:
+            say(f"{host.name}: another program took port {host.port}")
+            while not end.wait(_ASK_SECONDS):
+                if office.state_of(label, host) in {"rolled-back", "skipped", "updated"}:
+                    return
+        return
+
+
+def kill_coordinator(
+    office: DemoOffice, host: Workstation, label: str, end: threading.Event, say: Say
+) -> None:
+    """Kill -9 the coordinator while a workstation is being updated, and start it again."""
+    if not _wait_for_visit(office, host, label, end):
+        return
+    pid = office.kill_coordinator()
+    say(f"the coordinator, process {pid}, was killed while {host.name} was being updated")
+    office.start_coordinator()
+    say("the coordinator was started again; the rollout goes on where it was")
+
+
+def open_past_the_guard(
+    office: DemoOffice, host: Workstation, label: str, end: threading.Event, say: Say
+) -> None:
+    """Open the app on a workstation from a copy the guard does not know, while others are done."""
+    copy = office.base / "elsewhere" / "notepad.py"
+    copy.parent.mkdir(exist_ok=True)
+    shutil.copy(host.folder / "officeapp.py", copy)
+    visited = next((h for h in office.hosts if h is not host), host)
+    if not _wait_for_visit(office, visited, label, end):
+        return
+    host.open_app("intruder", copy)
+    say(f"{host.name}: the app was opened past the guard, from a copy of another name")
+
+
+def _wait_for_visit(
+    office: DemoOffice, host: Workstation, label: str, end: threading.Event
+) -> bool:
+    while not end.wait(_LOOK_SECONDS):
+        if office.state_of(label, host) in {"updating", "checking"}:
+            return True
+    return False
+
+
+FAULTS: dict[str, Trouble] = {
+    "apply-release": damage_staged_release,
+    "start-service-manager": hold_port,
+    "check-health": hold_port,
+}
+"""Which steps can be made to fail with `--fail`, and by what."""
