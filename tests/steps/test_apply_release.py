@@ -208,6 +208,15 @@ def test_recover_brings_the_old_release_back_between_the_two_renames(bench: Benc
     assert snapshot(bench.app) == before
 
 
+def test_undo_needs_no_recovery_first(bench: Bench) -> None:
+    before = snapshot(_staged(bench).app)
+    bench.app.rename(bench.folders.outgoing)
+
+    put_old_back(bench.work(_STEP))
+
+    assert snapshot(bench.app) == before
+
+
 def test_it_refuses_while_the_app_is_open(bench: Bench) -> None:
     before = snapshot(_staged(bench).app)
     bench.open_app()
