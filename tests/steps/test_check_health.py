@@ -97,10 +97,10 @@ def test_a_service_manager_that_comes_up_slowly_is_waited_for(updated: Bench) ->
     updated.profile = replace(updated.profile, health=patient)
     timer = threading.Timer(0.3, _started, (updated,))
     timer.start()
-
-    _check(updated)
-
-    timer.join()
+    try:
+        _check(updated)
+    finally:
+        timer.join()
 
 
 def test_without_a_port_and_a_page_the_process_is_enough(updated: Bench) -> None:
