@@ -1,13 +1,14 @@
 """One look of the guard: who has the app open, and closing it.
 
 A process is asked to end the moment it is seen and killed half a second later; the gentle rungs
-are the drain's, and so, while the cordon is only leased, is what was open before it. A process that the runner started is spared, and so are its own children of the
-same program: many programs are several processes.
+are the drain's, and so, while the cordon is only leased, is what was open before it. A process
+that the runner started is spared, and so are its own children of the same program: many
+programs are several processes.
 """
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from agent.journal import Journal
@@ -71,14 +72,9 @@ class Watch:
     ) -> bool:
         if self.expecting and record.service.include(process):
             return True
-        name, seen = record.programs.name_of(process), set[int]()
-        ancestor: Process | None = process
-        while ancestor is not None and ancestor.pid not in seen:
-            if self._journal.is_spared(ancestor):
-                return record.programs.name_of(ancestor) == name
-            seen.add(ancestor.pid)
-            ancestor = by_pid.get(ancestor.parent)
-        return False
+        first = next((p for p in _line(process, by_pid) if self._journal.is_spared(p)), None)
+        name = record.programs.name_of
+        return first is not None and name(first) == name(process)
 
     def _close(self, record: CordonRecord, processes: Iterable[Process]) -> None:
         now, asked = self._platform.clock(), self._asked
@@ -122,14 +118,17 @@ def _is_the_drains(record: CordonRecord, process: Process, found: Iterable[Proce
     if record.mode is not CordonMode.LEASED:
         return False
     by_pid = {other.pid: other for other in found}
+    return any(member.started < record.since for member in _line(process, by_pid))
+
+
+def _line(process: Process, by_pid: Mapping[int, Process]) -> Iterator[Process]:
+    """Yield the process, its parent and so on, as far as they are among those found."""
     seen = set[int]()
-    ancestor: Process | None = process
-    while ancestor is not None and ancestor.pid not in seen:
-        if ancestor.started < record.since:
-            return True
-        seen.add(ancestor.pid)
-        ancestor = by_pid.get(ancestor.parent)
-    return False
+    member: Process | None = process
+    while member is not None and member.pid not in seen:
+        yield member
+        seen.add(member.pid)
+        member = by_pid.get(member.parent)
 
 
 def _told(record: CordonRecord, processes: Iterable[Process]) -> tuple[OpenProgram, ...]:

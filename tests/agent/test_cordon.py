@@ -93,9 +93,21 @@ def test_other_programs_are_left_alone(host: Host, cordon: Cordon) -> None:
     assert host.platform.is_alive(process)
 
 
+def test_a_lease_leaves_to_the_drain_what_was_open_before_and_a_seal_does_not(
+    host: Host, cordon: Cordon
+) -> None:
+    before = host.platform.open(host.app, age=4e9)
+    its_child = host.platform.open(host.app, parent=before.pid)
+    relaunched = host.platform.open(host.app)
+    sight = cordon.apply(LEASED)
+    assert {seen.pid for seen in sight.open} == {before.pid, its_child.pid}
+    assert not host.platform.is_alive(relaunched)
+    assert cordon.apply(SEALED).open == ()
+
+
 def test_what_was_open_before_is_no_relaunch(host: Host, cordon: Cordon) -> None:
     host.platform.open(host.app, age=4e9)
-    assert cordon.apply(LEASED).relaunches == 0
+    assert cordon.apply(SEALED).relaunches == 0
 
 
 def test_a_relaunch_is_closed_counted_told_and_logged_with_who_and_what(
