@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -35,7 +36,19 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def make_app(office: Office, routes: Sequence[Route]) -> Starlette:
     """Return the whole of the coordinator's HTTPS: the operators' side, and `routes` beside it."""
-    return Starlette(routes=[*api_routes(office), *routes])
+    handlers: dict[Any, Any] = {HTTPException: _not_found, Exception: _defect}
+    return Starlette(routes=[*api_routes(office), *routes], exception_handlers=handlers)
+
+
+def _not_found(request: Request, error: HTTPException) -> Response:
+    said = f"nothing can be asked at {request.method} {request.url.path}"
+    mend = "check the name that was given, and that both ends are of the same release"
+    return _json(ProblemView(error=said, mend=mend), error.status_code)
+
+
+def _defect(_request: Request, error: Exception) -> Response:
+    said = f"the coordinator met a defect of its own: {type(error).__name__}"
+    return _json(ProblemView(error=said, mend="see the log of the coordinator"), 500)
 
 
 def api_routes(office: Office) -> list[Route]:

@@ -187,9 +187,10 @@ class Client:
         """Return the one-time codes of the sealed hosts."""
         return self._list(s.CodeView, _path("rollouts", key, "codes"))
 
-    def report(self, key: str) -> s.ReportView:
-        """Return a rollout's report."""
-        return self._get(s.ReportView, _path("rollouts", key, "report"))
+    def report(self, key: str, *, page: bool = False) -> s.ReportView:
+        """Return a rollout's report, with its page when asked for."""
+        options = {"page": "1"} if page else {}
+        return self._get(s.ReportView, _path("rollouts", key, "report"), **options)
 
     def say(self, key: str, ask: s.CommandAsk) -> s.RolloutView:
         """Say something to a rollout under way."""

@@ -10,6 +10,7 @@ from coordinator.api.schemas import (
     CommandAsk,
     NewsView,
     NoAsk,
+    ReportView,
     RolloutView,
     StartAsk,
     VisitView,
@@ -19,6 +20,7 @@ from coordinator.api.why import explain
 from coordinator.model import PlannedHost
 from coordinator.planning.preflight import verdict
 from coordinator.planning.window import later_today
+from coordinator.report.rollout import as_html, as_text, rollout_report
 from coordinator.store.rollouts import HostsBusy
 from coordinator.store.rows import RolloutRow, StepRow, VisitRow
 from coordinator.walk.policy import CLOSE, PREPARE, VISIT
@@ -100,6 +102,17 @@ def codes(office: Office, call: Call[NoAsk]) -> list[CodeView]:
     row = _known(office, call.names["rollout"])
     found = [(p, office.codes(row.id, p.id)) for p in row.plan.hosts]
     return [CodeView(host=p.name, id=p.id, code=code) for p, code in found if code]
+
+
+def report(office: Office, call: Call[NoAsk]) -> ReportView:
+    """Return a rollout's report, as a page too when `page` is asked for."""
+    row = _known(office, call.names["rollout"])
+    rollouts = office.rollouts
+    made = rollout_report(
+        row, rollouts.visits(row.id), rollouts.steps(row.id), rollouts.history(row.id)
+    )
+    page = as_html(made) if "page" in call.options else ""
+    return ReportView(**made, text=as_text(made), page=page)
 
 
 def say(office: Office, call: Call[CommandAsk]) -> RolloutView:

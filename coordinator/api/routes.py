@@ -79,6 +79,7 @@ ROUTES: tuple[Row, ...] = (
     Row("GET", "/rollouts/{rollout}", _V, "rollout status", rollouts.rollout),
     Row("GET", "/rollouts/{rollout}/why", _V, "rollout why", rollouts.why),
     Row("GET", "/rollouts/{rollout}/news", _V, "rollout news", rollouts.news),
+    Row("GET", "/rollouts/{rollout}/report", _V, "rollout report", rollouts.report),
     Row("GET", "/rollouts/{rollout}/codes", _O, "rollout codes", rollouts.codes),
     Row("POST", "/rollouts/{rollout}/say", _O, "rollout say", rollouts.say, CommandAsk),
 )

@@ -366,11 +366,14 @@ class NewsView(Answer):
 
 
 class ReportView(Answer):
-    """A rollout's report, and where the coordinator keeps it."""
+    """A rollout's report, whole; `page` is its HTML, "" unless it was asked for."""
 
-    label: str
+    rollout: dict[str, Any]
+    hosts: list[dict[str, Any]]
+    not_done: list[str]
+    history: list[dict[str, Any]]
     text: str
-    path: str = ""
+    page: str = ""
 
 
 # -- the rest ----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`roundsman rollout`: started, watched, steered, explained."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from coordinator.api.schemas import CommandAsk, PlanAsk, RolloutView
 from coordinator.cli.output import Json, end, show, table
 from coordinator.cli.picture import list_text, news_line, status_text, why_text
-from coordinator.cli.talk import Yes, agreed, ask, talking
+from coordinator.cli.talk import Yes, agreed, ask, talking, write_text
 from coordinator.cli.watching import watch as follow
 from coordinator.walk.ports import Verb
 from coordinator.walk.states import HostState, RolloutState
@@ -103,10 +104,16 @@ def codes(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
 
 
 @app.command()
-def report(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
+def report(
+    rollout: RolloutName = _LATEST,
+    html: Annotated[Path | None, typer.Option(help="Write it as a page, too.")] = None,
+    as_json: Json = False,
+) -> None:
     """Show a rollout's report."""
     with talking() as client:
-        found = client.report(rollout)
+        found = client.report(rollout, page=html is not None)
+    if html is not None:
+        write_text(html, found.page)
     show(found, lambda: found.text, as_json=as_json)
 
 

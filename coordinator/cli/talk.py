@@ -50,6 +50,14 @@ def read_text(file: Path) -> str:
         raise Complaint(f"cannot read {file}: not UTF-8 text") from None
 
 
+def write_text(file: Path, content: str) -> None:
+    """Write a file. Raises `Complaint`."""
+    try:
+        file.write_text(content, "utf-8")
+    except OSError as error:
+        raise Complaint(f"cannot write {file}: {error.strerror}") from None
+
+
 def read_first_line(file: Path) -> str:
     """Return the first line of a file. Raises `Complaint`."""
     return (read_text(file).splitlines() or [""])[0]

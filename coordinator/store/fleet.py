@@ -45,10 +45,10 @@ class Fleet:
         if serial:
             values["serial"] = serial
         with self._engine.begin() as c:
-            known = c.scalar(select(host.c.id).where(host.c.id == item.id))
-            if known is None:
-                values["enrolled_at"] = self._clock()
-            upsert(c, host, {"id": item.id}, values)
+            changed = c.execute(update(host).where(host.c.id == item.id).values(values))
+            if not changed.rowcount:
+                new = {"id": item.id, "enrolled_at": self._clock()}
+                c.execute(insert(host).values(new | values))
 
     def set_standing(self, host_id: str, standing: HostStanding, reason: str = "") -> None:
         """Hold, release or revoke a host."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from agent.enrol import enrol
 from agent.wire.contract import Target
@@ -47,7 +47,7 @@ class Clock:
 
 
 @contextlib.contextmanager
-def serving(routes: Sequence[Route], context: ssl.SSLContext) -> Iterator[str]:
+def serving(routes: Sequence[BaseRoute], context: ssl.SSLContext) -> Iterator[str]:
     """Serve the routes on a free port; yields host:port, ends in order."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

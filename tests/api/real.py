@@ -1,0 +1,232 @@
+"""A coordinator's HTTPS over the real store; engine, links and surveys are fakes."""
+
+import contextlib
+import shutil
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.routing import Mount
+
+from agent.wire.contract import CordonMode, Target
+from agent.wire.enrolment import Coordinator
+from coordinator.access import CA_FILE, Access, new_token, read_access, token_hash, write_access
+from coordinator.api.app import make_app
+from coordinator.api.client import Client
+from coordinator.api.office import Office
+from coordinator.api.roles import OperatorRole
+from coordinator.fleet.ca import Authority
+from coordinator.fleet.door import enrolment_routes, server_context
+from coordinator.fleet.enrolment import Directions, Enrolment
+from coordinator.fleet.standing import Standing
+from coordinator.model import Host, HostStanding, Plan, SurveyOf
+from coordinator.releases.bulk import Bulk, bulk_routes
+from coordinator.releases.keys import SIGNING_KEY
+from coordinator.releases.packages import PackageStore
+from coordinator.releases.repository import Repository
+from coordinator.releases.tickets import Tickets
+from coordinator.settings import Settings, read_settings
+from coordinator.setup import set_up
+from coordinator.signing import sign_list
+from coordinator.store.cordons import Cordons
+from coordinator.store.database import open_database
+from coordinator.store.enrolment import Book
+from coordinator.store.fleet import Catalogue, Fleet, People
+from coordinator.store.rollouts import Rollouts
+from coordinator.walk.ports import Command, News
+from coordinator.walk.states import HostState, RolloutState
+from tests.trust.office import Clock, serving
+
+PASSPHRASE = "correct horse battery"
+PROFILE = (Path(__file__).parents[2] / "coordinator/profiles/office-maker.toml").read_text("utf-8")
+APP = "office-maker"
+
+
+class FakeEngine:
+    """Keeps what it is told; nothing walks."""
+
+    def __init__(self, rollouts: Rollouts) -> None:
+        self._rollouts = rollouts
+        self.said: list[Command] = []
+
+    def submit(self, plan: Plan, by: str) -> int:
+        return self._rollouts.begin(plan, by, lambda _connection: None)
+
+    def say(self, rollout: str, command: Command) -> None:
+        self._rollouts.say(rollout, command)
+        self.said.append(command)
+
+
+@dataclass
+class FakeLinks:
+    """Knows of the links it is told of."""
+
+    known: dict[str, Standing] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+
+    def standings(self) -> Mapping[str, Standing]:
+        return self.known
+
+    def drop(self, host_id: str, why: str = "revoked") -> None:
+        self.dropped.append(f"{host_id}: {why}")
+
+
+@dataclass
+class FakeSurveyor:
+    """Says of every host what it is told; well, on Linux with 1.0, unless told otherwise."""
+
+    said: dict[str, SurveyOf] = field(default_factory=dict)
+
+    def survey(self, host_ids: Collection[str], profile: Target) -> Mapping[str, SurveyOf]:
+        well = SurveyOf({"app_version": "1.0", "system": "linux"})
+        return {h: self.said.get(h, well) for h in host_ids}
+
+
+def make_home(folder: Path) -> None:
+    """Make a coordinator's home and an operator's folder, as `roundsman init` does."""
+    settings = Settings(home=folder / "home", addresses=("127.0.0.1",))
+    set_up(settings, folder / "operator", "ann", lambda: PASSPHRASE)
+
+
+class RealOffice:
+    """One coordinator in a folder that `make_home` has made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.operator_folder = folder / "operator"
+        self.settings = read_settings(folder / "home")
+        self.database = open_database(self.settings.database)
+        self.authority = Authority.open(self.settings.ca_folder)
+        self.repository = Repository(self.settings.repository_folder)
+        self.clock = Clock()
+        self.rollouts = Rollouts(self.database, self.clock)
+        self.fleet = Fleet(self.database)
+        self.people = People(self.database)
+        self.cordons = Cordons(self.database)
+        self.book = Book(self.database)
+        self.engine = FakeEngine(self.rollouts)
+        self.links = FakeLinks()
+        self.surveyor = FakeSurveyor()
+        self.enrolment = Enrolment(self.book, self.authority, self._directions)
+        self.address = ""
+
+    def _directions(self) -> Directions:
+        root = self.repository.root_of_trust()
+        here = (Coordinator("127.0.0.1:1", self.address),)
+        return Directions(here, root.sha256, root.version)
+
+    def office(self) -> Office:
+        return Office(
+            fleet=self.fleet,
+            rollouts=self.rollouts,
+            people=self.people,
+            catalogue=Catalogue(self.database),
+            engine=self.engine,
+            hub=self.links,
+            surveyor=self.surveyor,
+            repository=self.repository,
+            packages=PackageStore(self.settings.packages_folder),
+            enrolment=self.enrolment,
+            codes=self._code,
+            uploads=self.settings.home / "uploads",
+            waiting=self.book.waiting,
+            version="0.0-test",
+            clock=self.clock,
+        )
+
+    def _bulk(self) -> Bulk:
+        packages = PackageStore(self.settings.packages_folder)
+        tickets = Tickets.open(self.settings.tickets_file)
+        return Bulk(self.repository.folder, packages, tickets, lambda _host: True)
+
+    def _code(self, rollout: str, host: str) -> str:
+        row = self.cordons.all().get(host)
+        return row.code if row is not None and row.rollout == rollout else ""
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator["RealOffice"]:
+        pair = self.authority.issue_coordinator(self.settings.ca_folder)
+        routes = [
+            *enrolment_routes(self.authority.certificate_pem, self.enrolment),
+            *bulk_routes(self._bulk()),
+        ]
+        try:
+            everything = [Mount("/", make_app(self.office(), routes))]
+            with serving(everything, server_context(pair)) as self.address:
+                access = read_access(self.operator_folder)
+                self.write_access(self.operator_folder, access.token)
+                yield self
+        finally:
+            self.database.dispose()
+
+    def write_access(self, folder: Path, token: str) -> None:
+        access = Access(self.address, folder / CA_FILE, token)
+        write_access(folder, access, self.authority.certificate_pem)
+
+    def access(self, role: OperatorRole | None = None) -> Access:
+        """Return how the first admin, or a new operator of some role, reaches the office."""
+        own = read_access(self.operator_folder)
+        if role is None:
+            return own
+        token = new_token()
+        self.people.put_operator(f"some {role}", role, token_hash(token))
+        return Access(own.address, own.ca, token)
+
+    def client(self, role: OperatorRole | None = None) -> Client:
+        return Client(self.access(role), seconds=20)
+
+    # -- what an office has --------------------------------------------------------------
+
+    def add_hosts(self, count: int = 3, group: str = "office") -> list[Host]:
+        hosts = [
+            Host(
+                f"pc-{n:02}-abcdef", f"PC-{n:02}", "main", group, "workstation", 0,
+                HostStanding.ENROLLED,
+            )
+            for n in range(1, count + 1)
+        ]  # fmt: skip
+        for host in hosts:
+            self.fleet.put_host(host, serial="1f")
+        return hosts
+
+    def sign(self) -> None:
+        """Sign and publish what was added."""
+        key = self.settings.signing_folder / SIGNING_KEY
+        unsigned = self.repository.unsigned().decode()
+        self.repository.publish(sign_list(unsigned, key, PASSPHRASE).encode())
+
+    def start(self, plan: str, state: RolloutState = RolloutState.WALKING) -> str:
+        """Start a plan, have it stand somewhere, and return the rollout's id."""
+        made = self.rollouts.plan(plan)
+        assert made is not None
+        self.engine.submit(made, "ann")
+        self.tell(made.id, News(state))
+        return made.id
+
+    def tell(self, rollout: str, *news: News) -> None:
+        for item in news:
+            self.rollouts.tell(rollout, item)
+
+    def visit(self, rollout: str, host: str, seconds: float) -> None:
+        """Have one host updated in so many seconds."""
+        self.tell(rollout, News(RolloutState.WALKING, host=host, state=HostState.UPDATING))
+        self.clock.ahead += seconds
+        self.tell(rollout, News(RolloutState.WALKING, host=host, state=HostState.UPDATED))
+
+    def seal(self, rollout: str, hosts: Collection[str]) -> None:
+        """Have the hosts sealed for a rollout."""
+        self.cordons.want(list(hosts), rollout, CordonMode.SEALED)
+
+
+def make_zip(path: Path, **files: bytes) -> Path:
+    """Make a small release."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (files or {"version": b"app=1.1\n"}).items():
+            archive.writestr(f"{name}.txt", content)
+    return path
+
+
+def copy_home(template: Path, folder: Path) -> RealOffice:
+    """Return an office of its own, made from a home that was made once."""
+    shutil.copytree(template, folder, dirs_exist_ok=True)
+    return RealOffice(folder)
