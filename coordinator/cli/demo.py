@@ -182,7 +182,8 @@ class _Meanwhile:
 
 
 def _judge(office: DemoOffice, label: str, seconds: float) -> Verdict:
-    report = office.roundsman("rollout", "report", label)["report"]
+    page = office.base / "report.html"
+    report = office.roundsman("rollout", "report", label, "--html", str(page))
     stayed = [h["host"] for h in report["hosts"] if h["state"] != "updated"]
     said = office.judge(stayed)
     hosts = [
@@ -195,11 +196,9 @@ def _judge(office: DemoOffice, label: str, seconds: float) -> Verdict:
         }
         for h in report["hosts"]
     ]
-    file = office.base / "report.json"
-    file.write_text(json.dumps(report | {"witness": said}, indent=1), "utf-8")
     rollout = {
         "id": report["rollout"]["id"],
         "state": report["rollout"]["state"],
         "seconds": seconds,
     }
-    return Verdict(rollout, hosts, said["violations"], said["relaunches"], str(file))
+    return Verdict(rollout, hosts, said["violations"], said["relaunches"], str(page))

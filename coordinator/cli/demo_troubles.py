@@ -15,7 +15,7 @@ from coordinator.cli.demo_office import DemoOffice, Workstation
 
 _LOOK_SECONDS = 0.02
 _ASK_SECONDS = 0.3
-_PORT_SECONDS = 120.0
+_STILL_SECONDS = 0.5
 
 Say = Callable[[str], None]
 Trouble = Callable[[DemoOffice, Workstation, str, threading.Event, Say], None]
@@ -24,24 +24,31 @@ Trouble = Callable[[DemoOffice, Workstation, str, threading.Event, Say], None]
 def damage_staged_release(
     _office: DemoOffice, host: Workstation, _label: str, end: threading.Event, say: Say
 ) -> None:
-    """Change one byte of the release that waits on the workstation, once it is unpacked."""
+    """Change one bit of the release that waits on the workstation, unpacked and as it came."""
     while not end.wait(_LOOK_SECONDS):
-        for incoming in (host.state / "staging").glob("*/incoming"):
-            file = incoming / "lib" / "module100.dat"
-            if (incoming / "VERSION").exists() and _is_still(file):
-                content = bytearray(file.read_bytes())
-                content[0] ^= 1
-                file.write_bytes(content)
-                say(f"{host.name}: one bit of the staged release was changed")
+        for file in (host.state / "staging").glob("*/incoming/lib/module100.dat"):
+            if _is_still(file):
+                came = (host.state / "downloads").iterdir()
+                for damaged in (file, *(f for f in came if f.is_file())):
+                    _change_a_bit(damaged)
+                say(f"{host.name}: one bit of the release that waits there was changed")
                 return
 
 
 def _is_still(file: Path) -> bool:
-    """True when a file is there, has its size, and was not written just now."""
+    """True when a file is there and whole, and nobody has written it just now."""
     if not file.exists():
         return False
     facts = file.stat()
-    return facts.st_size > 0 and time.time() - facts.st_mtime > 0.5
+    return facts.st_size > 0 and time.time() - facts.st_mtime > _STILL_SECONDS
+
+
+def _change_a_bit(file: Path) -> None:
+    with file.open("r+b") as content:
+        content.seek(file.stat().st_size // 2)
+        byte = content.read(1)[0]
+        content.seek(-1, 1)
+        content.write(bytes([byte ^ 1]))
 
 
 def hold_port(

@@ -38,12 +38,14 @@ def end(*, needs_a_person: bool) -> None:
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> str:
     """Return a table, or what to say when it would be empty."""
-    return tabulate(rows, headers, "simple") if rows else empty
+    return tabulate(rows, headers, "simple", disable_numparse=True) if rows else empty
 
 
 def pairs(rows: Sequence[tuple[str, object]]) -> str:
     """Return facts one below the other; those without a value are left out."""
-    return tabulate([row for row in rows if row[1] not in {"", None}], tablefmt="plain")
+    return tabulate(
+        [row for row in rows if row[1] not in {"", None}], tablefmt="plain", disable_numparse=True
+    )
 
 
 def clock(at: float | None) -> str:

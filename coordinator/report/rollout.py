@@ -115,7 +115,7 @@ def as_text(report: Report) -> str:
         for h in report["hosts"]
     ]
     headers = ("workstation", "state", "from", "to", "exclusive s", "note")
-    lines = [head, "", tabulate(rows, headers, "simple")]
+    lines = [head, "", tabulate(rows, headers, "simple", disable_numparse=True)]
     if rollout["detail"]:
         lines += ["", rollout["detail"]]
     if rollout["mend"]:
