@@ -99,11 +99,14 @@ def _folders(settings: Settings) -> Made:
 def _authority(settings: Settings) -> tuple[Authority, Made]:
     folder = settings.ca_folder
     new = not (folder / "ca.pem").exists()
+    mend = f"put back {folder} from your backup"
+    if not new and not (folder / "ca-key.pem").exists():
+        raise Complaint(f"cannot use the CA in {folder}: its key is not there", mend)
     try:
         authority = Authority.open(folder)
         authority.issue_coordinator(folder, settings.coordinator_id)
     except (ValueError, TypeError) as error:
-        raise Complaint(str(error), f"put back {folder} from your backup") from None
+        raise Complaint(str(error), mend) from None
     return authority, Made("CA and coordinator certificate", folder, new)
 
 

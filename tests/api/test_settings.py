@@ -1,0 +1,98 @@
+"""Settings and access: what they say, and what is wrong with them, by file and key."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from coordinator.access import Access, read_access, write_access
+from coordinator.folders import home_folder, operator_folder
+from coordinator.settings import Settings, SettingsError, read_settings, write_settings
+
+
+def test_settings_come_back_as_they_were_written(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        listen="::",
+        addresses=("a.lan", "2001:db8::7"),
+        site='the "old" site \\ Lyon',
+    )
+    write_settings(settings)
+    assert read_settings(tmp_path) == settings
+    assert settings.https_addresses == ("a.lan:7702", "[2001:db8::7]:7702")
+    assert settings.link_addresses == ("a.lan:7701", "[2001:db8::7]:7701")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("link_port = 0", "link_port: must be a port"),
+        ('https_port = "7702"', "https_port: must be a port"),
+        ("addresses = []", "addresses: must be a list"),
+        ("addresses = [1]", "addresses: must be a text"),
+        ('site = ""', "site: must be a text"),
+        ("colour = 1", "colour: unknown; known are listen,"),
+        ("site = ", "not TOML"),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_file(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "coordinator.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        read_settings(tmp_path)
+    assert str(tmp_path / "coordinator.toml") in caught.value.error
+    assert said in caught.value.error
+
+
+def test_a_home_without_settings_says_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot find") as caught:
+        read_settings(tmp_path)
+    assert caught.value.mend == "roundsman init"
+
+
+def test_settings_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "coordinator.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="not TOML"):
+        read_settings(tmp_path)
+
+
+def test_folders_are_as_given_or_as_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROUNDSMAN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ROUNDSMAN_CONFIG", str(tmp_path / "config"))
+    assert home_folder() == tmp_path / "home"
+    assert operator_folder() == tmp_path / "config"
+    assert home_folder(tmp_path / "other") == tmp_path / "other"
+    monkeypatch.delenv("ROUNDSMAN_HOME")
+    assert home_folder().name == "roundsman"
+
+
+def _access(folder: Path) -> Path:
+    write_access(folder, Access("a:1", folder / "ca.pem", "rmo_x"), b"PEM")
+    return folder / "operator.toml"
+
+
+def test_access_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    _access(tmp_path)
+    assert read_access(tmp_path) == Access("a:1", tmp_path / "ca.pem", "rmo_x")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights as POSIX has them")
+def test_access_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    _access(tmp_path).chmod(0o644)
+    with pytest.raises(SettingsError, match="other users") as caught:
+        read_access(tmp_path)
+    assert caught.value.mend.startswith("chmod 600")
+
+
+def test_access_that_lacks_a_key_names_it(tmp_path: Path) -> None:
+    file = _access(tmp_path)
+    file.write_text('address = "a:1"\n')
+    with pytest.raises(SettingsError, match="ca: missing"):
+        read_access(tmp_path)
+
+
+def test_a_user_without_access_is_told_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no access") as caught:
+        read_access(tmp_path)
+    assert "roundsman init" in caught.value.mend
