@@ -1,0 +1,210 @@
+"""`roundsman rollout` at a terminal: watched, explained, aborted."""
+
+import io
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+from rich.console import Console
+
+from agent.wire.contract import Direction
+from coordinator.api.schemas import RolloutView
+from coordinator.api.why import explain
+from coordinator.cli.picture import live_table, status_text
+from coordinator.cli.rollout import consequences
+from coordinator.walk.ports import News, Verb
+from coordinator.walk.states import HostState, RolloutState
+from tests.api.real import RealOffice
+from tests.cli.terminal import Terminal
+from tests.plans import make_plan
+from tests.until import until
+
+HOST = "pc-01-abcdef"
+STUCK = News(
+    RolloutState.NEEDS_OPERATOR,
+    "PC-02 is silent in back-up",
+    "roundsman rollout skip {rollout} PC-02 --switched-off",
+)
+
+
+@pytest.fixture
+def rollout(office: RealOffice) -> str:
+    """The id of a rollout under way: PC-01 is being backed up."""
+    office.add_hosts()
+    office.rollouts.add_plan(make_plan())
+    started = office.start("p1")
+    office.tell(started, News(RolloutState.WALKING, host=HOST, state=HostState.UPDATING))
+    office.rollouts.begin_step(f"{started}/{HOST}/back-up", Direction.DO, 1)
+    office.rollouts.note_progress(f"{started}/{HOST}/back-up", Direction.DO, 40, 100)
+    return started
+
+
+def _seen(office: RealOffice) -> RolloutView:
+    with office.client() as client:
+        return client.rollout("r1")
+
+
+def _drawn(seen: RolloutView) -> str:
+    console = Console(file=io.StringIO(), width=120, record=True)
+    console.print(live_table(seen, explain(seen)))
+    return console.export_text()
+
+
+def test_the_live_table_has_a_bar_a_visit_and_says_who_holds_it(
+    office: RealOffice, rollout: str
+) -> None:
+    drawn = _drawn(_seen(office))
+    assert "back-up, 40 B of 100 B" in drawn
+    assert "PC-01: it takes back-up" in drawn
+    office.tell(rollout, STUCK)
+    drawn = _drawn(_seen(office))
+    assert "needs-operator" in drawn
+    assert "mend: roundsman rollout skip r1 PC-02 --switched-off" in drawn
+
+
+def test_the_status_says_what_unblocks_it(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    assert terminal("rollout status").code == 0
+    office.tell(rollout, STUCK)
+    said = terminal("rollout status")
+    assert said.code == 1
+    assert "roundsman rollout skip r1 PC-02 --switched-off" in said.out
+    assert terminal("rollout why").code == 1
+    assert terminal("rollout list").code == 1
+    assert "updating" in status_text(_seen(office))
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (RolloutState.DONE, 0),
+        (RolloutState.PARTLY_DONE, 1),
+        (RolloutState.ABORTED, 1),
+        (RolloutState.LEFT_CLOSED, 1),
+    ],
+)
+def test_watching_ends_with_the_rollout_and_as_it_ended(
+    office: RealOffice, rollout: str, terminal: Terminal, end: RolloutState, code: int
+) -> None:
+    later = threading.Timer(0.5, office.tell, (rollout, News(end, "so it ended")))
+    with _joined(later):
+        said = terminal("rollout watch r1")
+    assert said.code == code
+    assert "PC-01 updating" in said.out
+    assert f"rollout {end}: so it ended" in said.out
+
+
+def _joined(thread: threading.Thread) -> "closing[_Joined]":
+    thread.start()
+    return closing(_Joined(thread))
+
+
+class _Joined:
+    """Closed when the thread has ended."""
+
+    def __init__(self, thread: threading.Thread) -> None:
+        self.close: Callable[[], None] = thread.join
+
+
+def _watch(stdout: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "coordinator.cli", "rollout", "watch", "r1"],
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+    )
+
+
+def test_interrupting_the_watch_leaves_the_rollout_running(
+    office: RealOffice, rollout: str
+) -> None:
+    with _watch(subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+    assert b"r1 goes on without you: roundsman rollout watch r1" in said
+    assert process.returncode == 0
+    assert office.engine.said == []
+
+
+def test_at_a_terminal_the_table_is_drawn_anew(office: RealOffice, rollout: str) -> None:
+    ours, theirs = pty.openpty()
+    drawn = bytearray()
+    with _watch(theirs) as process:
+        os.close(theirs)
+        reader = threading.Thread(target=_read_all, args=(ours, drawn))
+        reader.start()
+        until(lambda: b"40 B of 100 B" in drawn, 30, "the first table")
+        step = f"{rollout}/{HOST}/back-up"
+        office.rollouts.note_progress(step, Direction.DO, 90, 100)
+        until(lambda: b"90 B of 100 B" in drawn, 30, "the next table")
+        office.tell(rollout, News(RolloutState.DONE))
+        process.wait(30)
+        reader.join(30)
+    os.close(ours)
+    assert process.returncode == 0
+
+
+def _read_all(descriptor: int, into: bytearray) -> None:
+    while True:
+        try:
+            piece = os.read(descriptor, 65536)
+        except OSError:  # the other end of a terminal has gone
+            return
+        if not piece:
+            return
+        into += piece
+
+
+def test_aborting_says_first_what_becomes_of_each_host(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    said = terminal("rollout abort r1 --roll-back-all --yes")
+    assert said.code == 0
+    assert "PC-01: rolled back to the old release" in said.err
+    assert [c.verb for c in office.engine.said] == [Verb.ABORT_ROLL_BACK]
+    assert "mixed versions" in terminal("rollout abort r1 --yes").err
+    assert office.engine.said[-1].verb is Verb.ABORT_LEAVE_CLOSED
+
+
+def test_aborting_before_the_first_change_re_opens_all(office: RealOffice) -> None:
+    office.rollouts.add_plan(make_plan())
+    office.start("p1", RolloutState.PREPARING)
+    assert consequences(_seen(office), roll_back_all=False) == (
+        "No host was changed: all re-open on the release that they have."
+    )
+
+
+def test_starting_an_app_plans_it_first(office: RealOffice, terminal: Terminal) -> None:
+    said = terminal("rollout start nothing 1.1")
+    assert said.code == 2
+    assert "no workstation" in said.err
+
+
+def test_the_report_can_be_kept_as_a_page(
+    office: RealOffice, rollout: str, terminal: Terminal, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    page = tmp_path_factory.mktemp("report") / "r1.html"
+    assert terminal("rollout report r1 --html", str(page)).code == 0
+    assert page.read_text("utf-8").startswith("<!")
+    said = terminal("rollout report r1 --html", "/nonexistent/r1.html")
+    assert said.code == 2
+    assert "cannot write /nonexistent/r1.html" in said.err
+
+
+def test_codes_are_a_table_of_host_and_code(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    assert "No host is sealed" in terminal("rollout codes").out
+    office.seal(rollout, [HOST])
+    said = terminal("rollout codes r1 --json").json
+    assert [c["host"] for c in said] == ["PC-01"]
+    assert said[0]["code"] in terminal("rollout codes").out
