@@ -204,6 +204,7 @@ class Daemon:
             enrolment=enrolment,
             codes=lambda rollout, host: self._keeper.codes(rollout).get(host, ""),
             uploads=settings.home / "uploads",
+            waiting=self._book.waiting,
             site=settings.site,
             version=__version__,
         )
