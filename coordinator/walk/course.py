@@ -80,6 +80,10 @@ class Course:
         """True when the host is skipped."""
         return self.states[host] is HostState.SKIPPED
 
+    def is_unsure(self, host: str) -> bool:
+        """True while a visited host's outcome is unknown: it counts as updating (I1)."""
+        return self.states[host] is HostState.UNKNOWN and host in self.begun
+
     # -- what people see -----------------------------------------------------------------
 
     def tell(self, state: RolloutState, detail: str = "", mend: str = "") -> None:
@@ -214,16 +218,26 @@ class Course:
 
     def _heed_about(self, host: str, verb: Verb) -> None:
         state = self.states[host]
-        may_skip = (state, Event.SKIPPED) in TRANSITIONS
         if verb is Verb.ROLL_BACK and state is HostState.UPDATED:
             self.unwanted.add(host)
-        if verb is Verb.SWITCHED_OFF and (may_skip or state in _AT_REST):
+        elif verb is Verb.SWITCHED_OFF and not (self.is_unsure(host) and self._answers(host)):
+            self._leave_out(host, "switched off, says an operator", off=True)
+        elif verb is Verb.SKIP and not self.is_unsure(host):
+            self._leave_out(host, "left out by an operator")
+
+    def _answers(self, host: str) -> bool:
+        if self.port.confirm([host], CordonMode.SEALED)[0].sight is None:
+            return False
+        why = f"{self.name(host)} answers, so it is not switched off: it is asked again"
+        self.tell(self.stands.rollout, why, self.stands.mend)
+        return True
+
+    def _leave_out(self, host: str, why: str, *, off: bool = False) -> None:
+        may_skip = (self.states[host], Event.SKIPPED) in TRANSITIONS
+        if off and (may_skip or self.states[host] in _AT_REST):
             self.switched_off.add(host)  # it is sealed should it return
-            if may_skip:
-                self.move(host, Event.SKIPPED, "switched off, says an operator")
-        unsure = state is HostState.UNKNOWN and host in self.begun  # counts as updating (I1)
-        if verb is Verb.SKIP and may_skip and not unsure:
-            self.move(host, Event.SKIPPED, "left out by an operator")
+        if may_skip:
+            self.move(host, Event.SKIPPED, why)
 
     def _pause(self, command: Command) -> None:
         before = self.stands

@@ -108,10 +108,10 @@ def end_early(course: Course, verb: Verb) -> RolloutState:
 def _roll_back_all(course: Course) -> RolloutState:
     course.tell(RolloutState.ROLLING_BACK)
     hosts = course.ids()[::-1]
-    unsure = [h for h in hosts if course.states[h] is HostState.UNKNOWN]  # these first (I1)
-    for host in [*unsure, *(h for h in hosts if h not in unsure)]:
-        if host in course.changed and host not in course.switched_off:
-            take_back(course, host, "the whole group goes back")
+    unsure = [h for h in hosts if course.is_unsure(h)]  # these first (I1)
+    changed = [h for h in hosts if h in course.changed and h not in unsure]
+    for host in course.at_hand([*unsure, *changed]):
+        take_back(course, host, "the whole group goes back")
     return _all_back(course, "the group is back on its old release")
 
 

@@ -107,7 +107,7 @@ def why_open(of: SightOf) -> str:
         return "is not sealed"
     if sight.open:
         who = ", ".join(sorted({f"{p.program} of {p.user or 'nobody'}" for p in sight.open}))
-        return f"still open: {who}"
+        return f"has it open: {who}"
     if sight.spared:
-        return "its service manager is running"
-    return "its guard has not looked yet"
+        return "has its service manager running"
+    return "has not looked yet since it was sealed"

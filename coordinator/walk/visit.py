@@ -98,6 +98,9 @@ def close_again(course: Course, host: str) -> None:
     course.afresh(host, StepName.DRAIN)
     course.again([host], StepName.STOP_SERVICE_MANAGER)
     course.take(host, StepName.STOP_SERVICE_MANAGER)
+    if course.states[host] is HostState.UPDATED:  # its visit may have left it running
+        course.again([host], StepName.START_SERVICE_MANAGER, Direction.UNDO)
+        course.take(host, StepName.START_SERVICE_MANAGER, Direction.UNDO)
     course.port.confirm([host], CordonMode.SEALED)
 
 

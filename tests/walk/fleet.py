@@ -6,6 +6,7 @@ one, never by what the walk believes.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from agent.wire.contract import LEASE_SECONDS, CordonMode, Direction, StepName, Target
 from coordinator.model import AfterRollBack, FailurePolicy, Plan, PlannedHost
@@ -66,7 +67,7 @@ def make_plan(count: int = 3, *, held: Sequence[int] = (), **changes: object) ->
     return replace(plan, **changes)  # type: ignore[arg-type]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class SimulatedFleet:
     """The walk's port on simulated PCs (`coordinator.walk.ports.Port`)."""
 
@@ -82,7 +83,9 @@ class SimulatedFleet:
     acts: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # what the referee saw
     unknown: set[str] = field(default_factory=set)
-    said_off: set[str] = field(default_factory=set)
+    asked: set[tuple[str, StepName]] = field(default_factory=set)
+    said_off: set[str] = field(default_factory=set)  # and it did not answer
+    given_up: set[str] = field(default_factory=set)  # said off at any time
     ran: set[str] = field(default_factory=set)
     deadline: float = 0.0
     idle: int = 0
@@ -92,6 +95,19 @@ class SimulatedFleet:
         self.pcs |= {p.id: Pc(p.id) for p in self.plan.hosts if p.id not in self.pcs}
         self.at.sort(key=lambda due: due[0])
         self.orders.sort(key=lambda due: due[0])
+
+    def __repr__(self) -> str:
+        plan = self.plan
+        fates = {(h, *key): f for h, pc in self.pcs.items() for key, f in pc.fates.items() if f}
+        held = [p.id for p in plan.hosts if not p.visited]
+        return (
+            f"{len(plan.hosts)} PCs, held {held}, {plan.policy}, opens {plan.opens - BEGIN:+}, "
+            f"deadline {plan.deadline - BEGIN:+}, until {self.order_until}\n"
+            f"deeds {self.at}\nanswers {self.answers}\norders {self.orders}\nfates {fates}"
+        )
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # hypothesis prints by this
+        printer.text(repr(self))
 
     def fail(self, host: str, step: StepName, *fates: Fate, way: Direction = Direction.DO) -> None:
         """Have the step come to these fates, one each time it begins."""
@@ -117,7 +133,10 @@ class SimulatedFleet:
         outcome = self._asked(pc, step, way, attempt)
         known = outcome.verdict is not Verdict.UNKNOWN
         self.idle = 0 if known else self.idle
-        if step in _VISIT_STEPS and way is not Direction.TIDY:
+        began = way is Direction.DO or (host, step) in self.asked
+        began = began and self.states()[host] is not HostState.UPDATED
+        if step in _VISIT_STEPS and began and way is not Direction.TIDY:
+            self.asked.add((host, step))
             (self.unknown.discard if known else self.unknown.add)(host)
         return outcome
 
@@ -156,6 +175,7 @@ class SimulatedFleet:
     def _confirm(self, pc: Pc, mode: CordonMode, sent: float) -> SightOf:
         if not pc.answers:
             return SightOf(pc.id, None, pc.confirmed_at, "cannot be seen: no link")
+        self.said_off.discard(pc.id)
         pc.order(mode)
         pc.confirmed_at = sent if pc.closed else 0.0
         return SightOf(pc.id, pc.sight(), pc.confirmed_at)
@@ -215,7 +235,8 @@ class SimulatedFleet:
         if until:
             self.deadline = until
         if verb is Verb.SWITCHED_OFF:
-            self.said_off |= {host} if host else set(self.pcs)
+            self.said_off |= {h for h in self.pcs if host in {"", h} and not self.pcs[h].answers}
+            self.given_up |= self.said_off
 
     def _until_due(self) -> float:
         due = [t for t, _ in self.at[:1]] + [t for t, _, _ in self.orders[:1]]
@@ -235,7 +256,7 @@ class SimulatedFleet:
         if way is Direction.TIDY or step not in _VISIT_STEPS:
             return
         others = [p for p in self.pcs.values() if p is not pc]
-        unsure = self.unknown - self.said_off - {pc.id}
+        unsure = self.unknown - self.given_up - {pc.id}
         if unsure:
             self.faults.append(f"I1: {pc.id} {step} {way} while {sorted(unsure)} are not known")
         if way is Direction.DO and step in _CHANGES:
@@ -245,7 +266,8 @@ class SimulatedFleet:
     def _judge_closed(self, pc: Pc, step: StepName, others: Sequence[Pc]) -> None:
         for other in others:
             leased = self.clock < other.confirmed_at + LEASE_SECONDS
-            if not other.closed and not (leased and not other.answers):
+            borne = not other.answers and (leased or other.id in self.said_off)
+            if not other.closed and not borne:
                 self.faults.append(f"I2: {pc.id} {step} while {other.id} may be open")
 
     def _judge_time(self, pc: Pc, step: StepName) -> None:

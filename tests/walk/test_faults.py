@@ -293,6 +293,16 @@ def test_an_updated_host_that_is_off_at_the_end_stays_sealed_and_is_named() -> N
     assert "PC-01" in fleet.stands().detail
 
 
+def test_a_service_manager_left_up_by_a_visit_is_stopped_on_retry() -> None:
+    fleet = SimulatedFleet(make_plan(2), answers=[(Verb.RETRY, "pc-1")])
+    undo = Direction.UNDO
+    fleet.fail("pc-1", StepName.START_SERVICE_MANAGER, Fate.FAIL, Fate.FAIL, way=undo)
+    assert _ends(fleet) is DONE
+    assert "PC-02 waits: PC-01 has its service manager running" in fleet.details(
+        RolloutState.NEEDS_OPERATOR
+    )
+
+
 # -- silence ---------------------------------------------------------------------------------
 
 
@@ -315,6 +325,14 @@ def test_no_word_but_switched_off_leaves_an_unknown_host_behind(verb: Verb) -> N
     assert fleet.states()["pc-1"] is HostState.UNKNOWN
 
 
+def test_a_host_said_to_be_off_in_its_visit_is_not_believed_off_while_it_answers() -> None:
+    fleet = SimulatedFleet(make_plan(2), answers=[(Verb.SWITCHED_OFF, "pc-1")])
+    fleet.fail("pc-1", StepName.APPLY_RELEASE, Fate.SILENT)
+    assert _ends(fleet) is DONE
+    told = fleet.details(RolloutState.NEEDS_OPERATOR)
+    assert "PC-01 answers, so it is not switched off: it is asked again" in told
+
+
 def test_a_host_switched_off_in_its_visit_is_left_behind_when_an_operator_says_so() -> None:
     fleet = SimulatedFleet(make_plan(3), answers=[(Verb.SWITCHED_OFF, "")])
     fleet.at.append((FIRST_VISIT + 45, _off("pc-1")))
@@ -331,6 +349,13 @@ def test_the_unknown_host_is_settled_before_the_others_go_back() -> None:
     )
     assert _ends(fleet) is ABORTED
     assert {pc.release for pc in fleet.pcs.values()} == {Release.OLD}
+
+
+def test_a_host_unknown_in_its_backup_is_settled_before_the_others_go_back() -> None:
+    fleet = SimulatedFleet(make_plan(2), answers=[(Verb.ABORT_ROLL_BACK, "")])
+    fleet.fail("pc-2", StepName.BACK_UP, Fate.SILENT)
+    assert _ends(fleet) is ABORTED
+    assert list(fleet.visits())[7:9] == ["pc-2 check-health undo", "pc-2 check-health undo"]
 
 
 # -- roll back -------------------------------------------------------------------------------

@@ -23,14 +23,14 @@ def test_a_host_that_is_sealed_guarded_and_shut_is_closed() -> None:
 @pytest.mark.parametrize(
     ("sight", "why"),
     [
-        (replace(CLOSED, open=(OPEN,)), "still open: office.exe of marie"),
-        (replace(CLOSED, guarded=False), "its guard has not looked yet"),
+        (replace(CLOSED, open=(OPEN,)), "has it open: office.exe of marie"),
+        (replace(CLOSED, guarded=False), "has not looked yet"),
         (replace(CLOSED, mode=CordonMode.LEASED), "is not sealed"),
         (replace(CLOSED, mode=CordonMode.NONE), "opened on the spot"),
         (replace(CLOSED, code_used=True), "opened on the spot"),
         (replace(CLOSED, refusal=Refusal.STALE_EPOCH), "refused the cordon: stale-epoch"),
         (replace(CLOSED, refusal=Refusal.INTERNAL, detail="disk full"), "disk full"),
-        (replace(CLOSED, spared=(TRAY,)), "its service manager is running"),
+        (replace(CLOSED, spared=(TRAY,)), "has its service manager running"),
     ],
 )
 def test_anything_else_is_not_closed_and_says_why(sight: Sight, why: str) -> None:
@@ -92,7 +92,7 @@ def test_each_step_is_prepared_closed_for_or_visited_once() -> None:
 
 
 def test_the_way_back_is_the_visit_backwards() -> None:
-    assert policy.WAY_BACK == policy.VISIT[::-1]
+    assert policy.VISIT[::-1] == policy.WAY_BACK
 
 
 def test_every_step_but_the_one_given_back_first_is_tidied_at_commit() -> None:
