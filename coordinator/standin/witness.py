@@ -91,9 +91,6 @@ class Opening:
         return self.begin < end and begin < self.end
 
 
-# What the stand-in and the watcher wrote.
-
-
 def read_openings(host: Json, gone: dict[tuple[str, int, float], float]) -> list[Opening]:
     """Return every process that one host's evidence log names, with its end where known."""
     openings: list[Opening] = []
@@ -121,7 +118,12 @@ def read_changes(facts: list[Json], openings: list[Opening]) -> list[Change]:
     changes = [c for h in hosts for c in _changes_of([f for f in folders if f["host"] == h])]
     changes.sort(key=lambda change: change.begin)
     last = max((change.end for change in changes), default=0.0)
-    return [_widened(change, openings, last) for change in changes]
+    return [_widened(change, [*openings, *_later(change, changes)], last) for change in changes]
+
+
+def _later(change: "Change", changes: list["Change"]) -> list["Change"]:
+    """Return the later changes of the same folder: the first of them ends the wait, too."""
+    return [c for c in changes if c.host == change.host and c.begin > change.begin]
 
 
 def _changes_of(looks: list[Json]) -> Iterator[Change]:
@@ -149,16 +151,17 @@ def _within(
     return float(now["from"] if otherwise is None else otherwise)
 
 
-def _widened(change: Change, openings: list[Opening], last: float) -> Change:
+def _widened(change: Change, next_ones: list["Opening | Change"], last: float) -> Change:
     """Return the change with `until`: its own service manager's next opening.
 
-    A way back is not followed by one, and while others are still to come the wait for it ends
-    with the last of them: what opens after that is the group's re-opening.
+    Where that never opened, the folder's next change, its way back, ends the wait. A way back
+    is not followed by one, and while others are still to come the wait for it ends with the
+    last of them: what opens after that is the group's re-opening.
     """
     starts = [
         o.begin
-        for o in openings
-        if o.host == change.host and o.role == "service-manager" and o.begin >= change.end
+        for o in next_ones
+        if o.host == change.host and o.begin >= change.end and _ends_a_wait(o)
     ]
     until = min(starts, default=change.end)
     if change.back:
@@ -168,7 +171,8 @@ def _widened(change: Change, openings: list[Opening], last: float) -> Change:
     return Change(change.host, change.begin, change.end, until, change.back)
 
 
-# What must not have happened meanwhile.
+def _ends_a_wait(next_one: "Opening | Change") -> bool:
+    return isinstance(next_one, Change) or next_one.role == "service-manager"
 
 
 def judge_openings(changes: list[Change], openings: list[Opening]) -> Iterator[Violation]:
@@ -251,9 +255,6 @@ def judge_watcher(hosts: list[Json], facts: list[Json]) -> Iterator[Violation]:
 
 def _inode(folder: Path) -> int | None:
     return folder.stat().st_ino if folder.is_dir() else None
-
-
-# All of it together.
 
 
 def inspect(config: str, noted: str) -> Json:

@@ -119,5 +119,5 @@ def test_a_release_holds_nothing_that_belongs_to_a_host(releases: Path) -> None:
 
 def test_the_stand_in_has_a_profile_that_can_be_read() -> None:
     profile = read_profile((SCRIPTS / "profile.toml").read_text("utf-8"), "profile.toml")
-    assert profile.app.programs == ("officeapp.py",)
-    assert profile.service_manager.programs == ("servicemanager.py",)
+    assert profile.app.programs == ("./officeapp.py",)
+    assert profile.service_manager.programs == ("./servicemanager.py",)
