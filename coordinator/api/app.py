@@ -4,7 +4,6 @@ Every refusal is answered as `{"error", "mend"}`. Whatever changes something, or
 leaves a line in the audit trail, refused or not.
 """
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -14,16 +13,16 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from coordinator.access import token_hash
+from coordinator.api.asks import PREFIX, Ask
 from coordinator.api.body import read_ask, read_query, received
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
 from coordinator.api.roles import OperatorRole
 from coordinator.api.routes import ROUTES, Body, Row
-from coordinator.api.schemas import PREFIX, Ask, ProblemView
 from coordinator.store.rows import OperatorRow
 
 _log = logging.getLogger(__name__)
@@ -43,12 +42,12 @@ def make_app(office: Office, routes: Sequence[Route]) -> Starlette:
 def _not_found(request: Request, error: HTTPException) -> Response:
     said = f"nothing can be asked at {request.method} {request.url.path}"
     mend = "check the name that was given, and that both ends are of the same release"
-    return _json(ProblemView(error=said, mend=mend), error.status_code)
+    return _refusal(error.status_code, said, mend)
 
 
 def _defect(_request: Request, error: Exception) -> Response:
     said = f"the coordinator met a defect of its own: {type(error).__name__}"
-    return _json(ProblemView(error=said, mend="see the log of the coordinator"), 500)
+    return _refusal(500, said, "see the log of the coordinator")
 
 
 def api_routes(office: Office) -> list[Route]:
@@ -64,8 +63,7 @@ def _endpoint(row: Row, office: Office) -> Endpoint:
             who = await run_in_threadpool(_authorise, row, office, request)
             return await _answer(row, office, request, who)
         except Problem as problem:
-            said = ProblemView(error=problem.error, mend=problem.mend)
-            return _json(said, problem.status)
+            return _refusal(problem.status, problem.error, problem.mend)
 
     return endpoint
 
@@ -122,11 +120,15 @@ def _note(row: Row, office: Office, call: Call[Ask], outcome: str) -> None:
     )
 
 
-def _json(said: Any, status: int = 200) -> Response:
+def _refusal(status: int, error: str, mend: str) -> Response:
+    return JSONResponse({"error": error, "mend": mend}, status)
+
+
+def _json(said: Any) -> Response:
     if isinstance(said, bytes):
-        return Response(said, status, media_type="application/octet-stream")
+        return Response(said, media_type="application/octet-stream")
     plain = [m.model_dump(mode="json") for m in said] if isinstance(said, list) else _plain(said)
-    return Response(json.dumps(plain), status, media_type="application/json")
+    return JSONResponse(plain)
 
 
 def _plain(said: BaseModel) -> Any:

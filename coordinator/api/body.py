@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
+from coordinator.api.asks import Ask
 from coordinator.api.call import Problem, Status
-from coordinator.api.schemas import Ask
 
 MOST_JSON = 5 * 2**20
 MOST_UPLOAD = 64 * 2**30

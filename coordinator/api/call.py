@@ -6,7 +6,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from coordinator.api.schemas import Ask
+from coordinator.api.asks import Ask
 from coordinator.store.rows import OperatorRow
 
 A = TypeVar("A", bound=Ask)

@@ -16,8 +16,9 @@ from agent.wire.https import MOST_JSON, Https
 from agent.wire.https_errors import HttpsError, Refused, Unreachable, WrongServer
 from agent.wire.manifest import MOST_BYTES
 from coordinator.access import Access
+from coordinator.api import asks
 from coordinator.api import schemas as s
-from coordinator.api.schemas import PREFIX
+from coordinator.api.asks import PREFIX
 from coordinator.complaint import Complaint
 
 _SECONDS = 120.0  # a doctor asks every host before it answers
@@ -52,8 +53,6 @@ class Client:
         """Close the line."""
         self._https.close()
 
-    # -- the rest ------------------------------------------------------------------------
-
     def health(self) -> s.HealthView:
         """Return how the coordinator is."""
         return self._get(s.HealthView, "/health")
@@ -66,16 +65,14 @@ class Client:
         """Return everybody who may speak to the coordinator."""
         return self._list(s.OperatorView, "/operators")
 
-    def add_operator(self, ask: s.OperatorAsk) -> s.OperatorView:
+    def add_operator(self, ask: asks.OperatorAsk) -> s.OperatorView:
         """Let somebody in; the answer carries the token, this once."""
         return self._post(s.OperatorView, "/operators", ask)
 
     def revoke_operator(self, name: str) -> list[s.OperatorView]:
         """End somebody's token; return who is left."""
-        said = self._said(_path("operators", name, "revoke"), s.NoAsk())
+        said = self._said(_path("operators", name, "revoke"), asks.NoAsk())
         return _read_list(s.OperatorView, said)
-
-    # -- fleet ---------------------------------------------------------------------------
 
     def hosts(self, group: str = "", *, revoked: bool = False) -> list[s.HostView]:
         """Return the hosts."""
@@ -86,37 +83,35 @@ class Client:
         """Return one host, by id or name."""
         return self._get(s.HostView, _path("hosts", key))
 
-    def token(self, ask: s.TokenAsk) -> s.TokenView:
+    def token(self, ask: asks.TokenAsk) -> s.TokenView:
         """Make an enrolment token."""
         return self._post(s.TokenView, "/tokens", ask)
 
     def approve(self, key: str) -> s.HostView:
         """Let a host in that waits."""
-        return self._post(s.HostView, _path("hosts", key, "approve"), s.NoAsk())
+        return self._post(s.HostView, _path("hosts", key, "approve"), asks.NoAsk())
 
     def hold(self, key: str, reason: str) -> s.HostView:
         """Keep a host out of visits."""
-        return self._post(s.HostView, _path("hosts", key, "hold"), s.ReasonAsk(reason=reason))
+        return self._post(s.HostView, _path("hosts", key, "hold"), asks.ReasonAsk(reason=reason))
 
     def release(self, key: str) -> s.HostView:
         """End a hold."""
-        return self._post(s.HostView, _path("hosts", key, "release"), s.NoAsk())
+        return self._post(s.HostView, _path("hosts", key, "release"), asks.NoAsk())
 
     def revoke(self, key: str, reason: str) -> s.HostView:
         """Put a host out of the fleet."""
-        return self._post(s.HostView, _path("hosts", key, "revoke"), s.ReasonAsk(reason=reason))
+        return self._post(s.HostView, _path("hosts", key, "revoke"), asks.ReasonAsk(reason=reason))
 
-    def import_fleet(self, ask: s.ImportAsk) -> s.ImportView:
+    def import_fleet(self, ask: asks.ImportAsk) -> s.ImportView:
         """Give enrolled hosts their places."""
         return self._post(s.ImportView, "/fleet/import", ask)
-
-    # -- releases ------------------------------------------------------------------------
 
     def packages(self, app: str = "", version: str = "") -> list[s.PackageView]:
         """Return the packages, newest first."""
         return self._list(s.PackageView, "/packages", app=app, version=version)
 
-    def add_package(self, ask: s.PackageAsk, file: Path) -> s.PackageView:
+    def add_package(self, ask: asks.PackageAsk, file: Path) -> s.PackageView:
         """Send a package."""
         query = urlencode(ask.model_dump(mode="json", exclude_defaults=True))
         with self._sorted(), _opened(file) as content:
@@ -128,7 +123,7 @@ class Client:
         """Return the profiles."""
         return self._list(s.ProfileView, "/profiles")
 
-    def add_profile(self, ask: s.ProfileAsk) -> s.ProfileView:
+    def add_profile(self, ask: asks.ProfileAsk) -> s.ProfileView:
         """Send a profile."""
         return self._post(s.ProfileView, "/profiles", ask)
 
@@ -144,15 +139,13 @@ class Client:
 
     def publish(self, signed: str) -> s.PublishedView:
         """Hand in the list, signed."""
-        return self._post(s.PublishedView, "/signed", s.PublishAsk(signed=signed))
+        return self._post(s.PublishedView, "/signed", asks.PublishAsk(signed=signed))
 
-    # -- plans ---------------------------------------------------------------------------
-
-    def doctor(self, ask: s.DoctorAsk) -> list[s.CheckView]:
+    def doctor(self, ask: asks.DoctorAsk) -> list[s.CheckView]:
         """Return what is found on each host."""
         return _read_list(s.CheckView, self._said("/doctor", ask))
 
-    def make_plan(self, ask: s.PlanAsk) -> s.PlanView:
+    def make_plan(self, ask: asks.PlanAsk) -> s.PlanView:
         """Make a plan; nothing moves."""
         return self._post(s.PlanView, "/plans", ask)
 
@@ -160,11 +153,9 @@ class Client:
         """Return a plan."""
         return self._get(s.PlanView, _path("plans", key))
 
-    # -- rollouts ------------------------------------------------------------------------
-
     def start(self, plan: str) -> s.RolloutView:
         """Start a plan."""
-        return self._post(s.RolloutView, "/rollouts", s.StartAsk(plan=plan))
+        return self._post(s.RolloutView, "/rollouts", asks.StartAsk(plan=plan))
 
     def rollouts(self, *, active: bool = False) -> list[s.RolloutView]:
         """Return the rollouts, newest first."""
@@ -192,11 +183,9 @@ class Client:
         options = {"page": "1"} if page else {}
         return self._get(s.ReportView, _path("rollouts", key, "report"), **options)
 
-    def say(self, key: str, ask: s.CommandAsk) -> s.RolloutView:
+    def say(self, key: str, ask: asks.CommandAsk) -> s.RolloutView:
         """Say something to a rollout under way."""
         return self._post(s.RolloutView, _path("rollouts", key, "say"), ask)
-
-    # -- the line ------------------------------------------------------------------------
 
     def _get(self, kind: type[V], path: str, **options: object) -> V:
         return _read(kind, self._said(path, None, **options))
@@ -204,10 +193,10 @@ class Client:
     def _list(self, kind: type[V], path: str, **options: object) -> list[V]:
         return _read_list(kind, self._said(path, None, **options))
 
-    def _post(self, kind: type[V], path: str, ask: s.Ask) -> V:
+    def _post(self, kind: type[V], path: str, ask: asks.Ask) -> V:
         return _read(kind, self._said(path, ask))
 
-    def _said(self, path: str, ask: s.Ask | None, **options: object) -> Any:
+    def _said(self, path: str, ask: asks.Ask | None, **options: object) -> Any:
         given = {key: value for key, value in options.items() if value != ""}
         whole = PREFIX + path + (f"?{urlencode(given)}" if given else "")
         with self._sorted():

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from agent.wire.contract import Finding
+from coordinator.api.asks import DoctorAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.fleet import known_host
 from coordinator.api.office import Office
 from coordinator.api.releases import SIGN, signed_apps, signed_profile
-from coordinator.api.schemas import CheckView, DoctorAsk, FindingView
+from coordinator.api.schemas import CheckView, FindingView
 from coordinator.model import Host, HostStanding, SurveyOf
 
 _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}

@@ -3,15 +3,10 @@
 from dataclasses import replace
 from datetime import datetime
 
+from coordinator.api.asks import NoAsk, ReasonAsk, TokenAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
-from coordinator.api.schemas import (
-    HostView,
-    NoAsk,
-    ReasonAsk,
-    TokenAsk,
-    TokenView,
-)
+from coordinator.api.schemas import HostView, TokenView
 from coordinator.fleet.enrolment import TOKEN_SECONDS, EnrolmentRefused
 from coordinator.fleet.enrolment_book import Place
 from coordinator.fleet.standing import Standing

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
 from agent.wire.contract import Target
+from coordinator.api.asks import NoAsk, PlanAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.doctor import finding_views
 from coordinator.api.office import Office
 from coordinator.api.releases import read_target, signed_profile
-from coordinator.api.schemas import NoAsk, PlanAsk, PlannedHostView, PlanView
+from coordinator.api.schemas import PlannedHostView, PlanView
 from coordinator.fleet.standing import Standing
 from coordinator.model import FailurePolicy, Host, HostStanding, Plan
 from coordinator.planning.plan import Basis, PackageChoice, PlanRequest, make_plan
@@ -138,7 +139,6 @@ def _zone() -> tzinfo:
 
 
 def _view(office: Office, plan: Plan, label: str) -> PlanView:
-    turns = {turn.host: turn for turn in timetable(plan)}
     judged = verdict(plan)
     ends = plan.opens + seconds_needed(plan)
     rows = office.catalogue.packages(plan.app, plan.version)
@@ -154,20 +154,25 @@ def _view(office: Office, plan: Plan, label: str) -> PlanView:
         ends=ends,
         fits=fits(plan.opens, plan.deadline, seconds_needed(plan)),
         verdict="it can be started" if judged.go else "; ".join(judged.reasons[:5]),
-        hosts=[
-            PlannedHostView(
-                place=place,
-                host=planned.name,
-                id=planned.id,
-                role=planned.role,
-                from_version=planned.from_version,
-                begins=turns[planned.id].begins if planned.id in turns else None,
-                ends=turns[planned.id].ends if planned.id in turns else None,
-                reason=planned.reason,
-                visited=planned.visited,
-            )
-            for place, planned in enumerate(plan.hosts)
-        ],
+        hosts=_turns(plan),
         findings=list(finding_views(plan.findings)),
         notes=next((row.notes for row in rows if row.notes), ""),
     )
+
+
+def _turns(plan: Plan) -> list[PlannedHostView]:
+    turns = {turn.host: turn for turn in timetable(plan)}
+    return [
+        PlannedHostView(
+            place=place,
+            host=planned.name,
+            id=planned.id,
+            role=planned.role,
+            from_version=planned.from_version,
+            begins=turns[planned.id].begins if planned.id in turns else None,
+            ends=turns[planned.id].ends if planned.id in turns else None,
+            reason=planned.reason,
+            visited=planned.visited,
+        )
+        for place, planned in enumerate(plan.hosts)
+    ]

@@ -9,16 +9,12 @@ from agent.wire.contract import Target
 from agent.wire.manifest import MOST_BYTES, write_manifest
 from agent.wire.profile import Profile
 from agent.wire.profile_reader import ProfileError, read_profile
+from coordinator.api.asks import AppName, NoAsk, PackageAsk, ProfileAsk, PublishAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
 from coordinator.api.schemas import (
-    AppName,
-    NoAsk,
-    PackageAsk,
     PackageView,
-    ProfileAsk,
     ProfileView,
-    PublishAsk,
     PublishedView,
     TargetView,
     UnsignedView,

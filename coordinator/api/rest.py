@@ -1,10 +1,11 @@
 """Operators, the audit trail, and how the coordinator is."""
 
 from coordinator.access import new_token, token_hash
+from coordinator.api.asks import NoAsk, OperatorAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
 from coordinator.api.roles import OperatorRole
-from coordinator.api.schemas import AuditView, HealthView, NoAsk, OperatorAsk, OperatorView
+from coordinator.api.schemas import AuditView, HealthView, OperatorView
 from coordinator.model import HostStanding
 from coordinator.walk.states import RolloutState
 

@@ -3,19 +3,10 @@
 from datetime import UTC, datetime
 
 from agent.wire.contract import Direction, StepState
+from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
-from coordinator.api.schemas import (
-    CodeView,
-    CommandAsk,
-    NewsView,
-    NoAsk,
-    ReportView,
-    RolloutView,
-    StartAsk,
-    VisitView,
-    WhyView,
-)
+from coordinator.api.schemas import CodeView, NewsView, ReportView, RolloutView, VisitView, WhyView
 from coordinator.api.why import explain
 from coordinator.model import PlannedHost
 from coordinator.planning.preflight import verdict

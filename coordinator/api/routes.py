@@ -6,8 +6,7 @@ from enum import Enum
 from typing import Any
 
 from coordinator.api import doctor, fleet, plans, releases, rest, rollouts
-from coordinator.api.roles import OperatorRole
-from coordinator.api.schemas import (
+from coordinator.api.asks import (
     Ask,
     CommandAsk,
     DoctorAsk,
@@ -21,6 +20,7 @@ from coordinator.api.schemas import (
     StartAsk,
     TokenAsk,
 )
+from coordinator.api.roles import OperatorRole
 
 _V, _O, _A = OperatorRole.VIEWER, OperatorRole.OPERATOR, OperatorRole.ADMIN
 

@@ -1,66 +1,23 @@
-"""The JSON that operators' programs see and send; one class a noun.
+"""The JSON that operators' programs see; one class a noun.
 
-Answers may grow: a reader ignores fields it does not know. What is sent may not: a field that
-the coordinator does not know is refused. Times are seconds since 1970, UTC; sizes are bytes.
+Answers may grow: a reader ignores fields that it does not know. Times are seconds since 1970,
+UTC; sizes are bytes.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
 from agent.wire.contract import Severity
 from coordinator.api.roles import OperatorRole
-from coordinator.fleet.enrolment_book import Approval
-from coordinator.model import AfterRollBack, HostStanding
-from coordinator.walk.ports import Verb
+from coordinator.model import HostStanding
 from coordinator.walk.states import HostState, RolloutState
-
-PREFIX = "/api/v1"
-"""Where all of it is on the coordinator's HTTPS."""
-
-Short = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
-Line = Annotated[str, StringConstraints(max_length=500)]
-Word = Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")]
-AppName = Word
-VersionName = Annotated[
-    str, StringConstraints(max_length=64, pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_~-]*$")
-]
-Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
 class Answer(BaseModel):
     """What the coordinator answers."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Ask(BaseModel):
-    """What an operator sends."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def in_words(self) -> str:
-        """Return what the audit trail keeps of it: its short values, "key=value"."""
-        given: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True)
-        pairs = [f"{key}={value}" for key, value in given.items() if len(str(value)) <= 200]
-        return " ".join(pairs)
-
-
-class NoAsk(Ask):
-    """Nothing more than the request itself."""
-
-
-# -- fleet -------------------------------------------------------------------------------
-
-
-class TokenAsk(Ask):
-    """A new enrolment token: where its hosts go, and who lets them in."""
-
-    group: Short
-    site: Short | None = None  # the coordinator's own when left out
-    role: Short = "workstation"
-    uses: Annotated[int, Field(ge=1, le=200)] = 1
-    approval: Approval = Approval.OPERATOR
 
 
 class TokenView(Answer):
@@ -98,38 +55,12 @@ class HostView(Answer):
         return bool(self.problem or self.clone_address) or self.standing is HostStanding.WAITING
 
 
-class ReasonAsk(Ask):
-    """Why a host is held or revoked."""
-
-    reason: Annotated[str, StringConstraints(max_length=300)] = ""
-
-
-class ImportAsk(Ask):
-    """A fleet file: the text, and the name it had, for errors."""
-
-    text: Annotated[str, StringConstraints(max_length=500_000)]
-    file: Line = "fleet file"
-
-
 class ImportView(Answer):
     """What a fleet file changed."""
 
     changed: list[str]
     unchanged: list[str]
     absent: list[str]  # named in the file, and not enrolled yet
-
-
-# -- releases ----------------------------------------------------------------------------
-
-
-class PackageAsk(Ask):
-    """What an uploaded package is; `notes` are the vendor's, of this version."""
-
-    app: AppName
-    version: VersionName
-    role: Word = "workstation"
-    system: Word = "linux"
-    notes: Annotated[str, StringConstraints(max_length=8000)] = ""
 
 
 class PackageView(Answer):
@@ -158,13 +89,6 @@ class ProfileView(Answer):
     actions: list[str]  # everything that it lets an agent run or end, in words
 
 
-class ProfileAsk(Ask):
-    """A profile to be signed next."""
-
-    text: Annotated[str, StringConstraints(max_length=256 * 1024)]
-    file: Line = "profile"
-
-
 class TargetView(Answer):
     """One target of a list that is to be signed."""
 
@@ -173,26 +97,16 @@ class TargetView(Answer):
     new: bool
 
 
-class UnsignedView(Answer):
-    """The list that is to be signed, exactly as it is to be signed."""
-
-    unsigned: str
-    targets: list[TargetView]
-
-
-class PublishAsk(Ask):
-    """The list, signed."""
-
-    signed: Annotated[str, StringConstraints(max_length=4_000_000)]
-
-
 class PublishedView(Answer):
     """What agents accept from now on."""
 
     targets: list[TargetView]
 
 
-# -- plans -------------------------------------------------------------------------------
+class UnsignedView(PublishedView):
+    """The list that is to be signed, exactly as it is to be signed."""
+
+    unsigned: str
 
 
 class FindingView(Answer):
@@ -203,23 +117,6 @@ class FindingView(Answer):
     severity: Severity
     message: str
     fix: str = ""
-
-
-class PlanAsk(Ask):
-    """What is to be planned. `window` is "12:00-14:00", local time of the coordinator."""
-
-    app: AppName
-    version: VersionName
-    group: Short | None = None  # may be left out when there is one only
-    site: Short | None = None
-    window: Annotated[
-        str, StringConstraints(pattern=r"^([0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})?$")
-    ] = ""
-    within_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = None  # instead of a window
-    grace_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None  # None: the profile's
-    retries: Annotated[int, Field(ge=0, le=10)] = 1
-    then: AfterRollBack = AfterRollBack.STOP
-    notice: Line = ""
 
 
 class PlannedHostView(Answer):
@@ -258,15 +155,6 @@ class PlanView(Answer):
     def needs_a_person(self) -> bool:
         """True when starting it as it is would not end well."""
         return not self.fits or any(f.severity is Severity.BLOCKS for f in self.findings)
-
-
-# -- rollouts ----------------------------------------------------------------------------
-
-
-class StartAsk(Ask):
-    """Which plan to start."""
-
-    plan: Short
 
 
 class VisitView(Answer):
@@ -315,14 +203,8 @@ class RolloutView(Answer):
         return self.state in _UNWELL
 
 
-_UNWELL = frozenset(
-    {
-        RolloutState.NEEDS_OPERATOR,
-        RolloutState.PAUSED,
-        RolloutState.PARTLY_DONE,
-        RolloutState.LEFT_CLOSED,
-    }
-)
+_R = RolloutState
+_UNWELL = frozenset({_R.NEEDS_OPERATOR, _R.PAUSED, _R.PARTLY_DONE, _R.LEFT_CLOSED})
 
 
 class WhyView(Answer):
@@ -335,14 +217,6 @@ class WhyView(Answer):
     now: float
     reason: str
     mend: str
-
-
-class CommandAsk(Ask):
-    """An operator's word to a rollout under way."""
-
-    verb: Verb
-    host: Short | None = None
-    until: Clock | None = None  # with resume: a later deadline, today
 
 
 class CodeView(Answer):
@@ -376,16 +250,6 @@ class ReportView(Answer):
     page: str = ""
 
 
-# -- the rest ----------------------------------------------------------------------------
-
-
-class DoctorAsk(Ask):
-    """Which hosts to look at; all of them when none is named."""
-
-    hosts: list[Short] = []
-    app: AppName | None = None
-
-
 class CheckView(Answer):
     """What the doctor found on one host; `problem` says why it could not be asked."""
 
@@ -400,13 +264,6 @@ class CheckView(Answer):
     def needs_a_person(self) -> bool:
         """True when something has to be mended before a walk."""
         return bool(self.problem) or any(f.severity is Severity.BLOCKS for f in self.findings)
-
-
-class OperatorAsk(Ask):
-    """A person (or program) who may speak to the coordinator, and as what."""
-
-    name: Short
-    role: OperatorRole
 
 
 class OperatorView(Answer):
@@ -439,10 +296,3 @@ class HealthView(Answer):
     active: list[str]  # rollouts that have not ended
     expiries: dict[str, float]  # of the signed metadata, by kind
     problems: list[str]
-
-
-class ProblemView(Answer):
-    """Why something was refused, and what to do."""
-
-    error: str
-    mend: str = ""

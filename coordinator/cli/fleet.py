@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.api.schemas import HostView, ImportAsk, TokenAsk
+from coordinator.api.asks import ImportAsk, TokenAsk
+from coordinator.api.schemas import HostView
 from coordinator.cli.output import Json, clock, end, pairs, show, table
 from coordinator.cli.talk import Yes, agreed, ask, read_text, talking
 from coordinator.fleet.enrolment_book import Approval

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from coordinator.access import fingerprint_of, read_access
+from coordinator.api.asks import OperatorAsk
 from coordinator.api.roles import OperatorRole
-from coordinator.api.schemas import OperatorAsk, OperatorView
+from coordinator.api.schemas import OperatorView
 from coordinator.cli.output import Json, show, table
 from coordinator.cli.talk import Yes, agreed, ask, talking
 from coordinator.folders import operator_folder

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.api.schemas import CheckView, DoctorAsk, FindingView, PlanAsk, PlanView
+from coordinator.api.asks import DoctorAsk, PlanAsk
+from coordinator.api.schemas import CheckView, FindingView, PlanView
 from coordinator.cli.output import Json, clock, end, pairs, show, table
 from coordinator.cli.talk import ask, talking
 from coordinator.model import AfterRollBack
@@ -35,20 +36,15 @@ def plan(
         if not version and _PLAN_NAME.fullmatch(app):
             found = client.plan(app)
         else:
-            wanted = ask(
-                PlanAsk,
-                app=app,
-                version=version,
-                group=group or None,
-                site=site or None,
-                window=window,
-                within_seconds=within or None,
-                grace_seconds=grace,
-                retries=retries,
-                then=on_failure,
-                notice=notice,
-            )
-            found = client.make_plan(wanted)
+            given: dict[str, object] = {
+                "app": app,
+                "version": version,
+                "window": window,
+                "notice": notice,
+            }
+            given |= {"retries": retries, "then": on_failure, "grace_seconds": grace}
+            given |= {"group": group or None, "site": site or None}
+            found = client.make_plan(ask(PlanAsk, **given, within_seconds=within or None))
     show(found, lambda: plan_text(found), as_json=as_json)
     end(needs_a_person=found.needs_a_person)
 

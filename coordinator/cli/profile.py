@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from agent.wire.profile_reader import ProfileError, read_profile
-from coordinator.api.schemas import ProfileAsk, ProfileView
+from coordinator.api.asks import ProfileAsk
+from coordinator.api.schemas import ProfileView
 from coordinator.cli.output import Json, show, table
 from coordinator.cli.talk import ask, read_text, talking
 from coordinator.complaint import Complaint

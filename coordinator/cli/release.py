@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.api.schemas import PackageAsk, PackageView, UnsignedView
+from coordinator.api.asks import PackageAsk
+from coordinator.api.schemas import PackageView, UnsignedView
 from coordinator.cli.output import Json, clock, end, show, size, table
 from coordinator.cli.talk import (
     PassphraseFile,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.api.schemas import CommandAsk, PlanAsk, RolloutView
+from coordinator.api.asks import CommandAsk, PlanAsk
+from coordinator.api.schemas import RolloutView
 from coordinator.cli.output import Json, end, show, table
 from coordinator.cli.picture import list_text, news_line, status_text, why_text
 from coordinator.cli.talk import Yes, agreed, ask, talking, write_text

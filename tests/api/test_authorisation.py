@@ -5,10 +5,10 @@ import pytest
 from agent.wire.https import Https
 from agent.wire.https_errors import Refused
 from coordinator.access import Access
+from coordinator.api.asks import PREFIX, OperatorAsk
 from coordinator.api.client import Client
 from coordinator.api.roles import OperatorRole
 from coordinator.api.routes import ROUTES, Body, Row
-from coordinator.api.schemas import PREFIX, OperatorAsk
 from coordinator.complaint import Complaint
 from tests.api.real import RealOffice
 

@@ -10,9 +10,9 @@ import pytest
 from agent.wire.https import Https
 from agent.wire.https_errors import Refused
 from coordinator.access import Access
+from coordinator.api.asks import PREFIX
 from coordinator.api.body import MOST_JSON
 from coordinator.api.client import Client
-from coordinator.api.schemas import PREFIX
 from coordinator.complaint import Complaint
 from coordinator.fleet.ca import Authority
 from tests.api.real import RealOffice

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.enrol import EnrolProblem, enrol
+from coordinator.api.asks import TokenAsk
 from coordinator.api.client import Client
-from coordinator.api.schemas import TokenAsk
 from coordinator.complaint import Complaint
 from coordinator.fleet.enrolment_book import Approval
 from coordinator.fleet.standing import Standing

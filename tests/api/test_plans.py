@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.wire.contract import Fence, Finding, Hello, Severity
-from coordinator.api.schemas import DoctorAsk, PackageAsk, PlanAsk, ProfileAsk
+from coordinator.api.asks import DoctorAsk, PackageAsk, PlanAsk, ProfileAsk
 from coordinator.complaint import Complaint
 from coordinator.fleet.standing import Standing
 from coordinator.model import AfterRollBack, HostStanding, SurveyOf

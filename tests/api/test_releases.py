@@ -7,7 +7,7 @@ import pytest
 
 from agent.wire.https import Https
 from agent.wire.https_errors import Refused
-from coordinator.api.schemas import PREFIX, PackageAsk, ProfileAsk
+from coordinator.api.asks import PREFIX, PackageAsk, ProfileAsk
 from coordinator.complaint import Complaint
 from coordinator.releases.keys import SIGNING_KEY, make_signing_key
 from coordinator.signing import key_file, read_list, sign_list

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from agent.wire.contract import Direction
+from coordinator.api.asks import CommandAsk
 from coordinator.api.roles import OperatorRole
-from coordinator.api.schemas import CommandAsk
 from coordinator.complaint import Complaint
 from coordinator.walk.ports import Command, News, Verb
 from coordinator.walk.states import HostState, RolloutState

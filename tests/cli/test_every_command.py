@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from agent.wire.contract import Finding, Severity
-from coordinator.api.schemas import ProfileAsk
+from coordinator.api.asks import ProfileAsk
 from coordinator.cli.main import COMMANDS, program
 from coordinator.model import SurveyOf
 from coordinator.walk.ports import News

@@ -55,6 +55,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "engine": ("coordinator.engine",),
     "api": ("coordinator.api",),
     "api's client": (
+        "coordinator.api.asks",
         "coordinator.api.client",
         "coordinator.api.roles",
         "coordinator.api.schemas",

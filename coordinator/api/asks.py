@@ -1,0 +1,132 @@
+"""The JSON that operators' programs send; one class a noun.
+
+A field that the coordinator does not know is refused, as is a value beyond its bound.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from coordinator.api.roles import OperatorRole
+from coordinator.fleet.enrolment_book import Approval
+from coordinator.model import AfterRollBack
+from coordinator.walk.ports import Verb
+
+PREFIX = "/api/v1"
+"""Where all of it is on the coordinator's HTTPS."""
+
+Short = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Line = Annotated[str, StringConstraints(max_length=500)]
+Word = Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")]
+AppName = Word
+VersionName = Annotated[
+    str, StringConstraints(max_length=64, pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_~-]*$")
+]
+Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class Ask(BaseModel):
+    """What an operator sends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def in_words(self) -> str:
+        """Return what the audit trail keeps of it: its short values, "key=value"."""
+        given: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True)
+        pairs = [f"{key}={value}" for key, value in given.items() if len(str(value)) <= 200]
+        return " ".join(pairs)
+
+
+class NoAsk(Ask):
+    """Nothing more than the request itself."""
+
+
+class TokenAsk(Ask):
+    """A new enrolment token: where its hosts go, and who lets them in."""
+
+    group: Short
+    site: Short | None = None  # the coordinator's own when left out
+    role: Short = "workstation"
+    uses: Annotated[int, Field(ge=1, le=200)] = 1
+    approval: Approval = Approval.OPERATOR
+
+
+class ReasonAsk(Ask):
+    """Why a host is held or revoked."""
+
+    reason: Annotated[str, StringConstraints(max_length=300)] = ""
+
+
+class ImportAsk(Ask):
+    """A fleet file: the text, and the name it had, for errors."""
+
+    text: Annotated[str, StringConstraints(max_length=500_000)]
+    file: Line = "fleet file"
+
+
+class PackageAsk(Ask):
+    """What an uploaded package is; `notes` are the vendor's, of this version."""
+
+    app: AppName
+    version: VersionName
+    role: Word = "workstation"
+    system: Word = "linux"
+    notes: Annotated[str, StringConstraints(max_length=8000)] = ""
+
+
+class ProfileAsk(Ask):
+    """A profile to be signed next."""
+
+    text: Annotated[str, StringConstraints(max_length=256 * 1024)]
+    file: Line = "profile"
+
+
+class PublishAsk(Ask):
+    """The list, signed."""
+
+    signed: Annotated[str, StringConstraints(max_length=4_000_000)]
+
+
+class PlanAsk(Ask):
+    """What is to be planned. `window` is "12:00-14:00", local time of the coordinator."""
+
+    app: AppName
+    version: VersionName
+    group: Short | None = None  # may be left out when there is one only
+    site: Short | None = None
+    window: Annotated[
+        str, StringConstraints(pattern=r"^([0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})?$")
+    ] = ""
+    within_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = None  # instead of a window
+    grace_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None  # None: the profile's
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+    then: AfterRollBack = AfterRollBack.STOP
+    notice: Line = ""
+
+
+class StartAsk(Ask):
+    """Which plan to start."""
+
+    plan: Short
+
+
+class CommandAsk(Ask):
+    """An operator's word to a rollout under way."""
+
+    verb: Verb
+    host: Short | None = None
+    until: Clock | None = None  # with resume: a later deadline, today
+
+
+class DoctorAsk(Ask):
+    """Which hosts to look at; all of them when none is named."""
+
+    hosts: list[Short] = []
+    app: AppName | None = None
+
+
+class OperatorAsk(Ask):
+    """A person (or program) who may speak to the coordinator, and as what."""
+
+    name: Short
+    role: OperatorRole
