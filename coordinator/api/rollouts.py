@@ -113,7 +113,8 @@ def say(office: Office, call: Call[CommandAsk]) -> RolloutView:
         raise Problem(
             Status.CONFLICT,
             f"cannot {call.ask.verb} {row.label}: it has ended, {row.state}",
-            row.mend or f"roundsman plan {row.plan.app} {row.plan.version}",
+            f"roundsman plan {row.plan.app} VERSION, for a new rollout of the group; "
+            f"roundsman rollout codes {row.label} shows what opens a host on the spot",
         )
     command = _command(row, call.ask, office.clock(), call.who.name)
     office.engine.say(row.id, command)
