@@ -46,6 +46,7 @@ class Course:
     changed: set[str] = field(default_factory=set)  # hosts that may be other than they were
     switched_off: set[str] = field(default_factory=set)  # says an operator, and not seen since
     unwanted: set[str] = field(default_factory=set)  # updated hosts an operator wants back
+    untidy: set[str] = field(default_factory=set)  # hosts on which something was left behind
     attempts: dict[tuple[str, StepName, Direction], int] = field(default_factory=dict)
 
     @classmethod

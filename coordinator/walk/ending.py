@@ -36,11 +36,12 @@ def re_open(course: Course) -> RolloutState:
         pass  # those who are in stay in
     left = [course.name(h) for h in course.ids() if h not in course.ids(HostState.UPDATED)]
     if not left:
-        course.tell(RolloutState.DONE)
+        course.tell(RolloutState.DONE, _left_overs(course).removeprefix("; "))
     else:
         course.tell(
             RolloutState.PARTLY_DONE,
-            f"stays closed until it is updated or opened by its code: {', '.join(left)}",
+            f"stays closed until it is updated or opened by its code: {', '.join(left)}"
+            + _left_overs(course),
             f"roundsman plan {course.plan.app} {course.plan.version}",
         )
     return course.stands.rollout
@@ -59,9 +60,21 @@ def _let_in(course: Course, hosts: Sequence[str]) -> list[Outcome]:
             course.move(outcome.host, Event.FAILED, outcome.detail)
     if back:
         course.port.uncordon(back)
-    for step in policy.COMMIT:
-        course.take_all(back, step, Direction.TIDY)
+    _tidy(course, back)
     return failing
+
+
+def _tidy(course: Course, hosts: Sequence[str]) -> None:
+    """End the way back: delete what it needed."""
+    for step in policy.COMMIT:
+        for outcome in course.take_all(hosts, step, Direction.TIDY):
+            if outcome.verdict is not Verdict.DONE:
+                course.untidy.add(outcome.host)
+
+
+def _left_overs(course: Course) -> str:
+    untidy = [course.name(h) for h in course.ids() if h in course.untidy]
+    return f"; could not delete all it no longer needs: {', '.join(untidy)}" if untidy else ""
 
 
 def _ask_about(course: Course, failing: Sequence[Outcome]) -> list[str]:
@@ -125,13 +138,12 @@ def _all_back(course: Course, why: str) -> RolloutState:
     outcomes = course.take_all(at_hand, StepName.STOP_SERVICE_MANAGER, Direction.TIDY)
     missing = [course.name(o.host) for o in outcomes if o.verdict is not Verdict.DONE]
     course.port.uncordon(back)
-    for step in policy.COMMIT:
-        course.take_all(at_hand, step, Direction.TIDY)
+    _tidy(course, at_hand)
     sealed = [course.name(h) for h in course.ids() if h in course.changed]
     if sealed:
         why += f"; stays closed, its release is not known: {', '.join(sealed)}"
     if missing:
         why += f"; start the service manager by hand on: {', '.join(missing)}"
     mend = "roundsman rollout roll-back {rollout}" if sealed else ""
-    course.tell(RolloutState.ABORTED, why, mend)
+    course.tell(RolloutState.ABORTED, why + _left_overs(course), mend)
     return course.stands.rollout

@@ -36,8 +36,9 @@ SECONDS = {
     StepName.CHECK_HEALTH: 10.0,
 }
 """How long a step takes."""
-VISIT_SECONDS = 71.0
-WAY_BACK_SECONDS = 20.0
+UNDO_SHARE = 0.25
+VISIT_SECONDS = 70.0
+WAY_BACK_SECONDS = 17.25
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class Pc:
     release: Release = Release.OLD
     staged: bool = False
     healthy: bool = True
+    pace: float = 1.0  # how much longer than SECONDS its steps take
     confirmed_at: float = 0.0
     mute: int = 0
     shut_on: int = 0  # how often a seal closed the app in front of somebody
@@ -145,7 +147,7 @@ class Pc:
         return outcome
 
     def _outcome(self, step: StepName, way: Direction, fate: Fate | None) -> Outcome:
-        seconds = SECONDS[step]
+        seconds = SECONDS[step] * self.pace * (UNDO_SHARE if way is UNDO else 1.0)
         if fate is Fate.REFUSE:
             return Outcome(self.id, Verdict.REFUSED, Refusal.DISK_FULL, "disk full", 0.0)
         if way is DO and (no := self._refusal(step)):

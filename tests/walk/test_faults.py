@@ -12,7 +12,7 @@ from tests.walk.pc import Fate, Pc, Release
 DONE, ABORTED = RolloutState.DONE, RolloutState.ABORTED
 PARTLY, LEFT = RolloutState.PARTLY_DONE, RolloutState.LEFT_CLOSED
 FIRST_VISIT = 94.0  # when, in a rollout without faults, the first visit begins
-SECOND_VISIT = 166.0
+SECOND_VISIT = 164.0
 
 
 def _off(host: str) -> Deed:
@@ -190,9 +190,10 @@ def test_an_operator_may_take_a_later_deadline_upon_himself() -> None:
 
 
 def test_a_visit_that_would_not_end_in_time_is_not_begun() -> None:
-    fleet = SimulatedFleet(make_plan(3, deadline=BEGIN + 345))
-    fleet.at.append((SECOND_VISIT + 10, _cut("pc-3")))
-    fleet.at.append((SECOND_VISIT + 400, _mended("pc-3")))
+    fleet = SimulatedFleet(
+        make_plan(3, deadline=BEGIN + 345),
+        orders=[(200.0, Verb.PAUSE, ""), (260.0, Verb.RESUME, "")],
+    )
     assert "would not end before the deadline" in _waits(fleet)
     assert fleet.states()["pc-3"] is HostState.PENDING
 
@@ -211,6 +212,12 @@ def test_the_time_an_operator_takes_does_not_count_as_a_slow_visit() -> None:
     )
     fleet.fail("pc-1", StepName.CHECK_HEALTH, Fate.FAIL, Fate.FAIL)
     assert _ends(fleet) is DONE
+
+
+def test_a_slow_visit_makes_the_walk_allow_more_for_the_next() -> None:
+    fleet = SimulatedFleet(make_plan(2, deadline=BEGIN + 1200))
+    fleet.pcs["pc-1"].pace = 7.0
+    assert "PC-02 waits: what is left of its visit takes up to 735 s" in _waits(fleet)
 
 
 # -- others must be closed -------------------------------------------------------------------
@@ -267,19 +274,15 @@ def test_a_host_lost_and_said_to_be_off_is_left_behind_sealed() -> None:
 
 def test_a_host_said_to_be_off_that_answers_counts_again() -> None:
     fleet = SimulatedFleet(
-        make_plan(3),
+        make_plan(6),
         at=[
-            (FIRST_VISIT + 5, _off("pc-3")),
-            (FIRST_VISIT + 60, _on("pc-3")),
-            (FIRST_VISIT + 300, _open_by_code("pc-3")),
+            (FIRST_VISIT + 5, _off("pc-6")),
+            (FIRST_VISIT + 106, _on("pc-6")),
+            (FIRST_VISIT + 156, _cut("pc-6")),
         ],
-        orders=[
-            (FIRST_VISIT + 20, Verb.SWITCHED_OFF, "pc-3"),
-            (FIRST_VISIT + 21, Verb.PAUSE, ""),
-            (FIRST_VISIT + 310, Verb.RESUME, ""),
-        ],
+        orders=[(FIRST_VISIT + 10, Verb.SWITCHED_OFF, "pc-6")],
     )
-    assert "PC-02 waits: PC-03 was opened" in _waits(fleet)
+    assert "PC-05 waits: PC-06 cannot be seen" in _waits(fleet)
 
 
 def test_an_updated_host_that_is_off_at_the_end_stays_sealed_and_is_named() -> None:
@@ -441,6 +444,13 @@ def test_silence_at_re_opening_ends_when_the_host_is_back() -> None:
     fleet = SimulatedFleet(make_plan(2))
     fleet.fail("pc-1", StepName.STOP_SERVICE_MANAGER, Fate.SILENT, way=Direction.TIDY)
     assert _ends(fleet) is DONE
+
+
+def test_what_could_not_be_deleted_at_the_end_is_told() -> None:
+    fleet = SimulatedFleet(make_plan(2))
+    fleet.fail("pc-2", StepName.BACK_UP, Fate.FAIL, Fate.FAIL, way=Direction.TIDY)
+    assert _ends(fleet) is DONE
+    assert fleet.stands().detail == "could not delete all it no longer needs: PC-02"
 
 
 # -- the operator ----------------------------------------------------------------------------
