@@ -1,0 +1,50 @@
+"""`make bench`: measures what is promised, prints a table, writes `build/bench.json`.
+
+`python -m tests.bench [ROW...]` measures those rows only. Exits 1 when a limit is missed.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from tests.bench import visit
+from tests.bench.figure import Figure
+
+FILE = Path("build") / "bench.json"
+ROWS: dict[str, Callable[[], list[Figure]]] = {
+    "visit": visit.measure,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    wanted = parser.parse_args().rows
+    if unknown := [row for row in wanted if row not in ROWS]:
+        parser.error(f"cannot measure {', '.join(unknown)}: known are {', '.join(ROWS)}")
+    figures = [figure for row in wanted or ROWS for figure in _measured(row)]
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(json.dumps([figure.row() for figure in figures], indent=1) + "\n", "utf-8")
+    sys.stdout.write(_table(figures) + "\n")
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+def _measured(row: str) -> list[Figure]:
+    sys.stderr.write(f"measuring {row}\n")
+    return ROWS[row]()
+
+
+def _table(figures: Sequence[Figure]) -> str:
+    rows = [
+        (f.name, f"{f.value:.3g}", f.unit, f"< {f.limit:g}", "ok" if f.ok else "MISSED", f.note)
+        for f in figures
+    ]
+    return tabulate(rows, ("figure", "value", "unit", "limit", "", "how"), disable_numparse=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""One figure that is promised: what was measured, and what it must stay below."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A row of the table. `note` says how it was come by; it is not in the file."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float
+    note: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.value < self.limit
+
+    def row(self) -> dict[str, object]:
+        """Return the row of `build/bench.json`."""
+        value, limit = round(self.value, 3), self.limit
+        return {
+            "name": self.name, "value": value, "unit": self.unit, "limit": limit, "ok": self.ok,
+        }  # fmt: skip
+
+
+def spread(samples: Sequence[float], digits: int = 2) -> str:
+    """Return the samples in words: how many, the least and the most of them."""
+    low, high = min(samples), max(samples)
+    return f"median of {len(samples)}, {low:.{digits}f} to {high:.{digits}f}"
+
+
+def ratio(name: str, ours: Sequence[float], rivals: Sequence[float], limit: float) -> Figure:
+    """Return how many times what a rival takes is taken by us, medians both."""
+    rival = statistics.median(rivals)
+    note = f"the rival, in seconds: {rival:.3f}, {spread(rivals, 3)}"
+    return Figure(name, statistics.median(ours) / rival, "times", limit, note)

@@ -1,0 +1,117 @@
+"""An office to be measured: a real coordinator, and simulated agents in a few processes."""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from coordinator.access import read_access
+from coordinator.api.client import Client
+from coordinator.api.schemas import RolloutView
+from coordinator.cli.demo_office import NEW, DemoOffice
+from coordinator.walk.states import RolloutState
+from tests.bench.crowd import CrowdSettings
+
+_PATIENCE_SECONDS = 300.0
+_LOOK_SECONDS = 0.25  # rarely: looking takes the coordinator's time
+_PROCESSES = 2
+
+
+class BenchOffice(DemoOffice):
+    """The demo's office without its workstations; `crowd` lets simulated agents in."""
+
+    def __init__(self, base: Path) -> None:
+        super().__init__(base, hosts=0)
+        self.release(NEW).parent.mkdir()
+        self.orders = base / "orders.txt"
+        self._crowds: list[subprocess.Popen[bytes]] = []
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Client]:
+        """Yield an operator's line to the coordinator."""
+        with Client(read_access(self.base / "operator")) as client:
+            yield client
+
+    def crowd(self, count: int, step_seconds: float = 0.0) -> None:
+        """Enrol so many simulated agents; returns once all are linked."""
+        said = self.roundsman(
+            "fleet", "token", "--group", "office", "--uses", str(count), "--automatic"
+        )
+        names = [f"PC-{number:03}" for number in range(1, count + 1)]
+        for share in range(_PROCESSES):
+            settings = CrowdSettings(
+                folder=str(self.base / "crowd"),
+                token=said["token"],
+                link=f"127.0.0.1:{self.link_port}",
+                names=tuple(names[share::_PROCESSES]),
+                step_seconds=step_seconds,
+                orders=str(self.orders),
+            )
+            self._crowds.append(_start(settings, self.base / "crowd.log"))
+        self.wait_all_linked(count)
+
+    def wait_all_linked(self, count: int) -> None:
+        """Return once so many agents are linked."""
+        with self.client() as client:
+            patiently(
+                lambda: sum(host.linked for host in client.hosts()) == count,
+                f"{count} agents linked, see {self.base / 'crowd.log'}",
+            )
+
+    def start_rollout(self) -> str:
+        """Plan the release for the group and start it; return the rollout's label."""
+        plan = self.make_plan(NEW)
+        return str(self.roundsman("rollout", "start", plan["label"])["label"])
+
+    def end_of(self, label: str) -> RolloutView:
+        """Return a rollout once it is done. Raises `AssertionError` when it is not."""
+
+        def is_done() -> bool:
+            seen = self.rollout(label)
+            return seen is not None and seen.state is RolloutState.DONE
+
+        patiently(is_done, f"{label} done: {self.rollout(label)}")
+        with self.client() as client:
+            return client.rollout(label)
+
+    def close(self) -> None:
+        """End every process of the office."""
+        for crowd in self._crowds:
+            crowd.communicate()
+        super().close()
+
+
+@contextlib.contextmanager
+def bench_office() -> Iterator[BenchOffice]:
+    """Yield an office whose coordinator serves and has the release signed."""
+    base = Path(tempfile.mkdtemp(prefix="roundsman-bench-"))
+    office = BenchOffice(base)
+    try:
+        office.set_up_coordinator()
+        office.publish_profile()
+        office.publish_release(NEW)
+        yield office
+    finally:
+        office.close()
+        shutil.rmtree(base)
+
+
+def patiently(is_so: Callable[[], bool], what: str) -> None:
+    """Return once it is so. Raises `AssertionError` when it is not for long."""
+    pause, end = threading.Event(), time.monotonic() + _PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < end, f"not within {_PATIENCE_SECONDS:g} s: {what}"
+        pause.wait(_LOOK_SECONDS)
+
+
+def _start(settings: CrowdSettings, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.bench.crowd", settings.write()]
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True
+        )
