@@ -144,12 +144,21 @@ class Cordon:
             if state is not None and state.opened and is_the_same(state.record, record):
                 return  # somebody here opened it: this rollout does not close it again
             if state is None or state.opened or self._mode(state) is CordonMode.NONE:
+                self._spare_afresh(state, record)
                 self._journal.put_cordon(record)
                 _log.info("cordon on", extra=_about(record))
                 return
             if self._journal.change_cordon(state.record, merged(state.record, record)):
                 return
         raise Refused(Refusal.INTERNAL, "the cordon keeps changing at this host: ask again")
+
+    def _spare_afresh(self, state: CordonState | None, record: CordonRecord) -> None:
+        """Spare nothing of an earlier cordon; done now, not when that one ended.
+
+        A look of the guard may still be under way then, and would close what is given back.
+        """
+        if state is not None and not is_the_same(state.record, record):
+            self._journal.spare_none()
 
     def _check_fence(self, order: CordonOrder | UncordonOrder) -> None:
         if why := why_stale(self._journal, order.fence):
@@ -162,13 +171,11 @@ class Cordon:
                 Refusal.BAD_ORDER, f"{record.app} is kept closed here by rollout {record.rollout}"
             )
         self._journal.change_cordon(record, replace(record, mode=CordonMode.NONE))
-        self._journal.spare_none()
         self._tools.voice.hush()
         _log.info("cordon off", extra=_about(record))
 
     def _open(self, by: str) -> None:
         self._journal.open_cordon(by)
-        self._journal.spare_none()
         _log.warning("cordon opened at this host", extra={"by": by})
 
     def _mode(self, state: CordonState) -> CordonMode:

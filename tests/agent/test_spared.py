@@ -1,0 +1,74 @@
+"""What a step has given back lives on, also when the guard looks just as the seal ends."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.cordon import Cordon
+from agent.platforms.base import Process
+from agent.wire.contract import CordonMode
+from tests.agent.fakes import LATER_ROLLOUT, FakePlatform
+from tests.agent.test_cordon import CODE, LIFT, SEALED, WITH_CODE, Host
+from tests.until import until
+
+
+class SlowPlatform(FakePlatform):
+    """A platform whose process table, once `slow` is set, is read until `go` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow = threading.Event()
+        self.reading = threading.Event()
+        self.go = threading.Event()
+
+    def processes(self) -> Sequence[Process]:
+        found = super().processes()
+        if self.slow.is_set():
+            self.slow.clear()
+            self.reading.set()
+            assert self.go.wait(10)
+        return found
+
+
+WAYS: list[tuple[str, Callable[[Cordon], object]]] = [
+    ("uncordon", lambda cordon: cordon.lift(LIFT)),
+    ("code", lambda cordon: cordon.open_by_code(CODE)),
+    ("administrator", lambda cordon: cordon.open_by_administrator()),
+]
+
+
+@pytest.mark.parametrize("way", [way for _, way in WAYS], ids=[name for name, _ in WAYS])
+def test_a_look_begun_before_a_seal_ends_does_not_close_what_was_given_back(
+    tmp_path: Path, way: Callable[[Cordon], object]
+) -> None:
+    host = Host(tmp_path)
+    host.platform = platform = SlowPlatform()
+    with host.agent() as cordon:
+        cordon.apply(WITH_CODE)
+        with cordon.expecting():
+            manager = platform.open(host.manager)
+            cordon.spare(manager)
+        platform.slow.set()
+        assert platform.reading.wait(10)  # the guard is on, and in the middle of a look
+        opening = threading.Thread(target=way, args=(cordon,))
+        opening.start()
+        until(lambda: cordon.state()[0] is CordonMode.NONE, what="the seal ends")
+        platform.go.set()
+        opening.join()
+        cordon.look()
+        assert platform.is_alive(manager)
+
+
+def test_the_next_cordon_spares_nothing_of_an_earlier_one(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    with host.agent() as cordon:
+        cordon.apply(SEALED)
+        manager = host.platform.open(host.manager)
+        cordon.spare(manager)
+        cordon.lift(LIFT)
+        later = replace(SEALED, rollout=LATER_ROLLOUT)
+        assert cordon.apply(later).spared == ()
+        until(lambda: not host.platform.is_alive(manager))
