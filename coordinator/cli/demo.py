@@ -19,6 +19,7 @@ import typer
 
 from coordinator.cli.demo_office import APP, NEW, OLD, DemoOffice, Workstation
 from coordinator.cli.demo_troubles import FAULTS, Trouble, kill_coordinator, open_past_the_guard
+from coordinator.cli.demo_witness import Witness
 from coordinator.cli.output import Json, table
 from coordinator.complaint import Complaint
 
@@ -68,9 +69,15 @@ def demo(
     finally:
         office.close()
         if keep is None:
-            shutil.rmtree(base / "releases", ignore_errors=True)
+            _forget(base)
     show.verdict(verdict, as_json=as_json)
     raise typer.Exit(0 if verdict.is_well else 1)
+
+
+def _forget(base: Path) -> None:
+    """Delete the workstations and the coordinator; the report and the logs stay."""
+    for folder in [f for f in base.iterdir() if f.is_dir()]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _troubles(
@@ -135,16 +142,17 @@ def _run(office: DemoOffice, troubles: list[tuple[Trouble, Workstation]], show: 
     office.install_apps()
     office.enrol_agents()
     show.say(f"every agent is linked; the app, {OLD}, is open on every workstation")
-    office.publish_release()
-    office.start_witness()
-    plan = office.make_plan()
+    office.publish_profile()
+    office.publish_release(NEW)
+    witness = office.start_witness("witness", OLD, NEW)
+    plan = office.make_plan(NEW)
     show.say(f"{APP} {NEW} is published and signed; the plan is {plan['label']}")
     begun = time.monotonic()
     started = office.roundsman("rollout", "start", plan["label"])
     with _Meanwhile(office, started["label"], troubles, show):
         _follow(office, started["label"], show)
     seconds = round(time.monotonic() - begun, 1)
-    return _judge(office, started["label"], seconds)
+    return _judge(office, witness, started["label"], seconds)
 
 
 def _follow(office: DemoOffice, label: str, show: Show) -> None:
@@ -181,11 +189,11 @@ class _Meanwhile:
             thread.join()
 
 
-def _judge(office: DemoOffice, label: str, seconds: float) -> Verdict:
+def _judge(office: DemoOffice, witness: Witness, label: str, seconds: float) -> Verdict:
     page = office.base / "report.html"
     report = office.roundsman("rollout", "report", label, "--html", str(page))
     stayed = [h["host"] for h in report["hosts"] if h["state"] != "updated"]
-    said = office.judge(stayed)
+    said = witness.judge(stayed)
     hosts = [
         {
             "host": h["host"],

@@ -7,12 +7,9 @@ module keeps the processes and the folders, decides nothing and knows no agent o
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,14 +17,28 @@ from typing import Any
 from coordinator.access import read_access
 from coordinator.api.client import Client
 from coordinator.api.schemas import RolloutView
+from coordinator.cli.demo_processes import (
+    Process,
+    end,
+    free_ports,
+    kill,
+    kill_below,
+    spawn,
+    wait_for,
+)
+from coordinator.cli.demo_witness import Case, Witness
 from coordinator.complaint import Complaint
-from coordinator.standin.make_release import copy_release, seed_host, write_folder, write_zip
+from coordinator.standin.make_release import (
+    Size,
+    copy_release,
+    seed_host,
+    write_folder,
+    write_zip,
+)
 
 APP, OLD, NEW = "office", "1.0", "1.1"
 _SCRIPTS = Path(__file__).parents[1] / "standin"
 _PASSPHRASE = "the demo keeps no secrets"
-_START_SECONDS = 30.0
-_POLL_SECONDS = 0.05
 _WINDOW_SECONDS = 1800
 
 Json = Any
@@ -40,8 +51,8 @@ class Workstation:
     name: str
     place: Path
     port: int
-    agent: subprocess.Popen[bytes] | None = None
-    programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    agent: Process | None = None
+    programs: list[Process] = field(default_factory=list)
     host_id: str = ""
 
     @property
@@ -59,26 +70,38 @@ class Workstation:
         """What the app itself writes when it opens and closes."""
         return self.place / "evidence.log"
 
-    def open_app(self, user: str, script: Path | None = None) -> subprocess.Popen[bytes]:
+    def open_app(self, user: str, script: Path | None = None) -> Process:
         """Open the app for one user; from another copy of the program when `script` is given."""
         program = script or self.folder / "officeapp.py"
         home = ["--home", str(self.folder)] if script else []
-        process = _spawn([sys.executable, "-I", str(program), user, *home], self.place / "app.log")
+        process = spawn([sys.executable, "-I", str(program), user, *home], self.place / "app.log")
         self.programs.append(process)
         return process
+
+
+@dataclass(frozen=True, slots=True)
+class Wares:
+    """What the office works with: the app's profile, and how large everything is."""
+
+    profile: Path = _SCRIPTS / "profile.toml"
+    size: Size = Size()  # noqa: RUF009 - frozen
+
+
+_DEMO_WARES = Wares()
 
 
 class DemoOffice:
     """The whole office below one folder; `close` ends every process of it."""
 
-    def __init__(self, base: Path, hosts: int) -> None:
-        ports = iter(_free_ports(hosts + 2))
+    def __init__(self, base: Path, hosts: int, wares: Wares = _DEMO_WARES) -> None:
+        ports = iter(free_ports(hosts + 2))
         self.base = base
+        self._wares = wares
         self.link_port, self.https_port = next(ports), next(ports)
         names = [f"PC-{number:02}" for number in range(1, hosts + 1)]
         self.hosts = [Workstation(name, base / name, next(ports)) for name in names]
-        self.coordinator: subprocess.Popen[bytes] | None = None
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self.coordinator: Process | None = None
+        self._witnesses: list[Witness] = []
         self._client: Client | None = None
         self._environment = os.environ | {
             "ROUNDSMAN_HOME": str(base / "coordinator"),
@@ -131,8 +154,8 @@ class DemoOffice:
         """Start `roundsman serve`, and return once it answers."""
         command = [sys.executable, "-m", "coordinator.cli", "serve"]
         log = self.base / "coordinator.log"
-        self.coordinator = _spawn(command, log, self._environment)
-        _wait_for(self._is_up, "the coordinator does not start", log)
+        self.coordinator = spawn(command, log, self._environment)
+        wait_for(self._is_up, "the coordinator does not start", log)
 
     def _is_up(self) -> bool:
         assert self.coordinator is not None
@@ -148,18 +171,18 @@ class DemoOffice:
     def kill_coordinator(self) -> int:
         """End the coordinator as a power cut would; return its process id."""
         assert self.coordinator is not None
-        return _kill(self.coordinator)
+        return kill(self.coordinator)
 
     # -- the workstations ----------------------------------------------------------------
 
     def install_apps(self) -> None:
         """Put release 1.0 on every workstation, with what belongs to each, and open it."""
-        write_folder(OLD, self.base / "releases" / OLD)
+        write_folder(OLD, self.release(OLD), self._wares.size)
         for number, host in enumerate(self.hosts):
-            copy_release(self.base / "releases" / OLD, host.folder)
-            seed_host(host.folder, host.name, host.port)
+            copy_release(self.release(OLD), host.folder)
+            seed_host(host.folder, host.name, host.port, self._wares.size)
             host.programs.append(
-                _spawn(
+                spawn(
                     [sys.executable, "-I", str(host.folder / "servicemanager.py")],
                     host.place / "app.log",
                 )
@@ -183,20 +206,20 @@ class DemoOffice:
             self.start_agent(host)
         self.wait_linked()
 
-    def _enrol(self, host: Workstation, token: str) -> subprocess.Popen[bytes]:
+    def _enrol(self, host: Workstation, token: str) -> Process:
         words = ["enrol", token, "--name", host.name, "--state", str(host.state)]
-        return _spawn([sys.executable, "-m", "agent", *words], host.place / "agent.log")
+        return spawn([sys.executable, "-m", "agent", *words], host.place / "agent.log")
 
     def start_agent(self, host: Workstation) -> None:
         """Start `roundsman-agent run` on one workstation."""
         config = str(host.state / "agent.toml")
         command = [sys.executable, "-m", "agent", "run", "--config", config]
-        host.agent = _spawn(command, host.place / "agent.log")
+        host.agent = spawn(command, host.place / "agent.log")
 
     def kill_agent(self, host: Workstation) -> int:
         """End an agent as a power cut would; return its process id."""
         assert host.agent is not None
-        return _kill(host.agent)
+        return kill(host.agent)
 
     def wait_linked(self) -> None:
         """Return once every agent is linked."""
@@ -207,70 +230,40 @@ class DemoOffice:
                 host.host_id = next((h["id"] for h in known if h["name"] == host.name), "")
             return sum(bool(h["linked"]) for h in known) == len(self.hosts)
 
-        _wait_for(all_linked, "not every agent is linked", self.base)
+        wait_for(all_linked, "not every agent is linked", self.base)
 
     # -- the release ---------------------------------------------------------------------
 
-    def publish_release(self) -> None:
-        """Add the app's profile and release 1.1, and sign both."""
-        package = self.base / "releases" / f"{APP}-{NEW}.zip"
-        write_zip(NEW, package)
-        self.roundsman("profile", "add", str(_SCRIPTS / "profile.toml"))
-        self.roundsman("release", "add", APP, NEW, str(package))
+    def release(self, version: str) -> Path:
+        """Return where a release lies here: the old one as a folder, others as they came."""
+        name = version if version == OLD else f"{APP}-{version}.zip"
+        return self.base / "releases" / name
+
+    def publish_profile(self) -> None:
+        """Add the app's profile."""
+        self.roundsman("profile", "add", str(self._wares.profile))
+
+    def publish_release(self, *versions: str) -> None:
+        """Add releases of the app, and sign everything that is unsigned."""
+        for version in versions:
+            write_zip(version, self.release(version), self._wares.size)
+            self.roundsman("release", "add", APP, version, str(self.release(version)))
         self.roundsman("release", "sign", "--yes")
 
-    def make_plan(self) -> Json:
+    def make_plan(self, version: str) -> Json:
         """Plan the release for the office, within the next minutes."""
         window = ["--within", str(_WINDOW_SECONDS), "--grace", "1"]
-        return self.roundsman("plan", APP, NEW, *window, "--on-failure", "skip")
+        return self.roundsman("plan", APP, version, *window, "--on-failure", "skip")
 
     # -- the witness ---------------------------------------------------------------------
 
-    def start_witness(self) -> None:
+    def start_witness(self, name: str, before: str, after: str) -> Witness:
         """Have the witness note what every workstation owns, and watch from now on."""
-        write_json(self.base / "witness.json", self._witness_config({}))
-        self._script("inspector.py", "note", "witness.json", "noted.json")
-        log = (self.base / "witness.log").open("ab")
-        with log:
-            self._watcher = subprocess.Popen(
-                [*self._script_command("watcher.py"), "witness.json", "record.jsonl"],
-                cwd=self.base, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        assert self._watcher.stdout is not None
-        self._watcher.stdout.readline()  # it says so once it watches
-
-    def judge(self, stayed: Sequence[str]) -> Json:
-        """End the watch and return the verdict; `stayed` are to be on the old release."""
-        assert self._watcher is not None
-        self._watcher.terminate()
-        self._watcher.communicate(timeout=30)
-        old = dict.fromkeys(stayed, OLD)
-        write_json(self.base / "witness.json", self._witness_config(old))
-        said = self._script("witness.py", "witness.json", "noted.json", "record.jsonl")
-        return json.loads(said)
-
-    def _witness_config(self, versions: dict[str, str]) -> Json:
-        hosts = [
-            {
-                "name": host.name,
-                "folder": str(host.folder),
-                "evidence": str(host.evidence),
-                "before": OLD,
-                "expected": versions.get(host.name, NEW),
-                "running": host.name not in versions,
-            }
-            for host in self.hosts
-        ]
-        folder = self.base / "releases"
-        releases = {OLD: str(folder / OLD), NEW: str(folder / f"{APP}-{NEW}.zip")}
-        return {"releases": releases, "hosts": hosts}
-
-    def _script_command(self, script: str) -> list[str]:
-        return [sys.executable, "-I", str(_SCRIPTS / script)]
-
-    def _script(self, script: str, *words: str) -> bytes:
-        command = [*self._script_command(script), *words]
-        return subprocess.run(command, cwd=self.base, stdout=subprocess.PIPE, check=False).stdout
+        releases = {version: self.release(version) for version in (before, after)}
+        witness = Witness(self.base, self.hosts, Case(name, releases, before, after))
+        witness.start()
+        self._witnesses.append(witness)
+        return witness
 
     # -- the end -------------------------------------------------------------------------
 
@@ -279,68 +272,8 @@ class DemoOffice:
         if self._client is not None:
             self._client.close()
         for host in self.hosts:
-            _end([host.agent, *host.programs])
-        _end([self.coordinator, self._watcher])
-        for pid in processes_below(self.base):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-
-def processes_below(folder: Path) -> Iterator[int]:
-    """Yield the processes whose command line names something in the folder."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                if f"{folder}/".encode() in (entry / "cmdline").read_bytes():
-                    yield int(entry.name)
-
-
-def write_json(file: Path, content: Json) -> None:
-    """Write one JSON file."""
-    file.write_text(json.dumps(content, indent=1), "utf-8")
-
-
-def _spawn(
-    command: list[str], log: Path, environment: dict[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:
-        return subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-            start_new_session=True,
-        )  # fmt: skip
-
-
-def _kill(process: subprocess.Popen[bytes]) -> int:
-    process.kill()
-    if process.wait() != -signal.SIGKILL:
-        raise Complaint(f"process {process.pid} ended before it could be killed")
-    return process.pid
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes] | None]) -> None:
-    running = [p for p in processes if p is not None and p.poll() is None]
-    for process in running:
-        process.terminate()
-    for process in running:
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_for(is_so: Any, otherwise: str, log: Path) -> None:
-    end = time.monotonic() + _START_SECONDS
-    while not is_so():
-        if time.monotonic() > end:
-            raise Complaint(otherwise, f"read {log}")
-        time.sleep(_POLL_SECONDS)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [probe.getsockname()[1] for probe in probes]
+            end([host.agent, *host.programs])
+        end([self.coordinator])
+        for witness in self._witnesses:
+            witness.close()
+        kill_below(self.base)

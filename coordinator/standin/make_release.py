@@ -10,12 +10,11 @@ import random
 import shutil
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 _HERE = Path(__file__).parent
 _PROGRAMS = ("officeapp.py", "servicemanager.py")
-_LIBRARIES = 197
-_HALF_BYTES = 53_000
 _EPOCH = (2026, 1, 1, 0, 0, 0)
 _OF_THE_HOST = ("config", "certs", "prefs", "data")
 _LAST_YEAR_NS = 1_763_000_000_123_456_789
@@ -24,30 +23,42 @@ File = tuple[str, int, bytes]
 """A path below the app's folder, a mode, the content."""
 
 
-def release_files(version: str) -> Iterator[File]:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there is of everything: a release's libraries, a host's own tables."""
+
+    libraries: int = 197
+    half_a_library: int = 53_000  # bytes; the other half is easy to compress
+    table: int = 250_000  # bytes
+
+
+_FULL_SIZE = Size()
+
+
+def release_files(version: str, size: Size = _FULL_SIZE) -> Iterator[File]:
     """Yield every file of one release."""
     yield "VERSION", 0o644, f"app={version}\nservice_manager={version}\n".encode()
     for name in _PROGRAMS:
         yield name, 0o755, (_HERE / name).read_bytes()
     noise = random.Random(f"office {version}")
-    for number in range(_LIBRARIES):
-        half = noise.randbytes(_HALF_BYTES)
-        yield f"lib/module{number:03d}.dat", 0o644, half + half[:1000] * (_HALF_BYTES // 1000)
+    for number in range(size.libraries):
+        half = noise.randbytes(size.half_a_library)
+        yield f"lib/module{number:03d}.dat", 0o644, half + half[:1000] * (len(half) // 1000)
 
 
-def write_zip(version: str, file: Path) -> None:
+def write_zip(version: str, file: Path, size: Size = _FULL_SIZE) -> None:
     """Write one release as the zip that a vendor would hand out."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
-        for path, mode, content in release_files(version):
+        for path, mode, content in release_files(version, size):
             entry = zipfile.ZipInfo(path, _EPOCH)
             entry.external_attr = (0o100000 | mode) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             package.writestr(entry, content, compresslevel=1)
 
 
-def write_folder(version: str, folder: Path) -> None:
+def write_folder(version: str, folder: Path, size: Size = _FULL_SIZE) -> None:
     """Write one release as an installed app, in a folder that is made for it."""
-    for path, mode, content in release_files(version):
+    for path, mode, content in release_files(version, size):
         _write(folder / path, content, mode)
 
 
@@ -56,7 +67,7 @@ def copy_release(release: Path, folder: Path) -> None:
     shutil.copytree(release, folder)
 
 
-def seed_host(folder: Path, host: str, port: int) -> None:
+def seed_host(folder: Path, host: str, port: int, size: Size = _FULL_SIZE) -> None:
     """Give an installed app what belongs to one host, and say where its evidence goes.
 
     The evidence log, `evidence.log`, and `office.ini`, which names it, lie beside the app's
@@ -72,7 +83,7 @@ def seed_host(folder: Path, host: str, port: int) -> None:
         preferences = f'{{"user": "{user}", "language": "fr", "seed": {own.randrange(10**9)}}}\n'
         _write(folder / f"prefs/{user}.json", preferences.encode(), 0o640)
     for number in range(4):
-        _write(folder / f"data/table{number}.db", own.randbytes(250_000))
+        _write(folder / f"data/table{number}.db", own.randbytes(size.table))
     _make_older([file for name in _OF_THE_HOST for file in (folder / name).iterdir()])
 
 

@@ -79,7 +79,9 @@ AREAS: dict[str, tuple[str, ...]] = {
     "demo": (
         "coordinator.cli.demo",
         "coordinator.cli.demo_office",
+        "coordinator.cli.demo_processes",
         "coordinator.cli.demo_troubles",
+        "coordinator.cli.demo_witness",
     ),
 }
 

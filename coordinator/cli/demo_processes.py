@@ -1,0 +1,86 @@
+"""Processes of the demo: started apart from this one, killed as a power cut would, all ended."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from coordinator.complaint import Complaint
+
+_START_SECONDS = 30.0
+_POLL_SECONDS = 0.05
+_END_SECONDS = 15.0
+
+Process = subprocess.Popen[bytes]
+
+
+def spawn(command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> Process:
+    """Start a process that outlives its terminal and writes to a log file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def kill(process: Process) -> int:
+    """End a process as a power cut would, and return its id.
+
+    Raises `Complaint` when it was no longer alive: a kill that killed nothing proves nothing.
+    """
+    process.kill()
+    if process.wait() != -signal.SIGKILL:
+        raise Complaint(f"process {process.pid} ended before it could be killed")
+    return process.pid
+
+
+def end(processes: Sequence[Process | None]) -> None:
+    """End processes in good order; those that do not listen are killed."""
+    running = [p for p in processes if p is not None and p.poll() is None]
+    for process in running:
+        process.terminate()
+    for process in running:
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def processes_below(folder: Path) -> Iterator[int]:
+    """Yield the processes whose command line names something in the folder."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if f"{folder}/".encode() in (entry / "cmdline").read_bytes():
+                    yield int(entry.name)
+
+
+def kill_below(folder: Path) -> None:
+    """Kill every process whose command line names something in the folder."""
+    for pid in processes_below(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def wait_for(is_so: Callable[[], object], otherwise: str, log: Path) -> None:
+    """Return once something is so. Raises `Complaint` when that takes too long."""
+    last = time.monotonic() + _START_SECONDS
+    while not is_so():
+        if time.monotonic() > last:
+            raise Complaint(otherwise, f"read {log}")
+        time.sleep(_POLL_SECONDS)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody has at this moment."""
+    with contextlib.ExitStack() as stack:
+        probes = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+        ]
+        return [probe.getsockname()[1] for probe in probes]
