@@ -58,7 +58,7 @@ class ReasonAsk(Ask):
 
 
 class ImportAsk(Ask):
-    """A fleet file: the text, and the name it had, for errors."""
+    """A fleet file: the text, and the name that it had, for errors."""
 
     text: Annotated[str, StringConstraints(max_length=500_000)]
     file: Line = "fleet file"

@@ -3,14 +3,15 @@
 from dataclasses import replace
 from datetime import datetime
 
-from coordinator.api.asks import NoAsk, ReasonAsk, TokenAsk
+from coordinator.api.asks import ImportAsk, NoAsk, ReasonAsk, TokenAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
-from coordinator.api.schemas import HostView, TokenView
+from coordinator.api.schemas import HostView, ImportView, TokenView
 from coordinator.fleet.enrolment import TOKEN_SECONDS, EnrolmentRefused
 from coordinator.fleet.enrolment_book import Place
 from coordinator.fleet.standing import Standing
 from coordinator.model import Host, HostStanding
+from coordinator.planning.fleet_file import FleetError, HostEntry, read_fleet
 
 
 def make_token(office: Office, call: Call[TokenAsk]) -> TokenView:
@@ -76,6 +77,39 @@ def revoke(office: Office, call: Call[ReasonAsk]) -> HostView:
         office.fleet.set_standing(found.id, HostStanding.REVOKED, call.ask.reason)
         office.hub.drop(found.id, "revoked")
     return show(office, replace(found, standing=HostStanding.REVOKED, reason=call.ask.reason))
+
+
+def import_fleet(office: Office, call: Call[ImportAsk]) -> ImportView:
+    """Give enrolled hosts their places from a fleet file; all of it is judged first."""
+    try:
+        entries = read_fleet(call.ask.text, call.ask.file, office.site)
+    except FleetError as error:
+        raise Problem(Status.INVALID, str(error), "mend the file, then import it again") from None
+    known = {
+        h.name.lower(): h for h in office.fleet.hosts() if h.standing is not HostStanding.REVOKED
+    }
+    found = [
+        (entry, known[entry.name.lower()]) for entry in entries if entry.name.lower() in known
+    ]
+    changed = [pair for pair in found if not pair[0].is_place_of(pair[1])]
+    for entry, found_host in changed:
+        office.fleet.put_host(_at(entry, found_host))
+    return ImportView(
+        changed=[entry.name for entry, _ in changed],
+        unchanged=[entry.name for entry, there in found if entry.is_place_of(there)],
+        absent=[entry.name for entry in entries if entry.name.lower() not in known],
+    )
+
+
+def _at(entry: HostEntry, host: Host) -> Host:
+    return replace(
+        host,
+        name=entry.name,
+        site=entry.site,
+        group=entry.group,
+        role=entry.role,
+        order=entry.order,
+    )
 
 
 def _turn_away(office: Office, found: Host, reason: str) -> None:

@@ -10,6 +10,7 @@ from coordinator.api.asks import (
     Ask,
     CommandAsk,
     DoctorAsk,
+    ImportAsk,
     NoAsk,
     OperatorAsk,
     PackageAsk,
@@ -60,6 +61,8 @@ ROUTES: tuple[Row, ...] = (
     Row("POST", "/hosts/{host}/release", _O, "fleet release", fleet.let_go),
     Row("POST", "/hosts/{host}/revoke", _A, "fleet revoke", fleet.revoke, ReasonAsk),
     Row("POST", "/tokens", _A, "fleet token", fleet.make_token, TokenAsk),
+
+    Row("POST", "/fleet/import", _A, "fleet import", fleet.import_fleet, ImportAsk),
 
     Row("GET", "/packages", _V, "release list", releases.packages),
     Row("POST", "/packages", _O, "release add", releases.add_package, PackageAsk, Body.FILE),

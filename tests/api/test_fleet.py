@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.enrol import EnrolProblem, enrol
-from coordinator.api.asks import TokenAsk
+from coordinator.api.asks import ImportAsk, TokenAsk
 from coordinator.api.client import Client
 from coordinator.complaint import Complaint
 from coordinator.fleet.enrolment_book import Approval
@@ -115,3 +115,23 @@ def test_every_command_leaves_a_line_in_the_audit_trail(office: RealOffice) -> N
         ("ann", "fleet hold", "PC-99 refused: no host 'PC-99' in the fleet"),
         ("ann", "fleet hold", "PC-01 reason=holiday"),
     ]
+
+
+def test_a_fleet_file_gives_hosts_their_places(office: RealOffice) -> None:
+    office.add_hosts()
+    text = '[[host]]\nname = "pc-02"\ngroup = "attic"\n[[host]]\nname = "PC-09"\ngroup = "attic"\n'
+    with office.client() as client:
+        done = client.import_fleet(ImportAsk(text=text))
+        assert (done.changed, done.absent) == (["pc-02"], ["PC-09"])
+        assert client.import_fleet(ImportAsk(text=text)).unchanged == ["pc-02"]
+        moved = client.host("pc-02-abcdef")
+    assert (moved.group, moved.order, moved.standing) == ("attic", 1, HostStanding.ENROLLED)
+
+
+def test_a_malformed_fleet_file_changes_nothing(office: RealOffice) -> None:
+    office.add_hosts()
+    text = '[[host]]\nname = "PC-01"\ngroup = "attic"\n[[host]]\nname = "PC-02"\n'
+    with office.client() as client:
+        with pytest.raises(Complaint, match=r"mine.toml:4: host 2: group: missing"):
+            client.import_fleet(ImportAsk(text=text, file="mine.toml"))
+        assert {h.group for h in client.hosts()} == {"office"}

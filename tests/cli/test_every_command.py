@@ -71,6 +71,7 @@ def test_what_cannot_be_understood_ends_with_two(terminal: Terminal, words: str)
     assert said.err
 
 
+FLEET = "".join(f'[[host]]\nname = "PC-0{n}"\ngroup = "office"\n' for n in (2, 1, 9))
 ANSWERED = [
     ("health", 0),
     ("audit", 0),
@@ -83,6 +84,7 @@ ANSWERED = [
     ("fleet hold PC-02 --reason holiday", 0),
     ("fleet release PC-02", 0),
     ("fleet revoke PC-03 --yes", 0),
+    ("fleet import {fleet}", 1),
     ("profile list", 0),
     ("profile check office-maker", 0),
     ("profile add starface", 0),
@@ -114,13 +116,15 @@ def test_a_whole_day_in_json(
 ) -> None:
     monkeypatch.setenv("ROUNDSMAN_PASSPHRASE", "correct horse battery")
     office.add_hosts()
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(FLEET)
     (tmp_path / "profile.toml").write_text(PROFILE)
     added = terminal("profile add --json", str(tmp_path / "profile.toml"))
     assert added.json["name"] == APP
     package = make_zip(tmp_path / "r.zip")
     assert terminal(f"release add {APP} 1.1 --json", str(package)).json["version"] == "1.1"
     for words, code in ANSWERED:
-        said = terminal(words, "--json")
+        said = terminal(words.format(fleet=fleet), "--json")
         assert (words, said.code) == (words, code), said.err
         assert isinstance(said.json, dict | list)
     office.tell(office.rollouts.all()[0].id, News(RolloutState.DONE))
@@ -132,11 +136,13 @@ def test_a_whole_day_in_tables(
 ) -> None:
     monkeypatch.setenv("ROUNDSMAN_PASSPHRASE", "correct horse battery")
     office.add_hosts()
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(FLEET)
     (tmp_path / "profile.toml").write_text(PROFILE)
     terminal("profile add", str(tmp_path / "profile.toml"))
     terminal(f"release add {APP} 1.1", str(make_zip(tmp_path / "r.zip")))
     for words, code in ANSWERED:
-        said = terminal(words)
+        said = terminal(words.format(fleet=fleet))
         assert (words, said.code) == (words, code), said.err
         assert said.out.strip()
 
