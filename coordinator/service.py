@@ -12,9 +12,11 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from agent.wire.contract import StepParams
 from agent.wire.enrolment import Coordinator
+from agent.wire.log_lines import JsonLines, log_handler
 from agent.wire.manifest import read_manifest
 from agent.wire.tls import Credentials, Identity, Role, Side, make_context
 from coordinator import __version__
@@ -57,6 +59,7 @@ def serve(settings: Settings, *, take_over: bool = False) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    _log_to(settings.log_folder)
     daemon = Daemon(settings, take_over=take_over)
     daemon.start()
     _log.info("serving", extra={"links": settings.link_port, "https": settings.https_port})
@@ -68,6 +71,15 @@ def serve(settings: Settings, *, take_over: bool = False) -> None:
         logging.shutdown()
     # steps of walks may still wait in threads; the engine takes them up at the next start
     os._exit(0)
+
+
+def _log_to(folder: Path) -> None:
+    handler = log_handler(folder, "coordinator.log")
+    handler.setFormatter(JsonLines())
+    for name in ("coordinator", "agent", "dbos"):  # the links are the agent's code
+        logging.getLogger(name).addHandler(handler)
+    for name in ("coordinator", "agent"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 class Daemon:

@@ -1,0 +1,73 @@
+"""The main job, from end to end, as a newcomer sees it: the command itself, in a process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.cli.demo_processes import processes_below
+
+pytestmark = pytest.mark.timeout(300)
+
+Json = dict[str, Any]
+
+
+def demo(folder: Path, *words: str) -> tuple[int, Json]:
+    command = [sys.executable, "-m", "coordinator.cli", "demo", "--json", "--keep", str(folder)]
+    ended = subprocess.run([*command, *words], capture_output=True, check=False)
+    assert not list(processes_below(folder)), "the demo leaves no process behind"
+    assert ended.stdout, ended.stderr.decode()
+    return ended.returncode, json.loads(ended.stdout)
+
+
+def states(said: Json) -> dict[str, str]:
+    return {host["host"]: host["state"] for host in said["hosts"]}
+
+
+def test_five_workstations_go_from_1_0_to_1_1(tmp_path: Path) -> None:
+    code, said = demo(tmp_path / "office")
+    assert (code, said["rollout"]["state"], said["violations"]) == (0, "done", [])
+    assert set(said["rollout"]) == {"id", "state", "seconds"}
+    assert [h["host"] for h in said["hosts"]] == [f"PC-0{n}" for n in range(1, 6)]
+    for host in said["hosts"]:
+        assert set(host) == {"host", "state", "from", "to", "exclusive_seconds"}
+        assert (host["state"], host["from"], host["to"]) == ("updated", "1.0", "1.1")
+        assert host["exclusive_seconds"] > 0
+
+
+@pytest.mark.parametrize("step", ["apply-release", "check-health"])
+def test_a_workstation_that_fails_is_rolled_back_and_the_others_are_not(
+    step: str, tmp_path: Path
+) -> None:
+    code, said = demo(tmp_path / "office", "--hosts", "3", "--fail", f"PC-02:{step}")
+    assert (code, said["rollout"]["state"], said["violations"]) == (1, "partly-done", [])
+    assert states(said) == {"PC-01": "updated", "PC-02": "skipped", "PC-03": "updated"}
+    assert {h["host"]: h["to"] for h in said["hosts"]}["PC-02"] == "1.0"
+
+
+def test_a_coordinator_killed_mid_way_still_ends_well(tmp_path: Path) -> None:
+    folder = tmp_path / "office"
+    code, said = demo(folder, "--hosts", "3", "--kill-coordinator")
+    assert (code, said["rollout"]["state"], said["violations"]) == (0, "done", [])
+    serving = (folder / "coordinator" / "log" / "coordinator.log").read_text("utf-8")
+    assert serving.count('"serving"') == 2, "it was killed and started again"
+
+
+def test_an_app_opened_past_the_guard_is_reported(tmp_path: Path) -> None:
+    code, said = demo(tmp_path / "office", "--hosts", "3", "--sabotage")
+    assert code == 1
+    kinds = {v["kind"] for v in said["violations"]}
+    assert "open-elsewhere" in kinds
+    assert kinds <= {"open-elsewhere", "open-here", "open-while-mixed"}
+    assert all("intruder" in v["detail"] for v in said["violations"])
+
+
+@pytest.mark.parametrize("fail", ["PC-09:apply-release", "PC-01:reboot", "nonsense"])
+def test_a_failure_that_cannot_be_staged_is_refused_in_words(fail: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "coordinator.cli", "demo", "--fail", fail]
+    ended = subprocess.run([*command, "--keep", str(tmp_path)], capture_output=True, check=False)
+    assert ended.returncode == 2
+    assert b"mend: --fail HOST:STEP" in ended.stderr
