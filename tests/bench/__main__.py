@@ -11,12 +11,17 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.bench import visit
+from tests.bench import answer, cordon, idle, restart, visit
 from tests.bench.figure import Figure
 
 FILE = Path("build") / "bench.json"
 ROWS: dict[str, Callable[[], list[Figure]]] = {
     "visit": visit.measure,
+    "cordon": cordon.measure,
+    "idle-coordinator": idle.coordinator,
+    "idle-agent": idle.agent,
+    "help": answer.measure,
+    "restart": restart.measure,
 }
 
 

@@ -14,6 +14,7 @@ from coordinator.access import read_access
 from coordinator.api.client import Client
 from coordinator.api.schemas import RolloutView
 from coordinator.cli.demo_office import NEW, DemoOffice
+from coordinator.cli.demo_processes import end
 from coordinator.walk.states import RolloutState
 from tests.bench.crowd import CrowdSettings
 
@@ -23,12 +24,12 @@ _PROCESSES = 2
 
 
 class BenchOffice(DemoOffice):
-    """The demo's office without its workstations; `crowd` lets simulated agents in."""
+    """The demo's office without its application; `crowd` lets simulated agents in."""
 
-    def __init__(self, base: Path) -> None:
-        super().__init__(base, hosts=0)
+    def __init__(self, base: Path, hosts: int) -> None:
+        super().__init__(base, hosts)
         self.release(NEW).parent.mkdir()
-        self.orders = base / "orders.txt"
+        self._orders = base / "orders.txt"
         self._crowds: list[subprocess.Popen[bytes]] = []
 
     @contextlib.contextmanager
@@ -50,7 +51,7 @@ class BenchOffice(DemoOffice):
                 link=f"127.0.0.1:{self.link_port}",
                 names=tuple(names[share::_PROCESSES]),
                 step_seconds=step_seconds,
-                orders=str(self.orders),
+                orders=str(self._orders),
             )
             self._crowds.append(_start(settings, self.base / "crowd.log"))
         self.wait_all_linked(count)
@@ -79,6 +80,15 @@ class BenchOffice(DemoOffice):
         with self.client() as client:
             return client.rollout(label)
 
+    def order_times(self) -> list[float]:
+        """Return when simulated agents were given an order, by this machine's own clock."""
+        lines = self._orders.read_text("ascii").splitlines()
+        return [float(line.partition(" ")[0]) for line in lines]
+
+    def stop_coordinator(self) -> None:
+        """End the coordinator in order."""
+        end([self.coordinator])
+
     def close(self) -> None:
         """End every process of the office."""
         for crowd in self._crowds:
@@ -87,10 +97,10 @@ class BenchOffice(DemoOffice):
 
 
 @contextlib.contextmanager
-def bench_office() -> Iterator[BenchOffice]:
+def bench_office(hosts: int = 0) -> Iterator[BenchOffice]:
     """Yield an office whose coordinator serves and has the release signed."""
     base = Path(tempfile.mkdtemp(prefix="roundsman-bench-"))
-    office = BenchOffice(base)
+    office = BenchOffice(base, hosts)
     try:
         office.set_up_coordinator()
         office.publish_profile()
