@@ -219,7 +219,7 @@ class Course:
 
     def _heed_about(self, host: str, verb: Verb) -> None:
         state = self.states[host]
-        if verb is Verb.ROLL_BACK and state is HostState.UPDATED:
+        if verb is Verb.ROLL_BACK and state is HostState.UPDATED and host in self.changed:
             self.unwanted.add(host)
         elif verb is Verb.SWITCHED_OFF and not (self.is_unsure(host) and self._answers(host)):
             self._leave_out(host, "switched off, says an operator", off=True)

@@ -42,7 +42,7 @@ def re_open(course: Course) -> RolloutState:
             RolloutState.PARTLY_DONE,
             f"stays closed until it is updated or opened by its code: {', '.join(left)}"
             + _left_overs(course),
-            f"roundsman plan {course.plan.app} {course.plan.version}",
+            _plan_again(course),
         )
     return course.stands.rollout
 
@@ -101,6 +101,10 @@ def _ask_about(course: Course, failing: Sequence[Outcome]) -> list[str]:
     return []
 
 
+def _plan_again(course: Course) -> str:
+    return f"roundsman plan {course.plan.app} {course.plan.version}"
+
+
 def end_early(course: Course, verb: Verb) -> RolloutState:
     """End a walk an operator aborted: re-open what is whole, leave closed what is mixed."""
     if not course.changed:
@@ -112,8 +116,9 @@ def end_early(course: Course, verb: Verb) -> RolloutState:
             pass  # a second word ends the first: all stays closed
     course.tell(
         RolloutState.LEFT_CLOSED,
-        "aborted: the group is of mixed versions and stays closed",
-        "roundsman rollout roll-back {rollout}",
+        "aborted: the group is of mixed versions and stays closed until all of it is updated, or "
+        "opened on the spot by its codes",
+        f"{_plan_again(course)}, or roundsman rollout codes {{rollout}}",
     )
     return course.stands.rollout
 
@@ -144,6 +149,6 @@ def _all_back(course: Course, why: str) -> RolloutState:
         why += f"; stays closed, its release is not known: {', '.join(sealed)}"
     if missing:
         why += f"; start the service manager by hand on: {', '.join(missing)}"
-    mend = "roundsman rollout roll-back {rollout}" if sealed else ""
+    mend = _plan_again(course) if sealed else ""
     course.tell(RolloutState.ABORTED, why + _left_overs(course), mend)
     return course.stands.rollout

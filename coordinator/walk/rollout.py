@@ -160,10 +160,13 @@ def take_turn(course: Course, host: str) -> None:
     be_at_safe_point(course)
     if course.states[host] is not HostState.PENDING:
         return
-    if not course.planned(host).visited:
+    planned = course.planned(host)
+    if planned.visited:
+        visit(course, host)
+    elif planned.from_version == course.plan.version:
+        course.move(host, Event.PASSED, f"has {course.plan.version} already")
+    else:
         course.move(host, Event.SKIPPED, "held: it stays closed and is not updated")
-        return
-    visit(course, host)
 
 
 def be_at_safe_point(course: Course) -> None:

@@ -72,6 +72,7 @@ _S, _E = HostState, Event
 TRANSITIONS: dict[tuple[HostState, Event], HostState] = {
     (_S.PENDING,        _E.CLOSING_BEGAN): _S.DRAINING,
     (_S.PENDING,        _E.TURN_CAME):     _S.UPDATING,
+    (_S.PENDING,        _E.PASSED):        _S.UPDATED,         # it has the release already
     (_S.PENDING,        _E.SILENT):        _S.UNKNOWN,
     (_S.PENDING,        _E.FAILED):        _S.NEEDS_OPERATOR,  # cannot be prepared
     (_S.PENDING,        _E.SKIPPED):       _S.SKIPPED,

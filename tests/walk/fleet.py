@@ -5,17 +5,16 @@ one, never by what the walk believes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from agent.wire.contract import LEASE_SECONDS, CordonMode, Direction, StepName, Target
-from coordinator.model import AfterRollBack, FailurePolicy, Plan, PlannedHost
+from agent.wire.contract import LEASE_SECONDS, CordonMode, Direction, StepName
+from coordinator.model import Plan
 from coordinator.walk.ports import Command, News, Outcome, SightOf, Verb, Verdict
 from coordinator.walk.states import HostState, RolloutState
-from tests.walk.pc import SECONDS, VISIT_SECONDS, WAY_BACK_SECONDS, Fate, Pc, Release
+from tests.walk.pc import SECONDS, WAY_BACK_SECONDS, Fate, Pc, Release
+from tests.walk.plans import BEGIN, SILENCE
 
-BEGIN = 1_000_000.0
-SILENCE = 20.0
 _IDLE = 25
 _VISIT_STEPS = (
     StepName.BACK_UP,
@@ -31,40 +30,6 @@ class Waits(Exception):  # noqa: N818 - it is no error
 
 
 Deed = Callable[[dict[str, Pc]], None]
-
-
-def make_plan(count: int = 3, *, held: Sequence[int] = (), **changes: object) -> Plan:
-    """Return a plan for `count` PCs pc-1..., open now, with an hour for each."""
-    hosts = tuple(
-        PlannedHost(
-            id=f"pc-{n}",
-            name=f"PC-{n:02}",
-            role="client",
-            from_version="1.0",
-            package=Target("package", "b" * 64),
-            estimate_seconds=VISIT_SECONDS,
-            visited=n not in held,
-        )
-        for n in range(1, count + 1)
-    )
-    plan = Plan(
-        id="01HZZZZZZZZZZZZZZZZZZZZZZZ",
-        app="office",
-        site="paris",
-        group="all",
-        version="1.1",
-        profile=Target("profile", "a" * 64),
-        hosts=hosts,
-        opens=BEGIN,
-        deadline=BEGIN + 3600.0 * (count + 1),
-        grace_seconds=30.0,
-        step_seconds=600.0,
-        silence_seconds=SILENCE,
-        notice="soon",
-        asked_by="ann",
-        policy=FailurePolicy(retries=1, then=AfterRollBack.STOP),
-    )
-    return replace(plan, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(slots=True, repr=False)
@@ -92,7 +57,9 @@ class SimulatedFleet:
 
     def __post_init__(self) -> None:
         self.deadline = self.plan.deadline
-        self.pcs |= {p.id: Pc(p.id) for p in self.plan.hosts if p.id not in self.pcs}
+        for planned in self.plan.hosts:
+            ahead = planned.from_version == self.plan.version
+            self.pcs[planned.id] = Pc(planned.id, release=Release.NEW if ahead else Release.OLD)
         self.at.sort(key=lambda due: due[0])
         self.orders.sort(key=lambda due: due[0])
 

@@ -7,8 +7,9 @@ import pytest
 from agent.wire.contract import Direction, StepName
 from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
-from tests.walk.fleet import SimulatedFleet, make_plan
+from tests.walk.fleet import SimulatedFleet
 from tests.walk.pc import Fate
+from tests.walk.plans import make_plan
 from tests.walk.replay import Crash, RecordingPort
 
 

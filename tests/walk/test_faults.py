@@ -6,8 +6,9 @@ from agent.wire.contract import Direction, StepName
 from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
 from coordinator.walk.states import HostState, RolloutState
-from tests.walk.fleet import BEGIN, Deed, SimulatedFleet, Waits, make_plan
+from tests.walk.fleet import Deed, SimulatedFleet, Waits
 from tests.walk.pc import Fate, Pc, Release
+from tests.walk.plans import BEGIN, make_plan
 
 DONE, ABORTED = RolloutState.DONE, RolloutState.ABORTED
 PARTLY, LEFT = RolloutState.PARTLY_DONE, RolloutState.LEFT_CLOSED

@@ -14,8 +14,9 @@ from coordinator.model import AfterRollBack, FailurePolicy, Plan
 from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
 from coordinator.walk.states import HostState, RolloutState
-from tests.walk.fleet import BEGIN, Deed, SimulatedFleet, Waits, make_plan
+from tests.walk.fleet import Deed, SimulatedFleet, Waits
 from tests.walk.pc import Fate, Pc, Release
+from tests.walk.plans import BEGIN, make_plan
 from tests.walk.replay import RecordingPort
 
 _RUN = settings(

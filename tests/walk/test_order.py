@@ -9,8 +9,9 @@ from coordinator.model import AfterRollBack, FailurePolicy
 from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
 from coordinator.walk.states import RolloutState
-from tests.walk.fleet import SimulatedFleet, make_plan
+from tests.walk.fleet import SimulatedFleet
 from tests.walk.pc import Fate
+from tests.walk.plans import make_plan
 
 DONE, ABORTED = RolloutState.DONE, RolloutState.ABORTED
 PARTLY, LEFT = RolloutState.PARTLY_DONE, RolloutState.LEFT_CLOSED
@@ -180,3 +181,19 @@ def test_a_held_host_is_closed_and_sealed_and_not_changed() -> None:
     assert [a for a in fleet.acts if a.startswith("pc-2")] == [
         "pc-2 drain", "pc-2 stop-service-manager",
     ]  # fmt: skip
+
+
+def test_a_host_that_has_the_release_already_is_closed_meanwhile_and_re_opened() -> None:
+    fleet = SimulatedFleet(make_plan(3, ahead=[1]))
+    assert walk(fleet.plan, fleet) is DONE
+    assert "pc-1 drain" in fleet.acts
+    assert "pc-1 back-up" not in fleet.acts
+    assert fleet.open_hosts() == ["pc-1", "pc-2", "pc-3"]
+    assert fleet.faults == []
+
+
+def test_a_host_that_had_the_release_already_cannot_be_rolled_back() -> None:
+    orders = [(70.0, Verb.ROLL_BACK, "pc-1"), (120.0, Verb.ROLL_BACK, "pc-1")]
+    fleet = SimulatedFleet(make_plan(2, ahead=[1]), orders=orders)
+    assert walk(fleet.plan, fleet) is DONE
+    assert fleet.faults == []

@@ -38,11 +38,6 @@ def test_a_host_under_change_is_never_skipped_without_being_known(state: HostSta
     assert (state, Event.SKIPPED) not in TRANSITIONS
 
 
-@pytest.mark.parametrize("state", [HostState.PENDING, HostState.DRAINING])
-def test_no_host_is_updated_without_its_turn(state: HostState) -> None:
-    assert all(to is not HostState.UPDATED for (at, _), to in TRANSITIONS.items() if at is state)
-
-
 def test_only_a_passed_check_makes_a_host_updated() -> None:
     ways = {event for (_, event), to in TRANSITIONS.items() if to is HostState.UPDATED}
     assert ways == {Event.PASSED}
