@@ -2,15 +2,21 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
 
 from coordinator.store.database import (
+    MIGRATIONS,
     DatabaseBroken,
     DatabaseBusy,
     DatabaseLock,
     DatabaseNewer,
     open_database,
 )
+from coordinator.store.tables import metadata
 
 
 def test_a_database_is_in_wal_mode_and_written_through(database: Engine) -> None:
@@ -62,3 +68,17 @@ def test_a_second_daemon_is_told_who_has_the_database(tmp_path: Path) -> None:
     first.release()
     second.take()
     second.release()
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(database: Engine) -> None:
+    with database.connect() as c:
+        assert compare_metadata(MigrationContext.configure(c), metadata) == []
+
+
+def test_a_migration_can_be_taken_back(database: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.begin() as c:
+        config.attributes["connection"] = c
+        command.downgrade(config, "base")
+        assert inspect(c).get_table_names() == ["alembic_version"]
