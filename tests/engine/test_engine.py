@@ -1,0 +1,212 @@
+"""The engine on a real database: what was answered once is never asked again."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.wire.contract import CordonMode, Direction, Sight, StepName
+from coordinator.engine import Engine
+from coordinator.fleet.stepper import Stopped
+from coordinator.model import Plan
+from coordinator.store.database import open_database
+from coordinator.store.rollouts import Rollouts
+from coordinator.walk.ports import Command, News, Outcome, Port, SightOf, Verb, Verdict
+from coordinator.walk.states import HostState, RolloutState
+from tests.plans import make_plan, numbered
+from tests.until import until
+
+
+@dataclass
+class Outside:
+    """A world in which everything goes well, until `halt` raises."""
+
+    rollouts: Rollouts
+    plan: Plan
+    asked: list[str]
+    halt: Callable[[str], None] = lambda _what: None
+    clock: list[float] = field(default_factory=lambda: [0.0])
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        self.halt(what)
+
+    def take(self, host: str, step: StepName, direction: Direction, attempt: int) -> Outcome:
+        self._ask(f"{direction} {step} {host}")
+        return Outcome(host, Verdict.DONE)
+
+    def take_all(
+        self, attempts: Mapping[str, int], step: StepName, direction: Direction
+    ) -> list[Outcome]:
+        self._ask(f"{direction} {step}")
+        return [Outcome(host, Verdict.DONE) for host in attempts]
+
+    def confirm(self, hosts: Sequence[str], mode: CordonMode) -> list[SightOf]:
+        self._ask(f"confirm {mode}")
+        return [SightOf(host, Sight(mode, guarded=True), self.now()) for host in hosts]
+
+    def uncordon(self, hosts: Sequence[str]) -> list[SightOf]:
+        self._ask("uncordon")
+        return []
+
+    def now(self) -> float:
+        self.clock[0] += 0.001
+        return self.plan.opens + self.clock[0]
+
+    def wait(self, seconds: float) -> None:
+        pass
+
+    def safe_point(self, after: int, patience: float) -> Command | None:
+        found = self.rollouts.next_command(self.plan.id, after)
+        if found is None and patience:
+            self.halt("waits for an operator")
+        return found
+
+    def tell(self, news: News) -> None:
+        self.rollouts.tell(self.plan.id, news)
+
+
+@dataclass
+class Coordinator:
+    """One daemon's engine after another, on one database."""
+
+    url: str
+    rollouts: Rollouts
+    asked: list[str] = field(default_factory=list)
+    taken_up: list[str] = field(default_factory=list)
+    halt: Callable[[str], None] = lambda _what: None
+    engine: Engine | None = None
+
+    def launch(self) -> Engine:
+        def take_up(plan: Plan) -> Port:
+            self.taken_up.append(plan.id)
+            return Outside(self.rollouts, plan, self.asked, self.halt)
+
+        self.engine = Engine(self.url, "main", self.rollouts, take_up)
+        self.engine.launch()
+        return self.engine
+
+    def stop(self) -> None:
+        if self.engine is not None:
+            self.engine.close()
+            self.engine = None
+
+    def state(self) -> RolloutState:
+        found = self.rollouts.find("")
+        assert found is not None
+        return found.state
+
+
+@pytest.fixture
+def coordinator(tmp_path: Path) -> Iterator[Coordinator]:
+    url = f"sqlite:///{tmp_path}/office.sqlite"
+    database = open_database(url)
+    made = Coordinator(url, Rollouts(database))
+    yield made
+    made.stop()
+    database.dispose()
+
+
+def stop_at(what: str, stopped: threading.Event) -> Callable[[str], None]:
+    """Have the daemon end when the walk asks for `what`."""
+
+    def halt(asked: str) -> None:
+        if asked == what:
+            stopped.set()
+            raise Stopped
+
+    return halt
+
+
+def test_a_rollout_is_carried_to_its_end(coordinator: Coordinator) -> None:
+    plan = make_plan(2)
+    assert coordinator.launch().submit(plan, "ann") == 1
+    until(lambda: coordinator.state().is_final, 20)
+    assert coordinator.state() is RolloutState.DONE
+    visits = coordinator.rollouts.visits(plan.id)
+    assert [v.state for v in visits] == [HostState.UPDATED] * 2
+    assert coordinator.taken_up == [plan.id]
+
+
+@pytest.mark.parametrize(
+    "where", ["do stage", "confirm sealed", "do apply-release pc-02-abcdef", "uncordon"]
+)
+def test_what_was_answered_before_a_stop_is_not_asked_again(
+    coordinator: Coordinator, where: str
+) -> None:
+    plan, stopped = make_plan(2), threading.Event()
+    coordinator.halt = stop_at(where, stopped)
+    coordinator.launch().submit(plan, "ann")
+    assert stopped.wait(20)
+    coordinator.stop()
+    assert not coordinator.state().is_final
+    before = coordinator.asked.copy()
+
+    coordinator.halt = lambda _what: None
+    coordinator.launch()
+    until(lambda: coordinator.state().is_final, 20)
+    assert coordinator.state() is RolloutState.DONE
+    assert coordinator.taken_up == [plan.id] * 2
+    assert coordinator.asked[len(before)] == where, "it goes on with the call it was in"
+    steps = [a for a in coordinator.asked if a.startswith(("do ", "undo ", "tidy "))]
+    repeated = {s for s in steps if steps.count(s) > 1}
+    assert repeated <= {where}
+
+
+def test_a_command_said_while_the_daemon_was_down_is_heard(coordinator: Coordinator) -> None:
+    plan, stopped = make_plan(2), threading.Event()
+    coordinator.halt = stop_at("do stage", stopped)
+    coordinator.launch().submit(plan, "ann")
+    assert stopped.wait(20)
+    coordinator.stop()
+    coordinator.rollouts.say(plan.id, Command(1, Verb.ABORT_LEAVE_CLOSED, by="bob"))
+    coordinator.halt = lambda _what: None
+    coordinator.launch()
+    until(lambda: coordinator.state().is_final, 20)
+    assert coordinator.state() is RolloutState.ABORTED
+
+
+def test_one_rollout_of_a_group_at_a_time(coordinator: Coordinator) -> None:
+    first, stopped = make_plan(2), threading.Event()
+    coordinator.halt = stop_at("do survey", stopped)
+    engine = coordinator.launch()
+    engine.submit(first, "ann")
+    assert stopped.wait(20)
+    others = tuple(replace(p, id=f"other-{p.id}") for p in first.hosts)
+    second = replace(first, id=numbered(2), hosts=others)
+    engine.submit(second, "ann")
+    assert coordinator.taken_up == [first.id]
+    coordinator.stop()
+    coordinator.halt = lambda _what: None
+    coordinator.launch()
+    until(lambda: all(r.state.is_final for r in coordinator.rollouts.all()), 30)
+    assert coordinator.taken_up == [first.id, first.id, second.id]
+
+
+def test_a_walk_that_ends_on_a_defect_is_told_of(coordinator: Coordinator) -> None:
+    def defect(asked: str) -> None:
+        if asked == "do stage":
+            raise ZeroDivisionError
+
+    plan = make_plan(2)
+    coordinator.halt = defect
+    engine = coordinator.launch()
+    engine.submit(plan, "ann")
+    until(lambda: engine.broken() == [plan.id], 20)
+    assert not coordinator.state().is_final, "the daemon tells people; see its `look`"
+
+
+def test_nothing_in_the_database_is_pickled(coordinator: Coordinator, tmp_path: Path) -> None:
+    coordinator.launch().submit(make_plan(1), "ann")
+    until(lambda: coordinator.state().is_final, 20)
+    database = sqlite3.connect(tmp_path / "office.sqlite")
+    inputs = database.execute("select inputs, serialization from workflow_status").fetchall()
+    outputs = database.execute("select output from operation_outputs").fetchall()
+    database.close()
+    assert len(outputs) > 10
+    texts: list[Any] = [row[0] for row in [*inputs, *outputs] if row[0] is not None]
+    assert all(text[0] in '{["ntf0123456789' for text in texts), "plain JSON throughout"
