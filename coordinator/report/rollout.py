@@ -7,11 +7,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from tabulate import tabulate
 
-from agent.wire.contract import StepName
+from agent.wire.contract import Direction, StepName, StepState
 from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
 from coordinator.walk.states import HostState
 
 Report = dict[str, Any]
+_UNKNOWN = "unknown"
 
 _pages = Environment(
     loader=PackageLoader("coordinator.report", "pages"),
@@ -55,17 +56,24 @@ def _host(row: RolloutRow, visit: VisitRow, steps: Sequence[StepRow]) -> Report:
     planned = next(p for p in row.plan.hosts if p.id == visit.host)
     mine = [step for step in steps if step.host == visit.host]
     before = _fact(mine, StepName.SURVEY, "app_version") or planned.from_version
-    updated = visit.state is HostState.UPDATED
     return {
         "host": planned.name,
         "id": visit.host,
         "state": visit.state.value,
         "from": before,
-        "to": row.plan.version if updated else before,
+        "to": row.plan.version if visit.state is HostState.UPDATED else _left_on(before, mine),
         "exclusive_seconds": _exclusive(visit),
         "detail": visit.detail,
         "steps": [_step(step) for step in mine],
     }
+
+
+def _left_on(before: str, steps: Sequence[StepRow]) -> str:
+    """Return the release a host that is not updated was left on, "unknown" when in doubt."""
+    swaps = [s for s in steps if s.step is StepName.APPLY_RELEASE]
+    begun = any(s.direction is Direction.DO and s.state != StepState.REFUSED for s in swaps)
+    back = any(s.direction is Direction.UNDO and s.state == StepState.DONE for s in swaps)
+    return _UNKNOWN if begun and not back else before
 
 
 def _exclusive(visit: VisitRow) -> float:
