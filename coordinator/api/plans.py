@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
 
 from agent.wire.contract import Target
 from coordinator.api.asks import NoAsk, PlanAsk
@@ -66,7 +65,6 @@ def _request(
         site=hosts[0].site,
         group=hosts[0].group,
         asked_by=call.who.name,
-        zone=_zone(),
         window=_window(ask),
         grace_seconds=ask.grace_seconds,
         notice=ask.notice or _NOTICE.format(title=title)[:500],
@@ -132,10 +130,6 @@ def _skew(standing: Standing) -> float:
     if standing.hello is None or standing.since is None or not standing.linked:
         return 0.0
     return standing.hello.clock - standing.since.timestamp()
-
-
-def _zone() -> tzinfo:
-    return datetime.now().astimezone().tzinfo or UTC
 
 
 def _view(office: Office, plan: Plan, label: str) -> PlanView:

@@ -1,7 +1,5 @@
 """Rollouts: started, watched, steered, explained."""
 
-from datetime import UTC, datetime
-
 from agent.wire.contract import Direction, StepState
 from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
 from coordinator.api.call import Call, Problem, Status
@@ -133,9 +131,8 @@ def _command(row: RolloutRow, ask: CommandAsk, now: float, by: str) -> Command:
 
 
 def _today_at(clock: str, now: float) -> float:
-    zone = datetime.fromtimestamp(now).astimezone().tzinfo or UTC
     try:
-        return later_today(clock, now, zone)
+        return later_today(clock, now, None)
     except ValueError as error:
         raise Problem(Status.INVALID, str(error)) from None
 

@@ -21,6 +21,10 @@ STEP_SECONDS = 1800.0
 SILENCE_SECONDS = 60.0
 ANY = "any"
 _DEFAULT_POLICY = FailurePolicy()
+_MOST_FINDINGS = 500
+_LONGEST_VERSION, _LONGEST_REASON = 64, 500
+_BY_WEIGHT = (Severity.BLOCKS, Severity.WARNING, Severity.NOTE)
+_HALF_UPDATE = "half-update"  # the survey's word
 _NO_PACKAGE = Target("none", "0" * 64)
 
 
@@ -34,7 +38,7 @@ class PlanRequest:
     site: str
     group: str
     asked_by: str
-    zone: tzinfo
+    zone: tzinfo | None = None  # None = this machine's
     window: Window | Within | None = None  # None = from now until midnight
     grace_seconds: float | None = None  # None = the profile's
     notice: str = ""
@@ -95,13 +99,20 @@ def make_plan(request: PlanRequest, basis: Basis) -> Plan:
 
 
 def _with_findings(plan: Plan, hosts: Sequence[Host], basis: Basis) -> Plan:
-    found: list[Finding] = []
+    found = plan_findings(plan)
     for host, planned in zip(hosts, plan.hosts, strict=True):
-        found += host_findings(host, basis.surveys.get(host.id), basis.profile.title)
-        found += clock_findings(host, basis.skews.get(host.id, 0.0))
-        found += _release_findings(planned, plan.version)
-    found += plan_findings(plan)
-    return replace(plan, findings=tuple(found))
+        about = host_findings(host, basis.surveys.get(host.id), basis.profile.title)
+        about += clock_findings(host, basis.skews.get(host.id, 0.0))
+        found += about if planned.visited else [_softened(finding) for finding in about]
+        found += _release_findings(planned, plan)
+    found.sort(key=lambda finding: _BY_WEIGHT.index(finding.severity))
+    return replace(plan, findings=tuple(found[:_MOST_FINDINGS]))
+
+
+def _softened(finding: Finding) -> Finding:
+    """Return the same of a host that is only kept closed: what hinders its update is no matter."""
+    blocks = finding.severity is Severity.BLOCKS
+    return replace(finding, severity=Severity.WARNING) if blocks else finding
 
 
 def _in_order(hosts: Sequence[Host]) -> list[Host]:
@@ -111,9 +122,10 @@ def _in_order(hosts: Sequence[Host]) -> list[Host]:
 def _place(host: Host, request: PlanRequest, basis: Basis) -> PlannedHost:
     survey = basis.surveys.get(host.id)
     facts = survey.facts if survey else {}
-    installed = facts.get("app_version", "")
+    installed = facts.get("app_version", "")[:_LONGEST_VERSION]
+    half = survey is not None and any(f.code == _HALF_UPDATE for f in survey.findings)
     package = _package(host, facts.get("system", ""), basis.packages)
-    visited, reason = _visited(host, installed, request.version)
+    visited, reason = _visited(host, "" if half else installed, request.version)
     return PlannedHost(
         id=host.id,
         name=host.name,
@@ -121,7 +133,7 @@ def _place(host: Host, request: PlanRequest, basis: Basis) -> PlannedHost:
         from_version=installed,
         package=package or _NO_PACKAGE,
         estimate_seconds=max(basis.profile.estimate_seconds, basis.slowest.get(host.id, 0.0)),
-        reason=reason,
+        reason=reason[:_LONGEST_REASON],
         visited=visited,
     )
 
@@ -142,17 +154,17 @@ def _visited(host: Host, installed: str, version: str) -> tuple[bool, str]:
     return True, f"order {host.order}, then by name" if host.order else "by name"
 
 
-def _release_findings(planned: PlannedHost, version: str) -> list[Finding]:
+def _release_findings(planned: PlannedHost, plan: Plan) -> list[Finding]:
     if not planned.visited:
         return []
-    found = []
+    version, found = plan.version, []
     if planned.package == _NO_PACKAGE:
         found.append(
             Finding(
                 "no-package",
                 Severity.BLOCKS,
                 f"{planned.name}: no signed package of {version} for role {planned.role} there",
-                f"roundsman release add APP {version} FILE.zip --role {planned.role}, then "
+                f"roundsman release add {plan.app} {version} FILE --role {planned.role}, then "
                 "roundsman release sign",
             )
         )

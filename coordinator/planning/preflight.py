@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 from agent.wire.contract import Finding, Severity
-from coordinator.model import Host, Plan, SurveyOf
+from coordinator.model import Host, HostStanding, Plan, SurveyOf
 from coordinator.walk.policy import fits, group_seconds
 
-_MOST_FINDINGS = 500
 MOST_SKEW_SECONDS = 300.0
 """Beyond this, certificates and signed metadata begin to be judged wrongly."""
 
@@ -34,19 +34,24 @@ def host_findings(host: Host, survey: SurveyOf | None, title: str) -> list[Findi
     """Return what speaks against one host, its own findings named after it."""
     if survey is None or survey.problem:
         why = survey.problem if survey else "its agent is not linked"
-        return [
-            Finding(
-                "not-surveyed",
-                Severity.BLOCKS,
-                f"{host.name}: cannot be asked about {title}: {why}"[:500],
-                f"switch {host.name} on, see roundsman fleet show {host.name}, or hold it: "
-                f"roundsman fleet hold {host.name}",
-            )
-        ]
+        message = f"{host.name}: cannot be asked about {title}: {why}"
+        return [Finding("not-surveyed", Severity.BLOCKS, message[:500], _out_of_reach(host))]
     return [
         Finding(f.code, f.severity, f"{host.name}: {f.message}"[:500], f.fix)
         for f in survey.findings
     ]
+
+
+def _out_of_reach(host: Host) -> str:
+    if host.standing is HostStanding.HELD:
+        return (
+            f"switch {host.name} on, or tell the rollout that it is off: "
+            f"roundsman rollout skip ROLLOUT {host.name} --switched-off"
+        )
+    return (
+        f"switch {host.name} on, see roundsman fleet show {host.name}, or hold it: "
+        f"roundsman fleet hold {host.name}"
+    )
 
 
 def clock_findings(host: Host, ahead: float) -> list[Finding]:
@@ -66,7 +71,7 @@ def clock_findings(host: Host, ahead: float) -> list[Finding]:
 
 def plan_findings(plan: Plan) -> list[Finding]:
     """Return what speaks against the plan as a whole."""
-    return [*_nobody(plan), *_twins(plan), *_too_long(plan)][:_MOST_FINDINGS]
+    return [*_nobody(plan), *_twins(plan), *_too_long(plan)]
 
 
 def _nobody(plan: Plan) -> list[Finding]:
@@ -103,8 +108,8 @@ def _too_long(plan: Plan) -> list[Finding]:
         Finding(
             "does-not-fit",
             Severity.BLOCKS,
-            f"the group needs {needed / 60:.0f} min and the window has "
-            f"{(plan.deadline - plan.opens) / 60:.0f} min",
+            f"the group needs {ceil(needed / 60)} min and the window has "
+            f"{floor((plan.deadline - plan.opens) / 60)} min",
             "choose a longer window, or split the group",
         )
     ]

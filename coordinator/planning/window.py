@@ -1,4 +1,8 @@
-"""Maintenance windows: when a rollout may begin, and by when it must have ended."""
+"""Maintenance windows: when a rollout may begin, and by when it must have ended.
+
+A time zone of None is this machine's own, with the days on which its clock is changed; the
+offset of one moment, which `datetime.astimezone` gives, would be wrong by an hour after them.
+"""
 
 import re
 from dataclasses import dataclass
@@ -35,7 +39,7 @@ class Window:
             raise ValueError(f"cannot use the window {text!r}: it ends when it begins")
         return cls(opens, closes)
 
-    def span(self, now: float, zone: tzinfo) -> Span:
+    def span(self, now: float, zone: tzinfo | None) -> Span:
         """Return the occurrence that is open at `now`, else the next one.
 
         Begin and end are clock times of `zone`, so on the two days a year on which the clock is
@@ -58,18 +62,18 @@ class Within:
 
     seconds: float
 
-    def span(self, now: float, _zone: tzinfo) -> Span:
+    def span(self, now: float, _zone: tzinfo | None) -> Span:
         """Return the span that begins now."""
         return Span(now, now + self.seconds)
 
 
-def rest_of_day(now: float, zone: tzinfo) -> Span:
+def rest_of_day(now: float, zone: tzinfo | None) -> Span:
     """Return the span from now to midnight: all on the same day (row I5)."""
     tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)
     return Span(now, datetime.combine(tomorrow, _MIDNIGHT, zone).timestamp())
 
 
-def later_today(text: str, now: float, zone: tzinfo) -> float:
+def later_today(text: str, now: float, zone: tzinfo | None) -> float:
     """Return the moment at which it is "HH:MM" next, which must still be today.
 
     Raises `ValueError`: a deadline is never moved to tomorrow by itself.

@@ -1,0 +1,100 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.wire.contract import Severity
+from coordinator.model import Host, HostStanding, Plan, SurveyOf
+from coordinator.planning.plan import make_plan
+from coordinator.planning.preflight import Turn, timetable, verdict
+from tests.planning.office import NOW, make_basis, make_host, make_request, said
+
+PC_1 = "pc-1-1a2b3c"
+
+
+def _plan(hosts: list[Host], surveys: dict[str, SurveyOf] | None = None, **basis: Any) -> Plan:
+    return make_plan(make_request(), make_basis(hosts, surveys, **basis))
+
+
+def test_a_plan_with_nothing_against_it_is_go() -> None:
+    judged = verdict(_plan([make_host("PC-1")]))
+    assert judged.go
+    assert judged.reasons == ()
+
+
+def test_a_plan_with_something_against_it_is_no_go_and_says_all_of_it() -> None:
+    hosts = [make_host("PC-1"), make_host("PC-2", role="server")]
+    judged = verdict(_plan(hosts, {"PC-1": said("2.0")}))
+    assert not judged.go
+    assert judged.reasons == (
+        "PC-1: has 2.0, which is newer than 1.1",
+        "PC-2: no signed package of 1.1 for role server there",
+    )
+
+
+@pytest.mark.parametrize(
+    ("surveys", "why"),
+    [({}, "its agent is not linked"), ({PC_1: SurveyOf({}, problem="no answer")}, "no answer")],
+)
+def test_a_host_that_cannot_be_asked_blocks_and_may_be_held_instead(
+    surveys: dict[str, SurveyOf], why: str
+) -> None:
+    plan = make_plan(make_request(), replace(make_basis([make_host("PC-1")]), surveys=surveys))
+    found = plan.findings[0]
+    assert (found.code, found.severity) == ("not-surveyed", Severity.BLOCKS)
+    assert why in found.message
+    assert "roundsman fleet hold PC-1" in found.fix
+
+
+def test_once_held_it_no_longer_blocks_and_the_fix_is_another() -> None:
+    hosts = [make_host("PC-1"), make_host("PC-2", standing=HostStanding.HELD)]
+    plan = _plan(hosts, {"PC-2": SurveyOf({}, problem="no link")})
+    assert verdict(plan).go
+    assert plan.findings[0].severity is Severity.WARNING
+    assert "--switched-off" in plan.findings[0].fix
+
+
+@pytest.mark.parametrize(
+    ("ahead", "message"),
+    [
+        (86_400.0, "PC-1: its clock is 86400 s ahead of the coordinator's"),
+        (-301.0, "PC-1: its clock is 301 s behind the coordinator's"),
+        (300.0, None),
+        (-300.0, None),
+        (0.0, None),
+    ],
+)
+def test_a_clock_wrong_by_more_than_five_minutes_blocks(ahead: float, message: str | None) -> None:
+    host = make_host("PC-1")
+    plan = _plan([host], skews={host.id: ahead})
+    assert [f.message for f in plan.findings] == ([message] if message else [])
+
+
+def test_an_empty_group_blocks() -> None:
+    plan = _plan([])
+    assert [f.code for f in plan.findings] == ["group-empty"]
+    assert not verdict(plan).go
+
+
+def test_a_group_that_is_on_the_version_has_nothing_to_do() -> None:
+    hosts = [make_host("PC-1"), make_host("PC-2", standing=HostStanding.HELD)]
+    plan = _plan(hosts, {"PC-1": said("1.1")})
+    assert [f.code for f in plan.findings] == ["nothing-to-do"]
+
+
+def test_two_hosts_of_one_name_block_whatever_its_case() -> None:
+    hosts = [make_host("PC-1"), make_host("pc-1", id="pc-1-other"), make_host("PC-2")]
+    plan = _plan(hosts)
+    assert [f.message for f in plan.findings] == ["2 workstations are called pc-1"]
+
+
+def test_the_timetable_begins_after_the_grace_and_leaves_out_who_is_not_visited() -> None:
+    hosts = [
+        make_host("PC-1"),
+        make_host("PC-2", standing=HostStanding.HELD),
+        make_host("PC-3"),
+    ]
+    assert timetable(_plan(hosts)) == [
+        Turn("pc-1-1a2b3c", NOW + 30, NOW + 90),
+        Turn("pc-3-1a2b3c", NOW + 90, NOW + 150),
+    ]

@@ -1,0 +1,167 @@
+import json
+import re
+from typing import Any
+
+import pytest
+
+from agent.wire.contract import Direction, Finding, Severity, StepName
+from coordinator.report.rollout import as_html, as_text, rollout_report
+from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
+from coordinator.walk.states import HostState, RolloutState
+from tests.walk.plans import make_plan
+
+BEGAN = 1_773_133_200.0
+PLAN = make_plan(3)
+DO, UNDO = Direction.DO, Direction.UNDO
+
+
+def _row(state: RolloutState = RolloutState.PARTLY_DONE, **changes: Any) -> RolloutRow:
+    values: dict[str, Any] = {
+        "id": PLAN.id, "number": 12, "plan": PLAN, "state": state, "detail": "PC-02 stays closed",
+        "mend": "roundsman plan office 1.1", "since": BEGAN + 300, "epoch": 1, "started_by": "ann",
+        "started": BEGAN, "ended": BEGAN + 300,
+    }  # fmt: skip
+    return RolloutRow(**values | changes)
+
+
+def _visit(n: int, state: HostState, detail: str = "", took: float | None = 41.126) -> VisitRow:
+    began = None if took is None else BEGAN + 10
+    ended = None if took is None else BEGAN + 10 + took
+    return VisitRow(f"pc-{n}", n - 1, state, detail, BEGAN, began, ended)
+
+
+def _step(
+    n: int, step: StepName, state: str = "done", way: Direction = DO, **changes: Any
+) -> StepRow:
+    values: dict[str, Any] = {
+        "step_id": f"{PLAN.id}/pc-{n}/{step}", "host": f"pc-{n}", "step": step, "direction": way,
+        "attempt": 1, "state": state, "started": BEGAN, "ended": BEGAN + 4.258, "bytes_done": 0,
+        "bytes_total": 0, "detail": "", "facts": {}, "findings": (),
+    }  # fmt: skip
+    return StepRow(**values | changes)
+
+
+VISITS = [
+    _visit(1, HostState.UPDATED),
+    _visit(2, HostState.SKIPPED, "check-health: no answer from the app"),
+    _visit(3, HostState.PENDING, took=None),
+]
+STEPS = [
+    _step(1, StepName.SURVEY, facts={"app_version": "1.0.3"}),
+    _step(1, StepName.APPLY_RELEASE),
+    _step(2, StepName.APPLY_RELEASE),
+    _step(2, StepName.CHECK_HEALTH, "failed", detail="no answer from the app"),
+    _step(2, StepName.APPLY_RELEASE, way=UNDO),
+    _step(3, StepName.SURVEY, "running", ended=None),
+]
+NEWS = [
+    NewsRow(1, BEGAN, "walking", "", "", "", ""),
+    NewsRow(2, BEGAN + 9, "walking", "pc-2", "rolled-back", "no answer from the app", ""),
+]
+
+
+def _report() -> dict[str, Any]:
+    return rollout_report(_row(), VISITS, STEPS, NEWS)
+
+
+def test_the_report_says_what_was_done_where_and_in_which_time() -> None:
+    report = _report()
+    assert report["rollout"] | {"id": ""} == {
+        "id": "", "label": "r12", "app": "office", "to": "1.1", "site": "paris", "group": "all",
+        "state": "partly-done", "detail": "PC-02 stays closed",
+        "mend": "roundsman plan office 1.1", "started_by": "ann", "started": BEGAN,
+        "ended": BEGAN + 300, "seconds": 300.0,
+    }  # fmt: skip
+    rows = [(h["host"], h["state"], h["from"], h["to"]) for h in report["hosts"]]
+    assert rows == [
+        ("PC-01", "updated", "1.0.3", "1.1"),
+        ("PC-02", "skipped", "1.0", "1.0"),
+        ("PC-03", "pending", "1.0", "1.0"),
+    ]
+    assert [h["exclusive_seconds"] for h in report["hosts"]] == [41.13, 41.13, 0.0]
+    assert report["not_done"] == ["PC-02", "PC-03"]
+
+
+def test_it_says_who_was_rolled_back_and_why() -> None:
+    report = _report()
+    assert report["hosts"][1]["detail"] == "check-health: no answer from the app"
+    assert [h["state"] for h in report["history"]] == ["walking", "rolled-back"]
+    assert report["history"][1]["host"] == "PC-02"
+    undone = report["hosts"][1]["steps"][-1]
+    assert (undone["direction"], undone["seconds"]) == ("undo", 4.26)
+
+
+def test_a_step_under_way_has_no_time_yet() -> None:
+    assert _report()["hosts"][2]["steps"][0]["seconds"] is None
+
+
+def test_it_is_plain_values_only() -> None:
+    report = _report()
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_a_rollout_under_way_counts_until_its_last_news() -> None:
+    report = rollout_report(_row(RolloutState.WALKING, ended=None, since=BEGAN + 50), VISITS, [])
+    assert report["rollout"]["seconds"] == 50.0
+
+
+@pytest.mark.parametrize(
+    ("steps", "left_on"),
+    [
+        ([], "1.0"),
+        ([("refused", DO)], "1.0"),
+        ([("failed", DO)], "unknown"),
+        ([("unknown", DO)], "unknown"),
+        ([("running", DO)], "unknown"),
+        ([("done", DO)], "unknown"),
+        ([("failed", DO), ("failed", UNDO)], "unknown"),
+        ([("failed", DO), ("done", UNDO)], "1.0"),
+    ],
+)
+def test_a_host_that_is_not_updated_is_on_its_old_release_only_when_that_is_known(
+    steps: list[tuple[str, Direction]], left_on: str
+) -> None:
+    rows = [_step(2, StepName.APPLY_RELEASE, state, way) for state, way in steps]
+    report = rollout_report(_row(), [_visit(2, HostState.NEEDS_OPERATOR)], rows)
+    assert report["hosts"][0]["to"] == left_on
+
+
+def test_as_text_it_is_a_table_with_what_to_do_next() -> None:
+    text = as_text(_report())
+    assert text.startswith("r12: office 1.1 in group all, partly-done, ")
+    assert re.search(r"^PC-01 +updated +1\.0\.3 +1\.1 +41\.13", text, re.MULTILINE)
+    assert text.endswith("PC-02 stays closed\nnext: roundsman plan office 1.1")
+
+
+def test_as_text_a_rollout_that_went_well_says_no_more_than_the_table() -> None:
+    made = rollout_report(_row(RolloutState.DONE, detail="", mend=""), VISITS[:1], STEPS)
+    assert "next:" not in as_text(made)
+
+
+def test_a_version_is_never_turned_into_a_number() -> None:
+    steps = [_step(1, StepName.SURVEY, facts={"app_version": "1.10"})]
+    assert " 1.10 " in as_text(rollout_report(_row(), VISITS[:1], steps))
+
+
+def test_as_html_it_is_one_page_that_asks_for_nothing_else() -> None:
+    page = as_html(_report())
+    assert "<title>r12: office 1.1</title>" in page
+    assert "@media print" in page
+    for outside in ("<script", "<link", "<img", "http://", "https://", "url("):
+        assert outside not in page
+    for host in ("PC-01", "PC-02", "PC-03"):
+        assert f"<h2>{host}</h2>" in page
+
+
+def test_as_html_nothing_that_a_host_said_becomes_markup() -> None:
+    evil = "<script>alert(1)</script>"
+    finding = Finding("left-over-old", Severity.WARNING, evil)
+    made = rollout_report(
+        _row(detail=evil, mend=evil, started_by=evil),
+        [_visit(1, HostState.SKIPPED, evil)],
+        [_step(1, StepName.SURVEY, detail=evil, facts={"app_version": evil}, findings=(finding,))],
+        [NewsRow(1, BEGAN, "walking", "pc-1", "skipped", evil, evil)],
+    )
+    page = as_html(made)
+    assert evil not in page
+    assert page.count("&lt;script&gt;") >= 6
