@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import coordinator
 from agent.wire.contract import Finding, Target
 from agent.wire.profile import Profile
 from agent.wire.profile_reader import read_profile
@@ -14,7 +15,7 @@ from coordinator.planning.window import Window, Within
 
 NOW = 1_773_133_200.0  # 2026-03-10 09:00 UTC
 ID = "01HZZZZZZZZZZZZZZZZZZZZZZZ"
-_PROFILE = Path("coordinator/profiles/impact-emploi.toml").resolve()
+_PROFILE = Path(coordinator.__file__).parent / "profiles" / "impact-emploi.toml"
 
 
 def make_profile(**changes: Any) -> Profile:
