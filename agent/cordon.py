@@ -141,8 +141,8 @@ class Cordon:
         for _ in range(3):  # the code or an administrator may come in between
             state = self._journal.cordon()
             record = new_record(self._tools, order, state)
-            if state is not None and state.opened and is_the_same(state.record, record):
-                return  # somebody here opened it: this rollout does not close it again
+            if state is not None and self._is_over(state, record):
+                return
             if state is None or state.opened or self._mode(state) is CordonMode.NONE:
                 self._spare_afresh(state, record)
                 self._journal.put_cordon(record)
@@ -151,6 +151,11 @@ class Cordon:
             if self._journal.change_cordon(state.record, merged(state.record, record)):
                 return
         raise Refused(Refusal.INTERNAL, "the cordon keeps changing at this host: ask again")
+
+    def _is_over(self, state: CordonState, record: CordonRecord) -> bool:
+        """True when this cordon was opened here, or lifted: the order only comes late."""
+        was_ended = bool(state.opened) or state.record.mode is CordonMode.NONE
+        return was_ended and is_the_same(state.record, record)
 
     def _spare_afresh(self, state: CordonState | None, record: CordonRecord) -> None:
         """Spare nothing of an earlier cordon; done now, not when that one ended.

@@ -31,10 +31,11 @@ class Cordons:
     def want(self, hosts: Sequence[str], rollout: str, mode: CordonMode) -> None:
         """Write that these hosts are to be cordoned for this rollout.
 
-        A host opened on the spot stays so written, with its code used up, until `renew`.
+        A host opened on the spot stays so written, with its code used up, until `renew`. One
+        whose cordon was lifted gets a new code: agents close nothing again for a lifted one.
         """
         known = self.all()
-        fresh = {h: _fresh_code() for h in hosts if h not in known or known[h].rollout != rollout}
+        fresh = {h: _fresh_code() for h in hosts if not _is_on(known.get(h), rollout)}
         with self._engine.begin() as c:
             for host in hosts:
                 values = {"rollout": rollout, "mode": mode.value}
@@ -66,6 +67,10 @@ class Cordons:
         with self._engine.begin() as c:
             where = (cordon.c.host == host) & (cordon.c.mode == CordonMode.NONE.value)
             c.execute(delete(cordon).where(where))
+
+
+def _is_on(row: CordonRow | None, rollout: str) -> bool:
+    return row is not None and row.rollout == rollout and row.mode is not CordonMode.NONE
 
 
 def _fresh_code() -> dict[str, Any]:

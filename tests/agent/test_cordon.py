@@ -240,6 +240,15 @@ def test_an_uncordon_opens(host: Host, cordon: Cordon) -> None:
     assert host.platform.is_alive(process)
 
 
+def test_an_order_that_comes_after_the_lift_does_not_close_the_host_again(cordon: Cordon) -> None:
+    cordon.apply(WITH_CODE)
+    cordon.lift(LIFT)
+    late = cordon.apply(WITH_CODE)  # of a ping that began before
+    assert (late.mode, late.refusal) == (CordonMode.NONE, None)
+    another = replace(WITH_CODE, code_hash=hash_code("another", SALT))
+    assert cordon.apply(another).mode is CordonMode.SEALED
+
+
 @pytest.mark.parametrize("fence", [Fence(2, "abc123"), Fence(3, "other")])
 def test_a_stale_epoch_neither_closes_nor_opens(host: Host, cordon: Cordon, fence: Fence) -> None:
     cordon.apply(SEALED)

@@ -43,6 +43,15 @@ def test_a_used_code_stays_used_until_the_seal_is_renewed(cordons: Cordons) -> N
     assert (after.opened, after.code != before.code) == (False, True)
 
 
+def test_a_host_that_is_wanted_again_after_its_cordon_was_lifted_has_a_new_code(
+    cordons: Cordons,
+) -> None:
+    before = cordons.all()["pc-01"]
+    cordons.lift(["pc-01"])
+    cordons.want(HOSTS, numbered(1), CordonMode.SEALED)
+    assert cordons.all()["pc-01"].code != before.code
+
+
 def test_a_lifted_cordon_is_remembered_until_the_host_confirms(cordons: Cordons) -> None:
     cordons.lift(HOSTS)
     assert {r.mode for r in cordons.all().values()} == {CordonMode.NONE}
