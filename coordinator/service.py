@@ -157,8 +157,8 @@ class Daemon:
     def _orders(self, host_id: str) -> Sequence[Order]:
         return self._keeper.orders(host_id)
 
-    def _heard(self, host_id: str, _order: Order, answer: object) -> None:
-        self._keeper.heard(host_id, answer)
+    def _heard(self, host_id: str, order: Order, answer: object) -> None:
+        self._keeper.heard(host_id, order[1], answer)
 
     def _is_refused(self, identity: Identity) -> bool:
         return identity.role is not Role.AGENT or not self._is_member(identity.id)

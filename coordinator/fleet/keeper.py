@@ -4,6 +4,7 @@ A lease is counted from before its order was sent, so it always ends here before
 host (invariant I2). Renewal belongs to the daemon, not to the walk: a long step would starve it.
 """
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,11 +24,15 @@ from coordinator.store.rows import CordonRow
 from coordinator.walk.ports import SightOf
 
 _CALL_SECONDS = 5.0
+_CordonOrder = CordonOrder | UncordonOrder
 _METHODS = {CordonOrder: "cordon", UncordonOrder: "uncordon"}
 
 
 class Keeper:
-    """Orders the cordons that are wanted, and knows when each was last confirmed."""
+    """Orders the cordons that are wanted, and knows when each was last confirmed.
+
+    Any thread may call it: the pings of the hub do, and each walk's own.
+    """
 
     def __init__(
         self,
@@ -42,9 +47,10 @@ class Keeper:
         self._fence = fence
         self._plan_of = plan_of
         self._clock = clock
+        self._lock = threading.Lock()
         self._wanted = wanted.all()
         self._plans: dict[str, Plan] = {}
-        self._sent: dict[str, float] = {}
+        self._sent: dict[str, tuple[_CordonOrder, float]] = {}  # the last order, and when
         self._confirmed: dict[str, float] = {}
 
     # -- at every ping -------------------------------------------------------------------
@@ -55,27 +61,35 @@ class Keeper:
         if row is None:
             return ()
         order = self._order(row)
-        self._sent[host] = self._clock()
+        self._sent[host] = (order, self._clock())
         return [(_METHODS[type(order)], order)]
 
-    def heard(self, host: str, answer: object) -> None:
-        """Take in what an agent answered to an order, or the error it came to."""
+    def heard(self, host: str, order: object, answer: object) -> None:
+        """Take in what an agent answered to an order, or the error it came to.
+
+        Pings and the walk ask at the same time: what is wanted may have changed since the order.
+        """
         row = self._wanted.get(host)
         if row is None or not isinstance(answer, Sight):
             return
-        if row.mode is CordonMode.NONE:
-            if answer.mode is CordonMode.NONE:
-                self._store.forget(host)
-                self._refresh()
-            return
+        if isinstance(order, CordonOrder) and row.mode is not CordonMode.NONE:
+            if order.code_hash == row.code_hash:
+                self._judge(row, order, answer)
+        elif isinstance(order, UncordonOrder) and row.mode is CordonMode.NONE is answer.mode:
+            self._store.forget(host)
+            self._refresh()
+
+    def _judge(self, row: CordonRow, order: CordonOrder, answer: Sight) -> None:
+        host = row.host
         ended = answer.refusal is None and answer.mode is CordonMode.NONE
         if (answer.code_used or ended) and not row.opened:
             self._store.note_opened(host)
             self._refresh()
-        if self._is_closed(row, answer):
-            self._confirmed[host] = self._sent.get(host, 0.0)
-        else:
+        last, at = self._sent[host]
+        if not self._is_closed(row, answer):
             self._confirmed.pop(host, None)
+        elif order is last:  # a good answer to an older order may be older than a bad one
+            self._confirmed[host] = at
 
     def _is_closed(self, row: CordonRow, sight: Sight) -> bool:
         plan = self._plan(row.rollout)
@@ -101,7 +115,7 @@ class Keeper:
         """Lift the cordons; a host that cannot be reached is told when it is back."""
         self._store.lift(hosts)
         self._refresh()
-        return self._ask([h for h in hosts if h in self._wanted], "uncordon")
+        return self._ask(hosts, "uncordon")
 
     def renew_seal(self, host: str) -> None:
         """Let a host that was opened on the spot be sealed again, with a new code."""
@@ -113,13 +127,13 @@ class Keeper:
         return {h: row.code for h, row in self._wanted.items() if row.rollout == rollout}
 
     def _ask(self, hosts: Sequence[str], method: str) -> list[SightOf]:
-        now = self._clock()
-        orders = {h: self._order(self._wanted[h]) for h in hosts}
-        self._sent |= dict.fromkeys(orders, now)
+        now, wanted = self._clock(), self._wanted
+        orders = {h: self._order(wanted[h]) for h in hosts if h in wanted}
+        self._sent |= {h: (order, now) for h, order in orders.items()}
         answers = self._links.call_all(orders, method, _CALL_SECONDS)
         for host, answer in answers.items():
-            self.heard(host, answer)
-        return [self._sight(h, answers.get(h)) for h in hosts]
+            self.heard(host, orders[host], answer)
+        return [self._sight(h, answers.get(h)) for h in orders]
 
     def _sight(self, host: str, answer: Any) -> SightOf:
         confirmed = self._confirmed.get(host, 0.0)
@@ -129,7 +143,7 @@ class Keeper:
 
     # -- orders --------------------------------------------------------------------------
 
-    def _order(self, row: CordonRow) -> CordonOrder | UncordonOrder:
+    def _order(self, row: CordonRow) -> _CordonOrder:
         plan = self._plan(row.rollout)
         if row.mode is CordonMode.NONE or plan is None:
             return UncordonOrder(row.rollout, self._fence())
@@ -152,4 +166,5 @@ class Keeper:
         return self._plans[rollout]
 
     def _refresh(self) -> None:
-        self._wanted = self._store.all()
+        with self._lock:  # else an older reading may be kept instead of a newer one
+            self._wanted = self._store.all()

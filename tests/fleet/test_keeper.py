@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_a_lease_is_counted_from_before_the_order_was_sent(office: Office) -> No
     [(method, order)] = office.keeper.orders(HOSTS[0])
     assert (method, type(order)) == ("cordon", CordonOrder)
     office.now += 50  # the answer takes long
-    office.keeper.heard(HOSTS[0], SEALED)
+    office.keeper.heard(HOSTS[0], order, SEALED)
     office.links.sights[HOSTS[0]] = LinkLost("gone")
     assert office.seal()[0].confirmed_at == 1000.0
 
@@ -142,9 +143,47 @@ def test_a_host_that_was_off_when_the_group_opened_is_told_when_it_is_back(
     assert list(office.cordons.all()) == [HOSTS[1]]
     [(method, order)] = office.keeper.orders(HOSTS[1])
     assert (method, type(order)) == ("uncordon", UncordonOrder)
-    office.keeper.heard(HOSTS[1], Sight(CordonMode.NONE))
+    office.keeper.heard(HOSTS[1], order, Sight(CordonMode.NONE))
     assert office.cordons.all() == {}
     assert office.keeper.orders(HOSTS[1]) == ()
+
+
+def test_a_good_answer_to_an_older_order_does_not_outweigh_a_later_bad_one(
+    office: Office,
+) -> None:
+    office.seal()
+    [(_, ping)] = office.keeper.orders(HOSTS[0])
+    office.links.sights[HOSTS[0]] = replace(SEALED, open=(WORD,))
+    assert office.open_now(office.seal()) == [HOSTS[0]]
+    office.keeper.heard(HOSTS[0], ping, SEALED)  # what it saw before, taken in late
+    office.links.sights[HOSTS[0]] = LinkLost("gone")
+    assert office.open_now(office.seal()) == [HOSTS[0]]
+
+
+def test_an_answer_to_an_order_that_is_wanted_no_longer_is_not_taken_in(office: Office) -> None:
+    office.seal()
+    [(_, ping)] = office.keeper.orders(HOSTS[0])
+    office.links.sights[HOSTS[0]] = LinkLost("gone")
+    office.keeper.uncordon(HOSTS)
+    [(_, lift)] = office.keeper.orders(HOSTS[0])
+    office.keeper.heard(HOSTS[0], ping, Sight(CordonMode.NONE, refusal=Refusal.STALE_EPOCH))
+    assert list(office.cordons.all()) == [HOSTS[0]]  # it was not the lift that was answered
+    office.seal()
+    office.keeper.heard(HOSTS[0], lift, Sight(CordonMode.NONE))
+    assert not office.cordons.all()[HOSTS[0]].opened
+
+
+def test_hosts_that_confirm_while_others_are_closed_lose_no_cordon(office: Office) -> None:
+    office.seal()
+    office.links.sights |= dict.fromkeys(HOSTS, LinkLost("off"))
+    office.keeper.uncordon(HOSTS)
+    [(_, lift)] = office.keeper.orders(HOSTS[1])
+    with ThreadPoolExecutor(2) as pool:
+        heard = pool.submit(office.keeper.heard, HOSTS[1], lift, Sight(CordonMode.NONE))
+        sealed = pool.submit(office.keeper.confirm, HOSTS[:1], PLAN.id, CordonMode.SEALED)
+        assert (heard.result(), len(sealed.result())) == (None, 1)
+    [(method, _)] = office.keeper.orders(HOSTS[0])
+    assert (method, office.keeper.orders(HOSTS[1])) == ("cordon", ())
 
 
 def test_cordons_are_ordered_again_after_a_restart(office: Office) -> None:
