@@ -47,7 +47,7 @@ class UplinkOptions:
     coordinator_id: str = "main"
     idle_seconds: float = IDLE_SECONDS
     dial_seconds: float = 5.0
-    after_loss: Backoff = Backoff(1.0, 15.0)
+    after_loss: Backoff = Backoff(0.5, 5.0)
     after_refusal: Backoff = Backoff(60.0, 600.0)
     status_file: Path | None = None
 

@@ -7,9 +7,10 @@ act is written before it is asked for and after it is known.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.wire.contract import (
+    LEASE_SECONDS,
     CordonMode,
     Direction,
     Fence,
@@ -22,11 +23,14 @@ from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.stepper import Stepper
 from coordinator.model import Plan, PlannedHost
 from coordinator.store.rollouts import Rollouts
-from coordinator.walk.ports import Command, News, Outcome, SightOf
+from coordinator.walk.ports import Command, News, Outcome, SightOf, Verdict
 
 _POOL = 200
+SETTLE_SECONDS = 10.0
+"""So long after a daemon's start agents may still be dialing it (`agent.uplink.Backoff`)."""
 _LOOK_SECONDS = 0.2
 _WRITE_PROGRESS_SECONDS = 0.5
+_DRAINED = (StepName.DRAIN, Direction.DO)
 
 Ticket = Callable[[str, StepParams], str]
 """Makes what lets one agent fetch one package, by host id and parameters."""
@@ -41,6 +45,7 @@ class World:
     stepper: Stepper
     fence: Callable[[], Fence]
     ticket: Ticket
+    began: float = field(default_factory=time.monotonic)  # when this daemon started
 
 
 class Outside:
@@ -53,8 +58,6 @@ class Outside:
 
     def take(self, host: str, step: StepName, direction: Direction, attempt: int) -> Outcome:
         """Have one host take a step; returns when it has ended or has long been silent."""
-        if step is StepName.DRAIN and direction is Direction.DO:
-            self._world.keeper.renew_seal(host)
         order = self._order(host, step, direction, attempt)
         rollouts = self._world.rollouts
         rollouts.begin_step(order.step_id, direction, attempt)
@@ -64,6 +67,8 @@ class Outside:
         )
         findings = self._world.stepper.findings(host, report)
         rollouts.end_step(report, verdict.value, findings)
+        if verdict is Verdict.DONE and (step, direction) == _DRAINED:
+            self._world.keeper.renew_seal(host)  # not before: people are still in it
         return Outcome(host, verdict, report.refusal, report.detail, time.monotonic() - begun)
 
     def take_all(
@@ -112,8 +117,17 @@ class Outside:
         return write
 
     def confirm(self, hosts: Sequence[str], mode: CordonMode) -> list[SightOf]:
-        """Put or renew the cordon on each host and return what each one saw."""
-        return self._world.keeper.confirm(hosts, self._plan.id, mode)
+        """Put or renew the cordon on each host and return what each one saw.
+
+        Right after a start nobody was seen yet: the agents get a moment to dial, so that a
+        restart of the daemon is no alarm.
+        """
+        keeper, end = self._world.keeper, self._world.began + SETTLE_SECONDS
+        sights = keeper.confirm(hosts, self._plan.id, mode)
+        while any(map(_is_unseen, sights)) and time.monotonic() < end:
+            self._world.stepper.pause(_LOOK_SECONDS)
+            sights = keeper.confirm(hosts, self._plan.id, mode)
+        return sights
 
     def uncordon(self, hosts: Sequence[str]) -> list[SightOf]:
         """Let the app be opened again on each host."""
@@ -139,3 +153,8 @@ class Outside:
     def tell(self, news: News) -> None:
         """Show people where things stand."""
         self._world.rollouts.tell(self._plan.id, news)
+
+
+def _is_unseen(of: SightOf) -> bool:
+    """True for a host that does not answer and was not seen within a lease either."""
+    return of.sight is None and time.time() >= of.confirmed_at + LEASE_SECONDS

@@ -1,0 +1,84 @@
+"""The walk's port: right after a start, agents that still dial are waited for, others are not."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent.wire.contract import CordonMode, Fence
+from agent.wire.errors import LinkLost
+from coordinator.fleet.keeper import Keeper
+from coordinator.fleet.outside import SETTLE_SECONDS, Outside, World
+from coordinator.fleet.stepper import Stepper
+from coordinator.store.cordons import Cordons
+from coordinator.store.database import open_database
+from coordinator.store.rollouts import Rollouts
+from tests.fleet.fakes import FakeLinks
+from tests.plans import make_plan
+
+PLAN = make_plan(2)
+HOSTS = [p.id for p in PLAN.hosts]
+
+
+@dataclass
+class Office:
+    links: FakeLinks
+    database: Path
+
+    def port(self, up_for: float) -> Outside:
+        """Return the port of a daemon that has been up for so many seconds."""
+        engine = open_database(f"sqlite:///{self.database}")
+        keeper = Keeper(Cordons(engine), self.links, lambda: Fence(3, "ab"), lambda _id: PLAN)
+        world = World(
+            rollouts=Rollouts(engine),
+            keeper=keeper,
+            stepper=Stepper(self.links, threading.Event()),
+            fence=lambda: Fence(3, "ab"),
+            ticket=lambda _host, _params: "",
+            began=time.monotonic() - up_for,
+        )
+        self.engine = engine
+        return Outside(PLAN, world)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    made = Office(FakeLinks(), tmp_path / "office.sqlite")
+    yield made
+    made.engine.dispose()
+
+
+def unlinked_until(call: int) -> FakeLinks:
+    """Return links of which every call before this moment finds no link."""
+
+    def line(moment: int) -> None:
+        if moment < call:
+            raise LinkLost("not linked")
+
+    return FakeLinks(line=line)
+
+
+def test_a_daemon_that_has_just_started_waits_for_the_agents_that_dial_it(office: Office) -> None:
+    office.links = unlinked_until(5)
+    sights = office.port(up_for=0).confirm(HOSTS, CordonMode.SEALED)
+    assert [s.sight is not None and s.sight.guarded for s in sights] == [True, True]
+
+
+def test_a_daemon_that_has_settled_says_at_once_who_is_out_of_sight(office: Office) -> None:
+    office.links = unlinked_until(5)
+    sights = office.port(up_for=SETTLE_SECONDS).confirm(HOSTS, CordonMode.SEALED)
+    assert [s.sight for s in sights] == [None, None]
+    assert office.links.count == len(HOSTS)
+
+
+def test_who_was_seen_within_a_lease_is_not_waited_for(office: Office) -> None:
+    port = office.port(up_for=0)
+    port.confirm(HOSTS, CordonMode.SEALED)
+    before = office.links.count
+    office.links.sights[HOSTS[1]] = LinkLost("the cable is out")
+    sights = port.confirm(HOSTS, CordonMode.SEALED)
+    assert [s.sight is None for s in sights] == [False, True]
+    assert office.links.count - before <= 2 * len(HOSTS)
