@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 RolloutName = Annotated[
     str, typer.Argument(metavar="[ROLLOUT]", help="Say r12; the latest when left out.")
 ]
+_AS_BEFORE = {HostState.PENDING, HostState.ROLLED_BACK, HostState.SKIPPED}
 _LATEST = "latest"
 
 
@@ -188,17 +189,16 @@ def abort(
 
 def consequences(seen: RolloutView, *, roll_back_all: bool) -> str:
     """Return what becomes of the hosts when the rollout is aborted now."""
-    touched = [v.host for v in seen.visits if v.began and v.state is not HostState.PENDING]
-    if not touched:
-        return "No host was changed: all re-open on the release that they have."
-    listed, count = ", ".join(touched), len(seen.visits)
+    changed = [v.host for v in seen.visits if v.began and v.state not in _AS_BEFORE]
+    if not changed:
+        return "No host is on another release than before: all re-open."
+    listed = ", ".join(changed)
     if roll_back_all:
-        return f"{listed}: rolled back to the old release. Then all {count} hosts re-open."
+        return f"Rolled back to the old release: {listed}. Then all hosts re-open."
     return (
-        f"{listed}: stay as they are, updated or rolled back. All {count} hosts stay closed, "
-        "since the group is of mixed versions, until: "
-        f"roundsman rollout roll-back {seen.label}, or a new rollout. "
-        f"Codes: roundsman rollout codes {seen.label}"
+        f"Left as they are: {listed}. All {len(seen.visits)} hosts stay closed, the group being "
+        f"of mixed versions, until: roundsman plan {seen.app} {seen.version}, or the codes: "
+        f"roundsman rollout codes {seen.label}"
     )
 
 

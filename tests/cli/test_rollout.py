@@ -169,7 +169,7 @@ def test_aborting_says_first_what_becomes_of_each_host(
 ) -> None:
     said = terminal("rollout abort r1 --roll-back-all --yes")
     assert said.code == 0
-    assert "PC-01: rolled back to the old release" in said.err
+    assert "Rolled back to the old release: PC-01" in said.err
     assert [c.verb for c in office.engine.said] == [Verb.ABORT_ROLL_BACK]
     assert "mixed versions" in terminal("rollout abort r1 --yes").err
     assert office.engine.said[-1].verb is Verb.ABORT_LEAVE_CLOSED
@@ -179,7 +179,7 @@ def test_aborting_before_the_first_change_re_opens_all(office: RealOffice) -> No
     office.rollouts.add_plan(make_plan())
     office.start("p1", RolloutState.PREPARING)
     assert consequences(_seen(office), roll_back_all=False) == (
-        "No host was changed: all re-open on the release that they have."
+        "No host is on another release than before: all re-open."
     )
 
 
