@@ -136,7 +136,7 @@ class Daemon:
         )
         self._hub = Hub(options)
         self._keeper = Keeper(cordons, self._hub, self._fences.current, self._plan_of)
-        self._stepper = Stepper(self._hub, self._stopping)
+        self._stepper = Stepper(self._hub, self._stopping, self._fences.current)
         credentials = Credentials(
             self._pair.key, self._pair.certificate, settings.ca_folder / "ca.pem"
         )

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 
 from agent.wire.contract import (
     REPORT_WAIT_SECONDS,
+    Fence,
     Finding,
     Refusal,
     ReportAsk,
@@ -25,6 +26,7 @@ from coordinator.walk.ports import Verdict
 _CALL_SECONDS = 8.0
 _REDIAL_SECONDS = 0.2
 _LANE_SECONDS = 0.5
+_MOST_PAGES = 40
 
 VERDICTS = {
     StepState.DONE: Verdict.DONE,
@@ -57,14 +59,16 @@ class Stopped(BaseException):
 class Stepper:
     """Asks for steps over the links, until the daemon stops."""
 
-    def __init__(self, links: Links, stopping: Event) -> None:
+    def __init__(self, links: Links, stopping: Event, fence: Callable[[], Fence]) -> None:
         self._links = links
         self._stopping = stopping
+        self._fence = fence
 
     def take(self, host: str, order: StartOrder, silence: float, progress: Progress) -> Stepped:
         """Have the step taken and return how it ended.
 
-        `silence` is how many seconds without any answer are borne before it is unknown.
+        `silence` is how many seconds without any answer are borne before it is unknown, and how
+        many more than the order gave are borne of an agent that comes to no end.
         """
         blank = StepReport(order.step_id, order.direction, StepState.UNHEARD, order.attempt)
         report, begun = blank, time.monotonic()
@@ -79,12 +83,22 @@ class Stepper:
                 report = blank
                 continue
             heard = time.monotonic()
-            if report.refusal is Refusal.LANE_BUSY and heard - begun < order.not_after:
+            if report.refusal is Refusal.STALE_EPOCH and order.fence != (now := self._fence()):
+                order = replace(order, fence=now)  # another rollout was taken up meanwhile
+            elif report.refusal is Refusal.LANE_BUSY and heard - begun < order.not_after:
                 self.pause(_LANE_SECONDS)  # another step still has the lane
             elif report.state in VERDICTS:
                 return VERDICTS[report.state], report
+            elif heard - begun > order.not_after + silence:
+                return Verdict.UNKNOWN, replace(report, detail=_endless(report, heard - begun))
             else:
-                progress(report)
+                self._go_on(report, progress)
+
+    def _go_on(self, report: StepReport, progress: Progress) -> None:
+        if report.state is StepState.RUNNING:
+            progress(report)
+        else:
+            self.pause(_REDIAL_SECONDS)  # the agent died in it, or lost its journal
 
     def _ask(self, host: str, order: StartOrder, last: StepReport) -> StepReport:
         if last.state is not StepState.RUNNING:
@@ -98,8 +112,9 @@ class Stepper:
         """Return all findings of a report, its further pages fetched."""
         found = list(report.findings)
         page = report
-        while page.more and len(found) < 1000:
-            number = len(found) // max(len(report.findings), 1)
+        for number in range(1, _MOST_PAGES):
+            if not page.more:
+                break
             ask = ReportAsk(report.step_id, report.direction, 0, 0, number)
             try:
                 page = self._links.call(host, "report", ask, _CALL_SECONDS)
@@ -112,6 +127,10 @@ class Stepper:
         """Let time pass. Raises `Stopped` when the daemon is ending."""
         if self._stopping.wait(seconds):
             raise Stopped
+
+
+def _endless(report: StepReport, seconds: float) -> str:
+    return f"comes to no end: {report.state} after {seconds:.0f} s; see the log of its agent"
 
 
 def _silent(error: LinkError, silence: float) -> str:

@@ -35,7 +35,7 @@ class Office:
         world = World(
             rollouts=Rollouts(engine),
             keeper=keeper,
-            stepper=Stepper(self.links, threading.Event()),
+            stepper=Stepper(self.links, threading.Event(), lambda: Fence(3, "ab")),
             fence=lambda: Fence(3, "ab"),
             ticket=lambda _host, _params: "",
             began=time.monotonic() - up_for,

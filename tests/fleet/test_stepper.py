@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -6,6 +7,7 @@ from agent.wire.contract import (
     Direction,
     Fence,
     Refusal,
+    ReportAsk,
     StartOrder,
     StepParams,
     StepReport,
@@ -23,7 +25,11 @@ ORDER = StartOrder(
 
 
 def take(links: FakeLinks, silence: float = 30.0) -> Stepped:
-    return Stepper(links, threading.Event()).take("pc-01", ORDER, silence, lambda _report: None)
+    return stepper(links).take("pc-01", ORDER, silence, lambda _report: None)
+
+
+def stepper(links: FakeLinks, fence: Fence = ORDER.fence) -> Stepper:
+    return Stepper(links, threading.Event(), lambda: fence)
 
 
 @pytest.mark.parametrize("first", range(1, 7))
@@ -85,12 +91,59 @@ def test_a_busy_lane_is_waited_for() -> None:
     assert len(links.calls) == 2
 
 
+class Follows(FakeLinks):
+    """An agent that has met a higher epoch, in a ping for another rollout of this daemon."""
+
+    def _step(self, request: StartOrder | ReportAsk) -> StepReport:
+        if isinstance(request, StartOrder) and request.fence.epoch < 2:
+            refused = StepState.REFUSED
+            return StepReport(
+                request.step_id, request.direction, refused, refusal=Refusal.STALE_EPOCH
+            )
+        return super()._step(request)
+
+
+def test_a_rollout_taken_up_meanwhile_does_not_make_an_order_look_refused() -> None:
+    links = Follows()
+    taken = stepper(links, Fence(2, "ab")).take("pc-01", ORDER, 30.0, lambda _report: None)
+    assert (taken[0], links.runs) == (Verdict.DONE, 1)
+
+
+def test_an_agent_that_follows_another_daemon_is_told_as_a_refusal() -> None:
+    verdict, report = take(Follows())
+    assert (verdict, report.refusal) == (Verdict.REFUSED, Refusal.STALE_EPOCH)
+
+
+@pytest.mark.parametrize("state", [StepState.RUNNING, StepState.INTERRUPTED, StepState.UNHEARD])
+def test_a_step_that_comes_to_no_end_is_unknown(state: StepState) -> None:
+    order = replace(ORDER, not_after=0.1)
+    links = FakeLinks(states=[state] * 10**6)
+    verdict, report = stepper(links).take("pc-01", order, 0.3, lambda _report: None)
+    assert verdict is Verdict.UNKNOWN
+    assert "comes to no end" in report.detail
+
+
+class Endless(FakeLinks):
+    """An agent that says there is more to come, for ever."""
+
+    def _step(self, request: StartOrder | ReportAsk) -> StepReport:
+        return StepReport(request.step_id, Direction.DO, StepState.DONE, more=True)
+
+
+def test_findings_that_never_end_are_not_waited_for() -> None:
+    links = Endless()
+    report = StepReport(ORDER.step_id, Direction.DO, StepState.DONE, more=True)
+    assert stepper(links).findings("pc-01", report) == ()
+    assert len(links.calls) < 50
+
+
 def test_a_stopping_daemon_leaves_the_step_without_an_outcome() -> None:
     stopping = threading.Event()
     stopping.set()
-    stepper = Stepper(FakeLinks(line=cut_between(1, 10**9)), stopping)
+    links = FakeLinks(line=cut_between(1, 10**9))
+    ending = Stepper(links, stopping, lambda: ORDER.fence)
     with pytest.raises(Stopped):
-        stepper.take("pc-01", ORDER, 30.0, lambda _report: None)
+        ending.take("pc-01", ORDER, 30.0, lambda _report: None)
 
 
 def test_a_cut_line_is_told_as_such() -> None:
