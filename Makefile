@@ -28,6 +28,7 @@ test: $(READY)  ## every test, with branch coverage
 	$(BIN)/coverage run -m pytest -n $(WORKERS) $(TESTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=90
+	@$(BIN)/coverage json -q -o - | $(BIN)/python deploy/branches.py 90
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
