@@ -11,5 +11,6 @@ def why_stale(journal: Journal, fence: Fence) -> str:
         return ""
     return (
         f"order of epoch {fence.epoch} by {fence.instance or 'nobody'}: this host follows "
-        f"epoch {known.epoch} of {known.instance or 'nobody'}"
+        f"epoch {known.epoch} of {known.instance or 'nobody'}. If that coordinator is gone for "
+        "good and the one that asks is to lead: roundsman serve --take-over"
     )

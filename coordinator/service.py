@@ -52,6 +52,7 @@ from coordinator.walk.states import RolloutState
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 _DAY_SECONDS = 86400.0
+_TAKE_OVER = "when that coordinator is gone for good: roundsman serve --take-over"
 
 
 def serve(settings: Settings, *, take_over: bool = False) -> None:
@@ -90,6 +91,7 @@ class Daemon:
         self._take_over = take_over
         self._open = ExitStack()
         self._refreshed = 0.0
+        self._led_by_another: set[str] = set()
 
     def start(self) -> None:
         """Open everything; when something cannot be opened, close what was and say why."""
@@ -217,6 +219,7 @@ class Daemon:
             codes=lambda rollout, host: self._keeper.codes(rollout).get(host, ""),
             uploads=settings.home / "uploads",
             waiting=self._book.waiting,
+            sealed=self._keeper.sealed,
             site=settings.site,
             version=__version__,
         )
@@ -245,8 +248,7 @@ class Daemon:
             self._renew_certificate()
         for rollout_id in self._engine.broken():
             self._tell_broken(rollout_id)
-        if self._take_over:
-            self._look_for_higher_fences()
+        self._look_for_higher_fences()
 
     def _refresh(self) -> None:
         self._repository.refresh()
@@ -271,9 +273,15 @@ class Daemon:
         self._rollouts.tell(rollout_id, news)
 
     def _look_for_higher_fences(self) -> None:
-        for standing in self._hub.standings().values():
-            if standing.hello is not None and self._fences.exceeds(standing.hello.fence):
+        for host, standing in self._hub.standings().items():
+            if standing.hello is None or not self._fences.exceeds(standing.hello.fence):
+                continue
+            if self._take_over:
                 self._fences.take_over(standing.hello.fence)
+            elif host not in self._led_by_another:
+                self._led_by_another.add(host)
+                about = {"host": host, "epoch": standing.hello.fence.epoch, "mend": _TAKE_OVER}
+                _log.warning("another coordinator leads this host", extra=about)
 
 
 def _new_ulid() -> str:

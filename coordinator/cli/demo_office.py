@@ -150,9 +150,9 @@ class DemoOffice:
         )  # fmt: skip
         self.start_coordinator()
 
-    def start_coordinator(self) -> None:
+    def start_coordinator(self, *options: str) -> None:
         """Start `roundsman serve`, and return once it answers."""
-        command = [sys.executable, "-m", "coordinator.cli", "serve"]
+        command = [sys.executable, "-m", "coordinator.cli", "serve", *options]
         log = self.base / "coordinator.log"
         self.coordinator = spawn(command, log, self._environment)
         wait_for(self._is_up, "the coordinator does not start", log)

@@ -1,0 +1,151 @@
+"""Kill -9, at random moments, and proof of each: whom, when, and what was under way."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from coordinator.cli.demo_office import Workstation
+from tests.faults.ledger import Key
+from tests.faults.office import FaultOffice
+
+_WAITS = {"coordinator": (0.1, 5.0), "agent": (0.1, 5.0)}
+"""Least and most seconds from the moment it runs again until the next kill."""
+_DOWN_SECONDS = 1.0
+_BUSY_SECONDS = 2.0  # so long a step is waited for that a kill may hit
+_INTO_SECONDS = 0.2  # at most so far into it
+_LOOK_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One process that was alive and was ended by signal 9, while a rollout was under way."""
+
+    whom: str  # "coordinator", or the host's name
+    pid: int
+    began: float  # seconds since 1970, just before and just after
+    at: float
+    rollout: str
+    phase: str
+    steps: tuple[Key, ...]  # asked for and unanswered; of this host only, when it is an agent
+
+    @property
+    def under_way(self) -> str:
+        """What it hit, for the figures."""
+        return ", ".join(sorted({f"{d} {s}" for s, d in self.steps})) or f"between ({self.phase})"
+
+
+@dataclass
+class Tally:
+    """All kills so far; `wanted` of each kind."""
+
+    wanted: int
+    kills: list[Kill] = field(default_factory=list)
+    late: int = 0  # fired when the rollout had just ended: not counted
+
+    def of_coordinator(self) -> list[Kill]:
+        """Return the kills of the coordinator."""
+        return [kill for kill in self.kills if kill.whom == "coordinator"]
+
+    def of_agents(self) -> list[Kill]:
+        """Return the kills of agents."""
+        return [kill for kill in self.kills if kill.whom != "coordinator"]
+
+    def of(self, host: Workstation) -> list[Kill]:
+        """Return the kills of one host's agent."""
+        return [kill for kill in self.kills if kill.whom == host.name]
+
+    @property
+    def is_full(self) -> bool:
+        """True when there are as many of each kind as wanted."""
+        return min(len(self.of_coordinator()), len(self.of_agents())) >= self.wanted
+
+    def told(self) -> str:
+        """Return the figures: how many kills hit what."""
+        lines = []
+        kinds = {"coordinator": self.of_coordinator(), "agent": self.of_agents()}
+        for name, kills in kinds.items():
+            lines.append(f"{len(kills)} kills of {name}:")
+            counted = Counter(kill.under_way for kill in kills)
+            lines += [f"  {count:3} {what}" for what, count in counted.most_common()]
+        return "\n".join([*lines, f"{self.late} more came just after the end: not counted"])
+
+
+class Killers:
+    """Two threads: one that kills the coordinator again and again, one that kills agents."""
+
+    def __init__(
+        self, office: FaultOffice, rollout: str, tally: Tally, chance: random.Random
+    ) -> None:
+        self._office = office
+        self._rollout = rollout
+        self._tally = tally
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._chances = [random.Random(chance.random()) for _ in range(2)]
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Kill inside the block; at its end everything runs again."""
+        with ThreadPoolExecutor(2, "killer") as pool:
+            coordinator = pool.submit(self._again_and_again, "coordinator", self._coordinator)
+            agents = pool.submit(self._again_and_again, "agent", self._agent)
+            try:
+                yield
+            finally:
+                self._over.set()
+            coordinator.result()
+            agents.result()
+
+    def _again_and_again(self, kind: str, kill: Callable[[random.Random], None]) -> None:
+        chance = self._chances[kind == "agent"]
+        while not self._over.wait(chance.uniform(*_WAITS[kind])) and not self._has_enough(kind):
+            kill(chance)
+
+    def _has_enough(self, kind: str) -> bool:
+        tally = self._tally
+        kills = tally.of_coordinator() if kind == "coordinator" else tally.of_agents()
+        return len(kills) >= tally.wanted
+
+    def _coordinator(self, chance: random.Random) -> None:
+        self._note("coordinator", self._office.kill_coordinator)
+        time.sleep(chance.uniform(0, _DOWN_SECONDS))
+        self._office.start_coordinator()
+
+    def _agent(self, chance: random.Random) -> None:
+        host = self._victim(chance)
+        self._note(host.name, lambda: self._office.kill_agent(host))
+        time.sleep(chance.uniform(0, _DOWN_SECONDS))
+        self._office.start_agent(host)
+
+    def _victim(self, chance: random.Random) -> Workstation:
+        """Return a host; two times in three one that is asked for a step at this moment."""
+        patience = _BUSY_SECONDS if chance.random() < 2 / 3 else 0.0
+        last = time.monotonic() + patience
+        while time.monotonic() < last:
+            if busy := sorted({row.host for row in self._office.ledger.running(self._rollout)}):
+                time.sleep(chance.uniform(0, _INTO_SECONDS))
+                return self._office.host_of(chance.choice(busy))
+            time.sleep(_LOOK_SECONDS)
+        return chance.choice(self._office.hosts)
+
+    def _note(self, whom: str, kill: Callable[[], int]) -> None:
+        """Kill, which raises when the process was dead already, and write it down."""
+        ledger, began = self._office.ledger, time.time()
+        pid = kill()
+        at, row = time.time(), ledger.state_of(self._rollout)
+        steps = tuple(
+            found.key
+            for found in ledger.running(self._rollout)
+            if whom in {"coordinator", self._office.host_of(found.host).name}
+        )
+        killed = Kill(whom, pid, began, at, self._rollout, row["state"], steps)
+        with self._lock:
+            if row["ended"] is None:
+                self._tally.kills.append(killed)
+            else:
+                self._tally.late += 1

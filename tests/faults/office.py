@@ -1,0 +1,96 @@
+"""An office for fault tests: the demo's, with small releases, and many rollouts one after another.
+
+Whether something is so is judged from files and process tables; the coordinator's word is only
+asked for what is to be compared with them.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from coordinator.access import read_access
+from coordinator.api.asks import PackageAsk, PlanAsk
+from coordinator.api.client import Client
+from coordinator.cli.demo_office import APP, DemoOffice, Wares, Workstation
+from coordinator.cli.demo_processes import Process, processes_below
+from coordinator.standin.make_release import Size, write_zip
+from tests.faults.ledger import Ledger
+from tests.until import until
+
+_WARES = Wares(
+    Path(__file__).with_name("office.toml"), Size(libraries=7, half_a_library=14_000, table=5_000)
+)
+_WINDOW_SECONDS = 1800
+
+
+class FaultOffice(DemoOffice):
+    """The demo's office with what fault tests ask of it."""
+
+    def __init__(self, base: Path, hosts: int) -> None:
+        super().__init__(base, hosts, _WARES)
+        self.ledger = Ledger(base / "coordinator" / "roundsman.sqlite")
+
+    def begin(self, *versions: str) -> None:
+        """Open the office: everything runs, and these versions are signed."""
+        self.set_up_coordinator()
+        self.install_apps()
+        self.enrol_agents()
+        self.publish_profile()
+        with self.client() as client:
+            for version in versions:
+                write_zip(version, self.release(version), _WARES.size)
+                client.add_package(PackageAsk(app=APP, version=version), self.release(version))
+        self.roundsman("release", "sign", "--yes")
+
+    def client(self) -> Client:
+        """Return an operator's line to the coordinator."""
+        return Client(read_access(self.base / "operator"))
+
+    def start_rollout(self, version: str) -> str:
+        """Plan and start a rollout; return its id."""
+        with self.client() as client:
+            ask = PlanAsk(
+                app=APP, version=version, within_seconds=_WINDOW_SECONDS, grace_seconds=0.0
+            )
+            return client.start(client.make_plan(ask).label).id
+
+    def serve_again(self) -> subprocess.CompletedProcess[str]:
+        """Start another daemon on the same home; return how it ended."""
+        command = [sys.executable, "-m", "coordinator.cli", "serve"]
+        return subprocess.run(
+            command, env=self._environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def open_apps(self) -> None:
+        """Have somebody open the app on every workstation; return once it is open."""
+        for host in self.hosts:
+            opened(host, host.open_app("marie"))
+
+    def host_of(self, host_id: str) -> Workstation:
+        """Return the workstation that the fleet knows by this id."""
+        return next(host for host in self.hosts if host.host_id == host_id)
+
+
+def opened(host: Workstation, process: Process) -> Process:
+    """Return the app's process once it has written that it is open."""
+    until(lambda: has_said(host, "open", process.pid), 20, f"{host.name}: the app opens")
+    return process
+
+
+def has_said(host: Workstation, word: str, pid: int) -> bool:
+    """True when a process of the app has written that it opened or closed."""
+    lines = host.evidence.read_text("utf-8").splitlines() if host.evidence.exists() else []
+    return any(line.startswith(f"{word} {pid} ") for line in lines)
+
+
+@contextmanager
+def office(base: Path, hosts: int) -> Iterator[FaultOffice]:
+    """An office that is gone at the end, with every process of it."""
+    made = FaultOffice(base, hosts)
+    try:
+        yield made
+    finally:
+        made.close()
+    until(lambda: not list(processes_below(base)), what="no process is left")
