@@ -83,6 +83,7 @@ class PlannedHost:
     estimate_seconds: Seconds
     reason: Sentence = ""
     visited: bool = True  # False = held: its app is kept closed, it is not updated
+    left_closed: bool = False  # by an earlier rollout: it was sealed when this plan was made
 
 
 @dataclass(frozen=True, slots=True)

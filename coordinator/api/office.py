@@ -62,6 +62,7 @@ class Office:
     codes: Callable[[str, str], str]  # rollout id, host id -> the one-time code, "" = none
     uploads: Path  # where what is being sent is kept until it is whole
     waiting: Callable[[], Sequence[EnrolRequest]] = tuple  # hosts that wait for approval
+    sealed: Callable[[], Collection[str]] = tuple  # hosts kept closed, by whichever rollout
     site: str = "main"
     version: str = ""
     clock: Callable[[], float] = time.time

@@ -39,6 +39,7 @@ def make(office: Office, call: Call[PlanAsk]) -> PlanView:
         slowest=_slowest(office, call.ask.app),
         now=office.clock(),
         skews={i: _skew(standings[i]) for i in ids if i in standings},
+        left_closed=office.sealed(),
     )
     plan = make_plan(_request(office, call, hosts, basis.profile.title), basis)
     number = office.rollouts.add_plan(plan)

@@ -107,9 +107,14 @@ class Keeper:
 
     def confirm(self, hosts: Sequence[str], rollout: str, mode: CordonMode) -> list[SightOf]:
         """Order the cordon on each host and return what each one saw."""
-        self._store.want(hosts, rollout, mode)
-        self._refresh()
+        if not self._is_wanted(hosts, rollout, mode):
+            self._store.want(hosts, rollout, mode)
+            self._refresh()
         return self._ask(hosts, "cordon")
+
+    def _is_wanted(self, hosts: Sequence[str], rollout: str, mode: CordonMode) -> bool:
+        rows = [self._wanted.get(host) for host in hosts]
+        return all(row and (row.rollout, row.mode) == (rollout, mode) for row in rows)
 
     def uncordon(self, hosts: Sequence[str]) -> list[SightOf]:
         """Lift the cordons; a host that cannot be reached is told when it is back."""
@@ -125,6 +130,11 @@ class Keeper:
     def codes(self, rollout: str) -> dict[str, str]:
         """Return the one-time code of each host that is sealed for a rollout."""
         return {h: row.code for h, row in self._wanted.items() if row.rollout == rollout}
+
+    def sealed(self) -> list[str]:
+        """Return the hosts that are to be sealed, and were not opened on the spot."""
+        rows = self._wanted.values()
+        return [r.host for r in rows if r.mode is CordonMode.SEALED and not r.opened]
 
     def _ask(self, hosts: Sequence[str], method: str) -> list[SightOf]:
         now, wanted = self._clock(), self._wanted

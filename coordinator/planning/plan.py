@@ -4,7 +4,7 @@ Pure: hosts, surveys, packages and the time come in as values. What blocks is a 
 plan, never an exception, so that an admin sees all of it at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
@@ -68,6 +68,7 @@ class Basis:
     slowest: Mapping[str, float]  # seconds of a host's slowest visit of this app, where known
     now: float
     skews: Mapping[str, float] = field(default_factory=dict)  # clocks, seconds ahead of ours
+    left_closed: Collection[str] = ()  # hosts that an earlier rollout keeps closed
 
 
 def make_plan(request: PlanRequest, basis: Basis) -> Plan:
@@ -135,6 +136,7 @@ def _place(host: Host, request: PlanRequest, basis: Basis) -> PlannedHost:
         estimate_seconds=max(basis.profile.estimate_seconds, basis.slowest.get(host.id, 0.0)),
         reason=reason[:_LONGEST_REASON],
         visited=visited,
+        left_closed=host.id in basis.left_closed,
     )
 
 

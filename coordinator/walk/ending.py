@@ -134,9 +134,14 @@ def _roll_back_all(course: Course) -> RolloutState:
 
 
 def _all_back(course: Course, why: str) -> RolloutState:
-    """Re-open every host that is as it was; what may be changed stays sealed, and is named."""
-    back = [h for h in course.ids() if h not in course.changed]
-    for host in back:
+    """Re-open every host that is as it was; what may be changed stays sealed, and is named.
+
+    So does what an earlier rollout left closed: aborting this one makes its group no less mixed.
+    """
+    whole = [h for h in course.ids() if h not in course.changed]
+    left = [h for h in whole if course.was_left_closed(h)]
+    back = [h for h in whole if h not in left]
+    for host in whole:
         if course.states[host] in _PUT_OFF:
             course.move(host, Event.PUT_OFF)
     at_hand = course.at_hand(back)
@@ -149,6 +154,9 @@ def _all_back(course: Course, why: str) -> RolloutState:
         why += f"; stays closed, its release is not known: {', '.join(sealed)}"
     if missing:
         why += f"; start the service manager by hand on: {', '.join(missing)}"
-    mend = _plan_again(course) if sealed else ""
-    course.tell(RolloutState.ABORTED, why + _left_overs(course), mend)
+    if left:
+        why += f"; stays closed as it was before: {', '.join(map(course.name, left))}"
+    mend = _plan_again(course) if sealed or left else ""
+    end = RolloutState.LEFT_CLOSED if left else RolloutState.ABORTED
+    course.tell(end, why + _left_overs(course), mend)
     return course.stands.rollout

@@ -200,3 +200,13 @@ def test_codes_are_told_for_the_hosts_of_a_rollout(office: Office) -> None:
     office.seal()
     assert set(office.keeper.codes(PLAN.id)) == set(HOSTS)
     assert office.keeper.codes("another") == {}
+
+
+def test_hosts_that_are_kept_closed_are_told_until_they_are_opened(office: Office) -> None:
+    office.keeper.confirm(HOSTS, PLAN.id, CordonMode.LEASED)
+    assert office.keeper.sealed() == []
+    office.links.sights[HOSTS[0]] = replace(SEALED, mode=CordonMode.NONE, code_used=True)
+    office.seal()
+    assert office.keeper.sealed() == [HOSTS[1]]
+    office.keeper.uncordon(HOSTS)
+    assert office.keeper.sealed() == []

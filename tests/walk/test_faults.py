@@ -1,8 +1,11 @@
 """What the walk does when hosts, links and people do what they do."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.wire.contract import Direction, StepName
+from coordinator.model import Plan
 from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
 from coordinator.walk.states import HostState, RolloutState
@@ -122,6 +125,28 @@ def test_all_re_open_when_aborted_before_any_change_even_those_that_were_off() -
     assert _ends(fleet) is ABORTED
     assert fleet.open_hosts() == ["pc-1", "pc-2", "pc-3"]
     assert fleet.pcs["pc-1"].manager
+
+
+def _left_closed(plan: Plan, *hosts: str) -> Plan:
+    return replace(plan, hosts=tuple(replace(p, left_closed=p.id in hosts) for p in plan.hosts))
+
+
+def test_aborting_does_not_re_open_a_mixed_group_that_an_earlier_rollout_left_closed() -> None:
+    plan = _left_closed(make_plan(3, ahead=[1]), "pc-2", "pc-3")
+    fleet = SimulatedFleet(plan, answers=[(Verb.ABORT_LEAVE_CLOSED, "")])
+    fleet.fail("pc-2", StepName.STOP_SERVICE_MANAGER, Fate.REFUSE, Fate.REFUSE)
+    assert _ends(fleet) is LEFT
+    assert fleet.open_hosts() == ["pc-1"]  # it was let in by the earlier one
+    assert "stays closed as it was before: PC-02, PC-03" in fleet.stands().detail
+    assert fleet.stands().mend == "roundsman plan office 1.1"
+
+
+def test_a_group_that_was_left_closed_on_one_version_is_re_opened() -> None:
+    plan = _left_closed(make_plan(2), "pc-1", "pc-2")
+    fleet = SimulatedFleet(plan, answers=[(Verb.ABORT_LEAVE_CLOSED, "")])
+    fleet.fail("pc-2", StepName.STOP_SERVICE_MANAGER, Fate.REFUSE, Fate.REFUSE)
+    assert _ends(fleet) is ABORTED
+    assert fleet.open_hosts() == ["pc-1", "pc-2"]
 
 
 def test_what_is_closed_stays_closed_while_another_host_is_asked_about() -> None:
