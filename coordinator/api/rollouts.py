@@ -1,13 +1,15 @@
 """Rollouts: started, watched, steered, explained."""
 
+import shlex
+
 from agent.wire.contract import Direction, StepState
 from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
 from coordinator.api.schemas import CodeView, NewsView, ReportView, RolloutView, VisitView, WhyView
 from coordinator.api.why import explain
-from coordinator.model import PlannedHost
-from coordinator.planning.preflight import verdict
+from coordinator.model import Plan, PlannedHost
+from coordinator.planning.preflight import changes_since, verdict
 from coordinator.planning.window import later_today
 from coordinator.report.rollout import as_html, as_text, rollout_report
 from coordinator.store.rollouts import HostsBusy
@@ -45,11 +47,23 @@ def start(office: Office, call: Call[StartAsk]) -> RolloutView:
             f"cannot start {call.ask.plan}: {'; '.join(judged.reasons[:3])}",
             f"roundsman plan {call.ask.plan} lists what to mend; then plan again",
         )
+    _refuse_changed(office, plan)
     try:
         number = office.engine.submit(plan, call.who.name)
     except HostsBusy as error:
         raise Problem(Status.CONFLICT, str(error), "roundsman rollout list") from None
     return _whole(office, _known(office, f"r{number}"))
+
+
+def _refuse_changed(office: Office, plan: Plan) -> None:
+    """Raise `Problem` when the group is not the one that was planned."""
+    hosts = office.fleet.hosts(plan.group, plan.site)
+    if changes := changes_since(plan, hosts, office.sealed()):
+        raise Problem(
+            Status.CONFLICT,
+            f"cannot start: group {plan.group} has changed since: {', '.join(changes[:5])}",
+            f"roundsman plan {plan.app} {plan.version} --group {shlex.quote(plan.group)}",
+        )
 
 
 def rollouts(office: Office, call: Call[NoAsk]) -> list[RolloutView]:

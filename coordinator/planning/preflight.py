@@ -1,7 +1,7 @@
 """What speaks against a plan, before anything moves: one finding each, with what mends it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -130,6 +130,25 @@ def timetable(plan: Plan) -> list[Turn]:
             turns.append(Turn(planned.id, at, at + planned.estimate_seconds))
             at += planned.estimate_seconds
     return turns
+
+
+def changes_since(plan: Plan, hosts: Sequence[Host], sealed: Collection[str]) -> list[str]:
+    """Return what makes the group another one than was planned, in words; [] when nothing does.
+
+    A host that came since would stay open while the others are updated.
+    """
+    present = {h.id: h for h in hosts if h.standing is not HostStanding.REVOKED}
+    planned = {p.id for p in plan.hosts}
+    changes = [f"{host.name} came" for host in present.values() if host.id not in planned]
+    for known in plan.hosts:
+        host = present.get(known.id)
+        if host is None:
+            changes.append(f"{known.name} left")
+        elif known.visited and host.standing is HostStanding.HELD:
+            changes.append(f"{known.name} is held")
+        elif known.left_closed is not (known.id in sealed):
+            changes.append(f"{known.name} was {'opened' if known.left_closed else 'closed'}")
+    return changes
 
 
 def verdict(plan: Plan) -> Judgement:

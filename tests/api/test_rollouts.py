@@ -8,6 +8,7 @@ from agent.wire.contract import Direction
 from coordinator.api.asks import CommandAsk
 from coordinator.api.roles import OperatorRole
 from coordinator.complaint import Complaint
+from coordinator.model import HostStanding
 from coordinator.walk.ports import Command, News, Verb
 from coordinator.walk.states import HostState, RolloutState
 from tests.api.real import RealOffice
@@ -202,3 +203,15 @@ def test_lists_show_the_newest_first_and_the_active_alone(
         assert [r.label for r in client.rollouts()] == ["r2", "r1"]
         assert [r.label for r in client.rollouts(active=True)] == ["r2"]
         assert client.health().active == ["r2"]
+
+
+def test_a_plan_is_not_started_once_its_group_is_another_one(office: RealOffice) -> None:
+    office.rollouts.add_plan(make_plan())
+    office.add_hosts(4)
+    office.fleet.set_standing(HOST, HostStanding.REVOKED)
+    office.fleet.set_standing("pc-02-abcdef", HostStanding.HELD)
+    said = "group office has changed since: PC-04 came, PC-01 left, PC-02 is held"
+    with office.client() as client, pytest.raises(Complaint, match=said) as refused:
+        client.start("p1")
+    assert refused.value.mend == "roundsman plan office-demo 1.1 --group office"
+    assert office.rollouts.all() == []

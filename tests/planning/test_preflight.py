@@ -6,7 +6,7 @@ import pytest
 from agent.wire.contract import Severity
 from coordinator.model import Host, HostStanding, Plan, SurveyOf
 from coordinator.planning.plan import make_plan
-from coordinator.planning.preflight import Turn, timetable, verdict
+from coordinator.planning.preflight import Turn, changes_since, timetable, verdict
 from tests.planning.office import NOW, make_basis, make_host, make_request, said
 
 PC_1 = "pc-1-1a2b3c"
@@ -98,3 +98,11 @@ def test_the_timetable_begins_after_the_grace_and_leaves_out_who_is_not_visited(
         Turn("pc-1-1a2b3c", NOW + 30, NOW + 90),
         Turn("pc-3-1a2b3c", NOW + 90, NOW + 150),
     ]
+
+
+def test_what_was_opened_or_closed_since_the_plan_was_made_is_told() -> None:
+    hosts = [make_host("PC-01"), make_host("PC-02")]
+    one, two = (host.id for host in hosts)
+    plan = make_plan(make_request(), make_basis(hosts, left_closed=[one]))
+    assert changes_since(plan, hosts, [one]) == []
+    assert changes_since(plan, hosts, [two]) == ["PC-01 was opened", "PC-02 was closed"]
