@@ -30,6 +30,10 @@ APPLICATION_VERSION = "walk-1"
 _NAME = "roundsman"
 _QUEUE = "groups"
 _POLL_SECONDS = 0.2
+_DEFECT = (
+    "the walk stopped on a defect of the coordinator, see its log; every host stays as it is, "
+    "closed if it was closed"
+)
 
 TakeUp = Callable[[Plan], Port]
 """Called each time this daemon takes a rollout, new or resumed: raises its epoch, returns its
@@ -163,6 +167,16 @@ class Engine:
             status=["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"], load_input=False, load_output=False
         )
         return [w.workflow_id for w in found]
+
+    def end_broken(self) -> None:
+        """End those rollouts, every host left as it is, so that another may take their hosts."""
+        for rollout_id in self.broken():
+            row = self._rollouts.find(rollout_id)
+            if row is not None and row.ended is None:
+                again = f"roundsman plan {row.plan.app} {row.plan.version}"
+                codes = "or roundsman rollout codes {rollout}"
+                news = News(RolloutState.LEFT_CLOSED, _DEFECT, f"{again}, {codes}")
+                self._rollouts.tell(rollout_id, news)
 
     def close(self) -> None:
         """Stop working; walks under way stay as they are and go on at the next launch."""

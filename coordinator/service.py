@@ -46,8 +46,7 @@ from coordinator.store.database import DatabaseLock, open_database
 from coordinator.store.enrolment import Book
 from coordinator.store.fleet import Catalogue, Fleet, People
 from coordinator.store.rollouts import Rollouts
-from coordinator.walk.ports import News, Port
-from coordinator.walk.states import RolloutState
+from coordinator.walk.ports import Port
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
@@ -246,8 +245,7 @@ class Daemon:
         if time.time() - self._refreshed > _DAY_SECONDS / 4:
             self._refresh()
             self._renew_certificate()
-        for rollout_id in self._engine.broken():
-            self._tell_broken(rollout_id)
+        self._engine.end_broken()
         self._look_for_higher_fences()
 
     def _refresh(self) -> None:
@@ -260,17 +258,6 @@ class Daemon:
         pair = self._authority.issue_coordinator(folder, self._settings.coordinator_id)
         for context in (self._listener.context, self._https.context):
             context.load_cert_chain(pair.certificate, pair.key)
-
-    def _tell_broken(self, rollout_id: str) -> None:
-        row = self._rollouts.find(rollout_id)
-        if row is None or row.state.is_final or row.state is RolloutState.NEEDS_OPERATOR:
-            return
-        detail = (
-            "the walk stopped on a defect of the coordinator; every host stays as it is. "
-            "See the log, then begin a new rollout for the group"
-        )
-        news = News(RolloutState.NEEDS_OPERATOR, detail, "roundsman rollout report {rollout}")
-        self._rollouts.tell(rollout_id, news)
 
     def _look_for_higher_fences(self) -> None:
         for host, standing in self._hub.standings().items():

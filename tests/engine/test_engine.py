@@ -197,7 +197,16 @@ def test_a_walk_that_ends_on_a_defect_is_told_of(coordinator: Coordinator) -> No
     engine = coordinator.launch()
     engine.submit(plan, "ann")
     until(lambda: engine.broken() == [plan.id], 20)
-    assert not coordinator.state().is_final, "the daemon tells people; see its `look`"
+    engine.end_broken()
+    engine.end_broken()  # told once
+    ended = coordinator.rollouts.find("r1")
+    assert ended is not None
+    assert (ended.state, len(coordinator.rollouts.history(plan.id))) == (
+        RolloutState.LEFT_CLOSED,
+        2,
+    )
+    assert ended.mend == "roundsman plan office-demo 1.1, or roundsman rollout codes r1"
+    assert engine.submit(make_plan(1, id=numbered(9)), "ann") == 2, "its hosts are free"
 
 
 def test_nothing_in_the_database_is_pickled(coordinator: Coordinator, tmp_path: Path) -> None:
