@@ -12,7 +12,7 @@ from agent.wire.contract import Direction, Finding, StepName, StepReport
 from coordinator.model import Plan
 from coordinator.store.database import reader, upsert
 from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
-from coordinator.store.tables import command, news, plan, rollout, setting, step_run, visit
+from coordinator.store.tables import command, cordon, news, plan, rollout, setting, step_run, visit
 from coordinator.walk.ports import Command, News, Verb
 from coordinator.walk.states import HostState, RolloutState
 
@@ -21,7 +21,7 @@ _ENDED = {HostState.UPDATED, HostState.ROLLED_BACK, HostState.SKIPPED}
 
 
 class HostsBusy(Exception):  # noqa: N818 - reads better where it is caught
-    """Some of the hosts are in a rollout that has not ended; nothing was written."""
+    """Some of the hosts are taken by another rollout; nothing was written."""
 
 
 class Rollouts:
@@ -56,11 +56,13 @@ class Rollouts:
     def begin(self, made: Plan, by: str, enqueue: Callable[[Connection], None]) -> int:
         """Write a new rollout and enqueue its walk, in one transaction; return its number.
 
-        Raises `HostsBusy` when a host of it is in a rollout that has not ended.
+        Raises `HostsBusy` when a host of it is in a rollout that has not ended, or still kept
+        closed for another app.
         """
         now = self._clock()
         with self._engine.begin() as c:
             self._refuse_busy(c, made)
+            self._refuse_sealed(c, made)
             number = (c.scalar(select(func.max(rollout.c.number))) or 0) + 1
             c.execute(
                 insert(rollout).values(
@@ -90,6 +92,21 @@ class Rollouts:
             names = {p.id: p.name for p in made.hosts}
             listed = ", ".join(f"{names[h]} in r{n}" for h, n in busy[:5])
             raise HostsBusy(f"cannot start: already under way on {listed}")
+
+    def _refuse_sealed(self, c: Connection, made: Plan) -> None:
+        """Raise `HostsBusy` where another app is closed: its codes would be lost."""
+        query = (
+            select(cordon.c.host, rollout.c.app, rollout.c.number)
+            .join(rollout, rollout.c.id == cordon.c.rollout)
+            .where(rollout.c.app != made.app, cordon.c.opened == 0)
+            .where(cordon.c.host.in_([p.id for p in made.hosts]))
+        )
+        names = {p.id: p.name for p in made.hosts}
+        if found := [f"{app} on {names[h]} by r{n}" for h, app, n in c.execute(query)]:
+            raise HostsBusy(
+                f"cannot start: still kept closed is {', '.join(found[:5])}. Update that, or open it"
+                " by its codes, and have each of these workstations on"
+            )
 
     def find(self, key: str) -> RolloutRow | None:
         """Return a rollout by id, number ("r12", "12") or "" for the latest."""

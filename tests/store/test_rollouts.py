@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from agent.wire.contract import Direction, Finding, Severity, StepReport, StepState
+from agent.wire.contract import CordonMode, Direction, Finding, Severity, StepReport, StepState
+from coordinator.store.cordons import Cordons
 from coordinator.store.rollouts import HostsBusy, Rollouts
 from coordinator.walk.ports import Command, News, Verb
 from coordinator.walk.states import HostState, RolloutState
@@ -45,6 +46,20 @@ def test_a_host_is_in_one_active_rollout_at_most(rollouts: Rollouts) -> None:
         rollouts.begin(other, "bob", nothing)
     rollouts.tell(plan.id, News(RolloutState.DONE))
     assert rollouts.begin(other, "bob", nothing) == 2
+
+
+def test_a_host_kept_closed_for_one_app_is_not_closed_for_another(
+    rollouts: Rollouts, database: Engine
+) -> None:
+    plan, cordons = make_plan(), Cordons(database)
+    rollouts.begin(plan, "ann", nothing)
+    hosts = [p.id for p in plan.hosts]
+    cordons.want(hosts[:2], plan.id, CordonMode.SEALED)
+    cordons.note_opened(hosts[0])
+    rollouts.tell(plan.id, News(RolloutState.LEFT_CLOSED))
+    with pytest.raises(HostsBusy, match="still kept closed is office-demo on PC-02 by r1"):
+        rollouts.begin(replace(plan, id=numbered(2), app="starface"), "bob", nothing)
+    assert rollouts.begin(replace(plan, id=numbered(3)), "bob", nothing) == 2
 
 
 def test_nothing_is_written_when_the_walk_cannot_be_enqueued(rollouts: Rollouts) -> None:
