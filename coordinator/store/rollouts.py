@@ -104,8 +104,8 @@ class Rollouts:
         names = {p.id: p.name for p in made.hosts}
         if found := [f"{app} on {names[h]} by r{n}" for h, app, n in c.execute(query)]:
             raise HostsBusy(
-                f"cannot start: still kept closed is {', '.join(found[:5])}. Update that, or open it"
-                " by its codes, and have each of these workstations on"
+                f"cannot start: still kept closed is {', '.join(found[:5])}. Update that, or "
+                "open it by its codes, and have each of these workstations on"
             )
 
     def find(self, key: str) -> RolloutRow | None:
