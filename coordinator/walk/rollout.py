@@ -14,6 +14,7 @@ from coordinator.walk.ports import Outcome, Port, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState
 from coordinator.walk.visit import ASK_AGAIN_SECONDS, are_others_closed, take_back, visit
 
+_LOOK_SECONDS = 120.0  # a wait under way at a restart is begun anew: none is long
 _Stuck = dict[str, tuple[StepName, Outcome]]
 
 
@@ -52,7 +53,7 @@ def _may_close(course: Course) -> bool:
     now = course.port.now()
     if now < course.plan.opens:
         course.tell(RolloutState.WAITING, "waits for its maintenance window")
-        course.ask((), (), patience=course.plan.opens - now)
+        course.ask((), (), patience=min(course.plan.opens - now, _LOOK_SECONDS))
         return False
     visits = [course.planned(h) for h in course.ids(HostState.PENDING)]
     estimates = [p.estimate_seconds for p in visits if p.visited]

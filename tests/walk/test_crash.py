@@ -9,7 +9,7 @@ from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
 from tests.walk.fleet import SimulatedFleet
 from tests.walk.pc import Fate
-from tests.walk.plans import make_plan
+from tests.walk.plans import BEGIN, make_plan
 from tests.walk.replay import Crash, RecordingPort
 
 
@@ -66,3 +66,12 @@ def test_killed_at_any_call_it_ends_the_same_with_no_step_done_twice(
         walk(fleet.plan, RecordingPort(fleet, killed.kept))
         assert _summary(fleet) == _summary(calm), f"killed at call {number}"
     assert calm.faults == []
+
+
+def test_a_wait_for_the_window_that_is_begun_anew_does_not_make_it_late() -> None:
+    plan = make_plan(2, opens=BEGIN + 1800, deadline=BEGIN + 7200)
+    port = RecordingPort(SimulatedFleet(plan))
+    walk(plan, port)
+    waits = [float(call.split()[2]) for call, _ in port.kept if call.startswith("safe_point")]
+    assert sum(waits) > 1500
+    assert max(waits) <= 120
