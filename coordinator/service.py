@@ -34,7 +34,7 @@ from coordinator.fleet.outside import Outside, World
 from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
 from coordinator.https import HttpsServer, opened
-from coordinator.model import HostStanding, Plan
+from coordinator.model import Plan
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.packages import PackageStore
@@ -45,6 +45,7 @@ from coordinator.store.cordons import Cordons
 from coordinator.store.database import DatabaseLock, open_database
 from coordinator.store.enrolment import Book
 from coordinator.store.fleet import Catalogue, Fleet, People
+from coordinator.store.members import Members
 from coordinator.store.rollouts import Rollouts
 from coordinator.walk.ports import Port
 
@@ -110,9 +111,10 @@ class Daemon:
         database = open_database(settings.database)
         self._open.callback(database.dispose)
         self._rollouts = Rollouts(database)
-        self._fleet = Fleet(database)
+        self._members = Members(database)
+        self._fleet = Fleet(database, note=self._members.note)
         self._catalogue = Catalogue(database)
-        self._book = Book(database)
+        self._book = Book(database, note=self._members.note)
         self._fences = Fences(self._rollouts)
         self._open_links(Cordons(database))
         self._repository = Repository(settings.repository_folder)
@@ -165,8 +167,7 @@ class Daemon:
         return identity.role is not Role.AGENT or not self._is_member(identity.id)
 
     def _is_member(self, host_id: str) -> bool:
-        standing = self._book.standing(host_id)
-        return standing in {HostStanding.ENROLLED, HostStanding.HELD}
+        return host_id in self._members
 
     def _plan_of(self, rollout_id: str) -> Plan | None:
         row = self._rollouts.find(rollout_id)

@@ -15,16 +15,26 @@ from coordinator.fleet.enrolment_book import (
 )
 from coordinator.model import HostStanding
 from coordinator.store.database import reader
+from coordinator.store.members import NoteStanding, note_nowhere
 from coordinator.store.tables import enrol_request, enrol_token, host
 
 
 class Book:
-    """`coordinator.fleet.enrolment_book.EnrolmentBook`, in the database."""
+    """`coordinator.fleet.enrolment_book.EnrolmentBook`, in the database.
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+    `note` hears of each host that is let in.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float] = time.time,
+        note: NoteStanding = note_nowhere,
+    ) -> None:
         self._engine = engine
         self._reads = reader(engine)
         self._clock = clock
+        self._note = note
 
     def add_token(self, token: TokenRecord) -> None:
         """Write a new token down."""
@@ -84,6 +94,7 @@ class Book:
             changed = c.execute(update(enrol_request).where(waiting).values(_values(request)))
             if changed.rowcount and request.state is RequestState.GRANTED:
                 c.execute(insert(host).values(self._host(request)))
+                self._note(request.host_id, HostStanding.ENROLLED)
             return bool(changed.rowcount)
 
     def renewed(self, host_id: str, serial: str) -> None:

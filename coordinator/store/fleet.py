@@ -8,17 +8,24 @@ from sqlalchemy import Engine, RowMapping, delete, insert, select, update
 
 from coordinator.model import Host, HostStanding
 from coordinator.store.database import reader, upsert
+from coordinator.store.members import NoteStanding, note_nowhere
 from coordinator.store.rows import AuditRow, OperatorRow, PackageRow
 from coordinator.store.tables import audit, host, operator, package
 
 
 class Fleet:
-    """Which hosts there are."""
+    """Which hosts there are; `note` hears of each change of where one stands."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float] = time.time,
+        note: NoteStanding = note_nowhere,
+    ) -> None:
         self._engine = engine
         self._reads = reader(engine)
         self._clock = clock
+        self._note = note
 
     def hosts(self, group: str = "", site: str = "") -> list[Host]:
         """Return the hosts, by site, group, order and name; revoked ones too."""
@@ -49,12 +56,14 @@ class Fleet:
             if not changed.rowcount:
                 new = {"id": item.id, "enrolled_at": self._clock()}
                 c.execute(insert(host).values(new | values))
+            self._note(item.id, item.standing)
 
     def set_standing(self, host_id: str, standing: HostStanding, reason: str = "") -> None:
         """Hold, release or revoke a host."""
         values = {"standing": standing.value, "reason": reason}
         with self._engine.begin() as c:
             c.execute(update(host).where(host.c.id == host_id).values(values))
+            self._note(host_id, standing)
 
     def refused(self) -> set[str]:
         """Return the ids whose certificates are no longer honored."""

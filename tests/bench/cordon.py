@@ -13,6 +13,7 @@ from agent.wire.tls import Credentials, Side, make_context
 from coordinator import __version__
 from coordinator.fleet.hub import Hub, HubOptions
 from coordinator.fleet.listener import Listener
+from coordinator.walk.states import RolloutState
 from tests.bench.figure import Figure, ratio, spread
 from tests.bench.office import BenchOffice, bench_office, patiently
 
@@ -25,7 +26,7 @@ def measure() -> list[Figure]:
         office.crowd(_HOSTS)
         _hold_all_but_one(office)
         for _ in range(_ROLLOUTS):
-            office.end_of(office.start_rollout())
+            office.end_of(office.start_rollout(), RolloutState.PARTLY_DONE)
         cordons = _rounds(office)
         office.stop_coordinator()
         pings = _bare_pings(office)

@@ -69,16 +69,17 @@ class BenchOffice(DemoOffice):
         plan = self.make_plan(NEW)
         return str(self.roundsman("rollout", "start", plan["label"])["label"])
 
-    def end_of(self, label: str) -> RolloutView:
-        """Return a rollout once it is done. Raises `AssertionError` when it is not."""
-
-        def is_done() -> bool:
-            seen = self.rollout(label)
-            return seen is not None and seen.state is RolloutState.DONE
-
-        patiently(is_done, f"{label} done: {self.rollout(label)}")
+    def end_of(self, label: str, expected: RolloutState = RolloutState.DONE) -> RolloutView:
+        """Return a rollout once it has ended. Raises `AssertionError` unless as expected."""
+        patiently(lambda: self._has_ended(label), f"the end of {label}")
         with self.client() as client:
-            return client.rollout(label)
+            ended = client.rollout(label)
+        assert ended.state is expected, f"{label} ended {ended.state}: {ended.detail}"
+        return ended
+
+    def _has_ended(self, label: str) -> bool:
+        seen = self.rollout(label)
+        return seen is not None and seen.state.is_final
 
     def order_times(self) -> list[float]:
         """Return when simulated agents were given an order, by this machine's own clock."""
