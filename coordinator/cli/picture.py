@@ -103,10 +103,10 @@ def _visits(seen: RolloutView) -> Table:
         lines.add_column(header, no_wrap=header != "step")
     for visit in seen.visits:
         lines.add_row(
-            visit.host,
+            Text(visit.host),
             Text(str(visit.state), _COLORS.get(visit.state, "")),
             _bar(visit),
-            done_text(visit) if visit.step else visit.detail,
+            Text(done_text(visit) if visit.step else visit.detail),
             clock(visit.since),
         )
     return lines

@@ -68,6 +68,14 @@ def test_the_live_table_has_a_bar_a_visit_and_says_who_holds_it(
     assert "mend: roundsman rollout skip r1 PC-02 --switched-off" in drawn
 
 
+def test_what_a_host_says_in_brackets_is_shown_as_it_is(office: RealOffice, rollout: str) -> None:
+    said = 'cannot use "[/opt]": [red]disk full'
+    office.tell(
+        rollout, News(RolloutState.WALKING, said, host="pc-02-abcdef", state=HostState.UNKNOWN)
+    )
+    assert said in _drawn(_seen(office))
+
+
 def test_the_status_says_what_unblocks_it(
     office: RealOffice, rollout: str, terminal: Terminal
 ) -> None:
