@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from coordinator.cli.demo_office import Workstation
-from tests.faults.ledger import Key
+from tests.faults.ledger import PLANNED, Key
 from tests.faults.office import FaultOffice
 
-_WAITS = {"coordinator": (0.1, 5.0), "agent": (0.1, 5.0)}
-"""Least and most seconds from the moment it runs again until the next kill."""
+_WAIT_SECONDS = 0.1, 3.0
+"""Least and most from the moment it runs again until the next kill is thought of."""
+_AIMED = {"coordinator": 1 / 2, "agent": 2 / 3}
+"""How many of the kills are to hit a step: those of milliseconds are hardly ever hit by chance."""
 _DOWN_SECONDS = 1.0
-_BUSY_SECONDS = 2.0  # so long a step is waited for that a kill may hit
-_INTO_SECONDS = 0.2  # at most so far into it
-_LOOK_SECONDS = 0.01
+_STEP_SECONDS = 2.5  # so long the step is waited for
+_NEXT = 5  # it is one of so many that come next: all of a visit, say
+_INTO_SECONDS = 0.1  # at most so far into it
+_LOOK_SECONDS = 0.015
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Killers:
 
     def _again_and_again(self, kind: str, kill: Callable[[random.Random], None]) -> None:
         chance = self._chances[kind == "agent"]
-        while not self._over.wait(chance.uniform(*_WAITS[kind])) and not self._has_enough(kind):
+        while not self._over.wait(chance.uniform(*_WAIT_SECONDS)) and not self._has_enough(kind):
             kill(chance)
 
     def _has_enough(self, kind: str) -> bool:
@@ -112,26 +115,41 @@ class Killers:
         return len(kills) >= tally.wanted
 
     def _coordinator(self, chance: random.Random) -> None:
+        self._aim(chance, _AIMED["coordinator"])
         self._note("coordinator", self._office.kill_coordinator)
         time.sleep(chance.uniform(0, _DOWN_SECONDS))
         self._office.start_coordinator()
 
     def _agent(self, chance: random.Random) -> None:
-        host = self._victim(chance)
+        hosts = self._aim(chance, _AIMED["agent"]) or self._office.hosts
+        host = chance.choice(hosts)
         self._note(host.name, lambda: self._office.kill_agent(host))
         time.sleep(chance.uniform(0, _DOWN_SECONDS))
         self._office.start_agent(host)
 
-    def _victim(self, chance: random.Random) -> Workstation:
-        """Return a host; two times in three one that is asked for a step at this moment."""
-        patience = _BUSY_SECONDS if chance.random() < 2 / 3 else 0.0
-        last = time.monotonic() + patience
-        while time.monotonic() < last:
-            if busy := sorted({row.host for row in self._office.ledger.running(self._rollout)}):
+    def _aim(self, chance: random.Random, share: float) -> list[Workstation]:
+        """Wait for a step of random choice, in this share of the calls; return who takes it.
+
+        Returns [] when it does not come.
+        """
+        if chance.random() >= share:
+            return []
+        wanted = chance.choice(self._to_come())
+        last = time.monotonic() + _STEP_SECONDS
+        while time.monotonic() < last and not self._over.is_set():
+            rows = [r for r in self._office.ledger.running(self._rollout) if r.key == wanted]
+            if rows:
                 time.sleep(chance.uniform(0, _INTO_SECONDS))
-                return self._office.host_of(chance.choice(busy))
+                return [self._office.host_of(row.host) for row in rows]
             time.sleep(_LOOK_SECONDS)
-        return chance.choice(self._office.hosts)
+        return []
+
+    def _to_come(self) -> list[Key]:
+        """Return the next steps that not every host has taken yet, or all when there are none."""
+        rows = self._office.ledger.steps(self._rollout)
+        done = Counter(row.key for row in rows if row.state == "done")
+        hosts = len(self._office.hosts)
+        return [key for key in PLANNED if done[key] < hosts][:_NEXT] or list(PLANNED)
 
     def _note(self, whom: str, kill: Callable[[], int]) -> None:
         """Kill, which raises when the process was dead already, and write it down."""

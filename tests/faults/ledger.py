@@ -13,6 +13,17 @@ Json = dict[str, Any]
 Key = tuple[str, str]
 """A step's name and its direction."""
 
+_DO = ("survey", "stage", "drain", "stop-service-manager", "back-up", "apply-release",
+       "start-service-manager", "check-health")  # fmt: skip
+_TIDY = ("stop-service-manager", "apply-release", "back-up", "stage", "start-service-manager",
+         "check-health", "drain", "survey")  # fmt: skip
+PLANNED: tuple[Key, ...] = (
+    *[(step, "do") for step in _DO],
+    ("start-service-manager", "undo"),  # closed again for the next one's sake
+    *[(step, "tidy") for step in _TIDY],
+)
+"""What one host does in a rollout that ends well: each of these once, in this order."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
