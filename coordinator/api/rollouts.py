@@ -1,6 +1,7 @@
 """Rollouts: started, watched, steered, explained."""
 
 import shlex
+from collections.abc import Iterator
 
 from agent.wire.contract import Direction, StepState
 from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
@@ -24,30 +25,12 @@ _NEEDS_HOST = {Verb.SKIP, Verb.SWITCHED_OFF}
 
 def start(office: Office, call: Call[StartAsk]) -> RolloutView:
     """Start a plan."""
-    plan = office.rollouts.plan(call.ask.plan)
+    key = call.ask.plan
+    plan = office.rollouts.plan(key)
     if plan is None:
-        raise Problem(Status.UNKNOWN, f"no plan {call.ask.plan!r}", "roundsman plan APP VERSION")
-    if plan.deadline <= office.clock():
-        raise Problem(
-            Status.CONFLICT,
-            f"cannot start {call.ask.plan}: its window is over; a missed window never starts late",
-            f"roundsman plan {plan.app} {plan.version}",
-        )
-    known = office.rollouts.find(plan.id)
-    if known is not None:
-        raise Problem(
-            Status.CONFLICT,
-            f"cannot start {call.ask.plan}: it was started as {known.label}",
-            f"roundsman rollout status {known.label}",
-        )
-    judged = verdict(plan)
-    if not judged.go:
-        raise Problem(
-            Status.CONFLICT,
-            f"cannot start {call.ask.plan}: {'; '.join(judged.reasons[:3])}",
-            f"roundsman plan {call.ask.plan} lists what to mend; then plan again",
-        )
-    _refuse_changed(office, plan)
+        raise Problem(Status.UNKNOWN, f"no plan {key!r}", "roundsman plan APP VERSION")
+    for why_not, mend in _against(office, plan, key):
+        raise Problem(Status.CONFLICT, f"cannot start {key}: {why_not}", mend)
     try:
         number = office.engine.submit(plan, call.who.name)
     except HostsBusy as error:
@@ -55,15 +38,20 @@ def start(office: Office, call: Call[StartAsk]) -> RolloutView:
     return _whole(office, _known(office, f"r{number}"))
 
 
-def _refuse_changed(office: Office, plan: Plan) -> None:
-    """Raise `Problem` when the group is not the one that was planned."""
+def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
+    """Yield what speaks against starting the plan now, each with what mends it."""
+    again = f"roundsman plan {plan.app} {plan.version} --group {shlex.quote(plan.group)}"
+    if plan.deadline <= office.clock():
+        yield "its window is over; a missed window never starts late", again
+    known = office.rollouts.find(plan.id)
+    if known is not None:
+        yield f"it was started as {known.label}", f"roundsman rollout status {known.label}"
+    judged = verdict(plan)
+    if not judged.go:
+        yield "; ".join(judged.reasons[:3]), f"roundsman plan {key} lists it all; then plan again"
     hosts = office.fleet.hosts(plan.group, plan.site)
     if changes := changes_since(plan, hosts, office.sealed()):
-        raise Problem(
-            Status.CONFLICT,
-            f"cannot start: group {plan.group} has changed since: {', '.join(changes[:5])}",
-            f"roundsman plan {plan.app} {plan.version} --group {shlex.quote(plan.group)}",
-        )
+        yield f"group {plan.group} has changed since: {', '.join(changes[:5])}", again
 
 
 def rollouts(office: Office, call: Call[NoAsk]) -> list[RolloutView]:

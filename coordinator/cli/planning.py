@@ -14,6 +14,14 @@ from coordinator.model import AfterRollBack
 _PLAN_NAME = re.compile(r"p?[0-9]+")
 
 
+Grace = Annotated[
+    float | None, typer.Option(help="Seconds people have to save; else the profile's.")
+]
+OnFailure = Annotated[
+    AfterRollBack, typer.Option(help="Once a failed host is rolled back: stop or skip.")
+]
+
+
 def plan(
     app: Annotated[str, typer.Argument(metavar="APP|PLAN", help="An app; or, say, p3.")],
     version: Annotated[str, typer.Argument(help="With APP: to which version.")] = "",
@@ -21,13 +29,9 @@ def plan(
     site: Annotated[str, typer.Option(help="At which site.")] = "",
     window: Annotated[str, typer.Option(help="Say 12:00-14:00; else until midnight.")] = "",
     within: Annotated[float, typer.Option(help="From now, for so many seconds.")] = 0,
-    grace: Annotated[
-        float | None, typer.Option(help="Seconds people have to save; else the profile's.")
-    ] = None,
+    grace: Grace = None,
     retries: Annotated[int, typer.Option(help="How often a step is tried again.")] = 1,
-    on_failure: Annotated[
-        AfterRollBack, typer.Option(help="Once a failed host is rolled back: stop or skip.")
-    ] = AfterRollBack.STOP,
+    on_failure: OnFailure = AfterRollBack.STOP,
     notice: Annotated[str, typer.Option(help="What people read on their screens.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -36,14 +40,9 @@ def plan(
         if not version and _PLAN_NAME.fullmatch(app):
             found = client.plan(app)
         else:
-            given: dict[str, object] = {
-                "app": app,
-                "version": version,
-                "window": window,
-                "notice": notice,
-            }
+            given: dict[str, object] = {"app": app, "version": version, "window": window}
             given |= {"retries": retries, "then": on_failure, "grace_seconds": grace}
-            given |= {"group": group or None, "site": site or None}
+            given |= {"group": group or None, "site": site or None, "notice": notice}
             found = client.make_plan(ask(PlanAsk, **given, within_seconds=within or None))
     show(found, lambda: plan_text(found), as_json=as_json)
     end(needs_a_person=found.needs_a_person)
