@@ -67,6 +67,10 @@ class Progress:
     findings: list[Finding] = field(default_factory=list)
 
 
+_OWED = "~owed"
+"""Sorts after every rollout, so that forgetting the older ones never takes it."""
+
+
 class StepWork:
     """The runner's implementation of `agent.steps.table.Work`."""
 
@@ -81,6 +85,7 @@ class StepWork:
         self.guard = tools.guard
         self.voice = tools.voice
         self.memo: Memo = journal.memo(self.step_id)
+        self.owed: Memo = journal.memo(f"{_OWED}/{assignment.profile.name}")
         self._journal = journal
         self.installation = self._installation(tools.config)
         self.folders: Folders = folders_for(

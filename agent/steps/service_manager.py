@@ -24,7 +24,9 @@ _GRACE_OF_A_STOP_SECONDS = 5.0
 def stop(work: Work) -> None:
     """Do of stop-service-manager: remember what runs, stop it, prove it gone."""
     if work.memo.get(_FOUND) is None:
-        work.memo.put(_FOUND, json.dumps(_what_runs(work)))
+        found = json.dumps(_what_runs(work) or json.loads(work.owed.get(_FOUND) or "[]"))
+        work.owed.put(_FOUND, found)  # a rollout that is left closed never gives it back
+        work.memo.put(_FOUND, found)
     _stop(work)
 
 
@@ -35,6 +37,7 @@ def give_back(work: Work) -> None:
         work.fact("service_manager", "was not running before, and is left so")
         return
     _start(work, [str(entry["user"]) for entry in found])
+    work.owed.put(_FOUND, "[]")
 
 
 def start(work: Work) -> None:

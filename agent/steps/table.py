@@ -122,6 +122,7 @@ class Work(Protocol):
     guard: Guard
     voice: Voice
     memo: Memo
+    owed: Memo  # of this app on this host, whichever the rollout: until it is given back
 
     def progress(self, done: int, total: int) -> None:
         """Tell how many bytes of how many are done; raises `Cancelled` when asked to end."""

@@ -204,6 +204,7 @@ class SmallWork:
     packages: Packages
     params: StepParams
     memo: Memo
+    owed: Memo
     guard: Guard
     voice: Voice
     memos: dict[StepName, Memo]
@@ -260,6 +261,7 @@ class Bench:
         )
         content = zip_of(root / "package.zip", self.release)
         self.packages = SmallPackages(self.profile, manifest_of(self.release), content)
+        self.owed = SmallMemo()
         self.memos: dict[StepName, Memo] = {step: SmallMemo() for step in StepName}
         self.guard, self.voice = SmallGuard(), SmallVoice()
         self._children: list[subprocess.Popen[bytes]] = []
@@ -291,6 +293,7 @@ class Bench:
             packages=self.packages,
             params=StepParams(**given),  # type: ignore[arg-type]
             memo=self.memos[step],
+            owed=self.owed,
             guard=self.guard,
             voice=self.voice,
             memos=self.memos,

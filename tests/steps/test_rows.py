@@ -19,7 +19,7 @@ def test_there_is_one_row_for_every_step_in_their_order() -> None:
     assert all(row.name is name for name, row in STEPS.items())
 
 
-@pytest.mark.parametrize("name", list(_CHANGES_THE_HOST))
+@pytest.mark.parametrize("name", sorted(_CHANGES_THE_HOST))
 def test_every_step_that_changes_the_host_can_be_undone(name: StepName) -> None:
     assert STEPS[name].undo is not None
 

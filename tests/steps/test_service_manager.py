@@ -11,7 +11,7 @@ from agent.steps.rows import STEPS
 from agent.steps.table import Failed, Refused
 from agent.wire.contract import Refusal, StepName
 from agent.wire.profile import ServiceManagerKind
-from tests.steps.bench import STUBBORN, WAITING, Bench, FastLinux, SmallWork, script
+from tests.steps.bench import STUBBORN, WAITING, Bench, FastLinux, SmallMemo, SmallWork, script
 from tests.until import until
 
 _STOP, _START = StepName.STOP_SERVICE_MANAGER, StepName.START_SERVICE_MANAGER
@@ -274,3 +274,28 @@ def test_a_service_that_was_stopped_is_left_stopped(served: Bench) -> None:
     service_manager.give_back(served.work(_STOP))
 
     assert not served.work().platform.services.is_running("app.service")
+
+
+def test_what_an_earlier_rollout_never_gave_back_is_given_back_by_the_next(quiet: Bench) -> None:
+    quiet.open_app("bin/manager")
+    _stop(quiet)  # and that rollout is left closed
+    quiet.memos = {step: SmallMemo() for step in StepName}
+    _stop(quiet)
+    _start(quiet)
+    service_manager.stop_again(quiet.work(_START))
+    assert list(quiet.running()) == []
+
+    service_manager.give_back(quiet.work(_STOP))
+    assert len(list(quiet.running())) == 1
+
+
+def test_what_was_given_back_and_then_quit_by_its_user_is_left_off(quiet: Bench) -> None:
+    quiet.open_app("bin/manager")
+    _stop(quiet)
+    service_manager.give_back(quiet.work(_STOP))
+    quiet.memos = {step: SmallMemo() for step in StepName}
+    service_manager.stop_again(quiet.work(_START))  # as a user would
+
+    _stop(quiet)
+    service_manager.give_back(quiet.work(_STOP))
+    assert list(quiet.running()) == []
