@@ -1,6 +1,5 @@
 """What holds while somebody is dead: a half-done swap, seals and leases, and who may lead."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -56,14 +55,22 @@ def test_an_agent_killed_between_the_two_renames_makes_the_app_runnable_before_a
 
 
 def _is_killed_in_the_swap(made: FaultOffice, host: Workstation, rollout: str) -> bool:
-    """Kill the agent the moment its app folder is gone; True when it stayed so."""
+    """Kill the agent the moment its app folder is another, or gone; True when it stays gone."""
     assert host.agent is not None
     until(lambda: made.ledger.state_of(rollout)["state"] == "walking", 30, "the visit begins")
-    folder, last = str(host.folder), time.monotonic() + 30
-    while os.path.exists(folder):  # noqa: PTH110 - the moment is short
+    there, last = _inode(host), time.monotonic() + 30
+    while _inode(host) == there:
         assert time.monotonic() < last, "the swap does not begin"
     kill(host.agent)
     return not host.folder.exists()
+
+
+def _inode(host: Workstation) -> int:
+    """Return which folder the app's is, 0 when there is none."""
+    try:
+        return host.folder.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _state_of_swap(host: Workstation, rollout: str) -> str:
