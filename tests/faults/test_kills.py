@@ -24,7 +24,7 @@ from tests.until import until
 
 KILLS = int(os.environ.get("ROUNDSMAN_KILLS", "50"))
 VERSIONS = [f"1.{number}" for number in range(1, 3 + KILLS // 3)]
-_ROLLOUT_SECONDS = 120
+_ROLLOUT_SECONDS = 400
 _LOOK_SECONDS = 0.1
 
 
