@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: help venv demo test lint bench lock clean
+.PHONY: help venv demo test test-faults lint bench lock clean
 
 help:  ## show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 venv: $(READY)  ## make .venv from the lock file, when it or pyproject.toml has changed
 
@@ -29,6 +29,10 @@ test: $(READY)  ## every test, with branch coverage
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	@$(BIN)/coverage json -q -o - | $(BIN)/python deploy/branches.py 90
+
+test-faults: $(READY)  ## kill, fill and break the disk under the steps of an update; as root (FAULTS=all)
+	@command -v strace >/dev/null || { apt-get update -q && apt-get install -qy strace; }
+	@$(BIN)/python -m tests.diskfaults
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from agent.journal import JournalError
 from agent.orders import No
 from agent.records import StepRecord, sentence
 from agent.steps.table import Cancelled, Failed, Handler, Refused, Step
@@ -105,7 +106,7 @@ def outcome_of(error: BaseException | None, progress: Progress, *, stopping: boo
             return Outcome(StepState.CANCELLED, late, sentence(error))
         case OSError(filename=str() as file, strerror=str() as why):
             return Outcome(StepState.FAILED, None, sentence(f'cannot use "{file}": {why}'))
-        case Failed() | OSError():
+        case Failed() | OSError() | JournalError():
             return Outcome(StepState.FAILED, None, sentence(error))
     return Outcome(
         StepState.FAILED,
@@ -128,20 +129,32 @@ def finished(run: Run, outcome: Outcome, clock: float, now: float) -> StepRecord
         report=report,
         ended=now,
         touched=run.touched_before or outcome.state is not StepState.REFUSED,
-        unmended=outcome.state is StepState.INTERRUPTED,
+        unmended=_may_need_mending(run, outcome),
         findings=tuple(run.progress.findings),
     )
 
 
-def interrupted(record: StepRecord, why: str, now: float, *, unmended: bool) -> StepRecord:
-    """Return what the journal says of a run in which the agent died."""
+def _may_need_mending(run: Run, outcome: Outcome) -> bool:
+    """True when the next start is to look again whether the host was left runnable."""
+    failed = outcome.state is StepState.FAILED and run.row.recover is not None
+    return failed or outcome.state is StepState.INTERRUPTED
+
+
+def recovered(record: StepRecord, error: BaseException | None, now: float) -> StepRecord:
+    """Return what the journal says of a step once its recovery was tried at the agent's start.
+
+    A step that had failed stays failed: only what it left behind was looked at again.
+    """
+    if record.state is StepState.FAILED:
+        return replace(record, unmended=error is not None)
+    why = f"cannot recover: {error}" if error else "the agent ended in the middle of it"
     report = replace(
         record.report,
         state=StepState.INTERRUPTED,
         revision=record.report.revision + _BEYOND,
-        detail=why,
+        detail=sentence(why),
     )
-    return replace(record, report=report, ended=now, unmended=unmended)
+    return replace(record, report=report, ended=now, unmended=error is not None)
 
 
 def live_report(run: Run, clock: float) -> StepReport:

@@ -20,10 +20,10 @@ from agent.run import (
     Run,
     finished,
     intent,
-    interrupted,
     live_report,
     outcome_of,
     page_of,
+    recovered,
     refused,
 )
 from agent.steps.table import Lane, Step
@@ -109,11 +109,8 @@ class Runner:
             error = future.exception()
             if error is not None:
                 _log.error("recovery did not end", extra=_about(record), exc_info=error)
-            why = f"cannot recover: {error}" if error else "the agent ended in the middle of it"
-            self._journal.put_step(
-                interrupted(record, sentence(why), time.time(), unmended=error is not None)
-            )
-            _log.warning("step interrupted", extra=_about(record))
+            self._journal.put_step(recovered(record, error, time.time()))
+            _log.warning("step recovered", extra=_about(record))
 
     def close(self, patience: float) -> bool:
         """Take no more orders, end what can be ended; False when a step still runs after that."""

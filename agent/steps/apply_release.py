@@ -1,7 +1,8 @@
 """Puts the new release where the old one was, by two durable renames.
 
-Only the disk is believed. `outgoing` has something in it: the first rename was done, so the
-live folder, when there is one, is the new release. No live folder: the swap was cut short
+Only the disk is believed, not an error: a rename may be done and yet be told as failed, when
+only its way to the disk failed. `outgoing` has something in it: the first rename was done, so
+the live folder, when there is one, is the new release. No live folder: the swap was cut short
 between the two renames. All else is before the first rename, and may be done again.
 """
 
@@ -16,6 +17,7 @@ from agent.steps.stage import manifest_of, unpack
 from agent.steps.table import Failed, Refused, Work
 from agent.steps.tree import has_content
 from agent.steps.versions import app_version
+from agent.wire.atomic import sync_folder
 from agent.wire.contract import Refusal
 
 
@@ -29,6 +31,7 @@ def apply_release(work: Work) -> None:
         _put_old_aside(work)
     if not has_content(live):
         _put_new_in_place(work)
+    _confirm_on_disk(work)
     _check_version(work)
 
 
@@ -36,12 +39,12 @@ def put_old_back(work: Work) -> None:
     """Undo: have the old release in the app's folder again; the new one is set aside."""
     refuse_while_open(work)
     refuse_while_running(work)
-    live, folders = work.installation.folder, work.folders
-    if has_content(folders.outgoing):
-        if has_content(live):
-            wipe(folders.discarded)
-            _rename(work, live, folders.discarded)
-        _rename(work, folders.outgoing, live)
+    try:
+        _swap_back(work)
+    except OSError:
+        _leave_a_release(work)
+        raise
+    _confirm_on_disk(work)
     work.fact("app_version", app_version(work))
 
 
@@ -80,6 +83,7 @@ def _put_old_aside(work: Work) -> None:
     try:
         _rename(work, work.installation.folder, work.folders.outgoing)
     except OSError as error:
+        recover(work)  # it may be aside all the same
         raise Refused(
             Refusal.FOLDER_RIGHTS, f'cannot rename "{_live(work)}": {error.strerror or error}'
         ) from error
@@ -90,10 +94,36 @@ def _put_new_in_place(work: Work) -> None:
         _rename(work, work.folders.incoming, work.installation.folder)
     except OSError as error:
         recover(work)
+        old_is_back = not has_content(work.folders.outgoing)
         raise Failed(
             f'cannot put the new release in "{_live(work)}": {error.strerror or error}; '
-            "the old one is back"
+            + ("the old one is back" if old_is_back else "it is there, but maybe not for good")
         ) from error
+
+
+def _swap_back(work: Work) -> None:
+    live, folders = work.installation.folder, work.folders
+    if has_content(folders.outgoing):
+        if has_content(live):
+            wipe(folders.discarded)
+            _rename(work, live, folders.discarded)
+        _rename(work, folders.outgoing, live)
+
+
+def _leave_a_release(work: Work) -> None:
+    """After an undo that cannot be ended: the old release in place, or else the new one."""
+    live, discarded = work.installation.folder, work.folders.discarded
+    try:
+        recover(work)
+    except OSError:
+        if not has_content(live) and has_content(discarded):
+            _rename(work, discarded, live)
+
+
+def _confirm_on_disk(work: Work) -> None:
+    """Return when the renames are on the disk; a run that was cut short may not have seen to it."""
+    for parent in {_live(work).parent, work.folders.incoming.parent}:
+        sync_folder(parent)
 
 
 def _check_version(work: Work) -> None:

@@ -13,7 +13,7 @@ from agent.extract import sha256_of, wipe
 from agent.steps.backup_list import LIST, TREE, BackupList, Copied, read_list, write_list
 from agent.steps.room import to_back_up
 from agent.steps.table import Failed, Work
-from agent.steps.tree import Item, items, look_at, total_bytes
+from agent.steps.tree import Item, has_content, items, look_at, total_bytes
 from agent.steps.versions import app_version
 
 _TRIES = 3
@@ -42,15 +42,26 @@ def back_up(work: Work) -> None:
 
 
 def keep_last(work: Work) -> None:
-    """Tidy: delete all but the last two backups of this app."""
+    """Tidy: delete all but the last two backups of this app, and what a crash left of others."""
     ours = []
     for folder in work.folders.backup.parent.iterdir():
         listed = read_list(folder) if folder.is_dir() else None
         if listed is not None and listed.app == work.profile.name:
             ours.append(folder)
+        elif folder.is_dir() and not folder.is_symlink() and not has_content(folder):
+            folder.rmdir()
     ours.sort(key=lambda folder: (folder / LIST).stat().st_mtime_ns)
     for folder in ours[:-_BACKUPS_KEPT]:
-        wipe(folder)
+        _delete(folder)
+
+
+def _delete(backup: Path) -> None:
+    """Delete a backup, its list last: without it the rest would never be found again."""
+    for path in backup.iterdir():
+        if path.name != LIST:
+            _remove(path)
+    (backup / LIST).unlink(missing_ok=True)
+    backup.rmdir()
 
 
 def _pass(work: Work, which: _Pass) -> None:

@@ -1,0 +1,165 @@
+"""The file system fault suite: `make test-faults`, as root.
+
+FAULTS=all strikes every point and writes docs/faults-disk.md; else a selection by SEED, spread
+over all points, is struck for about five minutes. Exit code 1 when a point does not hold.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from tests.diskfaults.points import in_order, points_of
+from tests.diskfaults.powercut import NoPowerCut, PowerBench
+from tests.diskfaults.restarts import Restarting, Restarts
+from tests.diskfaults.scenarios import SCENARIOS
+from tests.diskfaults.strace import Call
+from tests.diskfaults.table import matrix, restarts_in_words, wrong_in_words
+from tests.diskfaults.trial import Bench, Kind, Point, Trial, Verdict
+
+_WORKERS = 2
+_SECONDS = 290.0
+_RESTARTS = {"all": 200, "": 20}
+_CHUNK = 10
+_MEMORY = Path("/dev/shm")
+_DOCS = Path("docs/faults-disk.md")
+_BUILD = Path("build/faults-disk.md")
+
+
+class _Worker:
+    """The two benches of one worker process."""
+
+    benches: tuple[Bench, PowerBench]
+
+    @classmethod
+    def start(cls, base: Path) -> None:
+        bench = Bench(base / f"slot-{os.getpid()}")
+        bench.prepare()
+        cls.benches = bench, PowerBench(bench.folder, bench.before)
+
+    @classmethod
+    def strike(cls, points: Sequence[Point], until: float) -> list[Verdict]:
+        plain, power = cls.benches
+        verdicts = []
+        for point in points:
+            if time.monotonic() > until:
+                break
+            if point.kind is Kind.POWER_CUT:
+                verdicts.append(Trial(power, point).run())
+                power.release()
+            else:
+                verdicts.append(Trial(plain, point).run())
+        return verdicts
+
+
+def _cannot() -> str:
+    if os.geteuid() != 0:
+        return "cannot inject faults: root is needed; run it as root"
+    for program in ("strace", "mkfs.ext4", "mount", "umount"):
+        if shutil.which(program) is None:
+            return f"cannot inject faults: {program} is not installed"
+    return ""
+
+
+def _counted(bench: Bench) -> Iterator[tuple[str, str, list[Call]]]:
+    for scenario in SCENARIOS:
+        for role in ("main", "lane"):
+            yield scenario.name, role, bench.count(scenario, role)
+
+
+def _strangers(calls: Sequence[Call], bench: Bench) -> list[str]:
+    """Calls that would change something outside the office."""
+    office = str(bench.place.office)
+    return [
+        f"{call.name}({call.text[:200]}"
+        for call in calls
+        if (call.changes or call.opens_to_write)
+        and office not in call.text
+        and "<pipe:" not in call.text
+    ]
+
+
+def _strike(base: Path, points: Sequence[Point], until: float) -> list[Verdict]:
+    chunks = [points[i : i + _CHUNK] for i in range(0, len(points), _CHUNK)]
+    verdicts = []
+    context = get_context("fork")
+    with ProcessPoolExecutor(_WORKERS, context, _Worker.start, (base,)) as pool:
+        for done in pool.map(_Worker.strike, chunks, [until] * len(chunks)):
+            verdicts += done
+            if len(verdicts) % 500 < len(done):
+                wrong = sum(bool(v.wrong) for v in verdicts)
+                sys.stdout.write(f"{len(verdicts)} struck, {wrong} wrong\n")
+                sys.stdout.flush()
+    return verdicts
+
+
+def _restarts(bench: Bench, calls: list[Call], seed: int, times: int) -> Restarts:
+    scenario = next(s for s in SCENARIOS if s.name == "apply-release")
+    return Restarting(bench, scenario, calls, seed).run(times)
+
+
+def _page(seed: str, figures: Sequence[str]) -> str:
+    system = os.uname()
+    about = (
+        "# Faults of the disk: what was struck, and what held\n\n"
+        "Written by `FAULTS=all make test-faults`. How it is done, and what the words mean, is "
+        "said in [tests/diskfaults](../tests/diskfaults/README.md).\n\n"
+        f"{time.strftime('%Y-%m-%d')}, {system.sysname} {system.release}, Python "
+        f"{sys.version.split()[0]}, {seed}.\n"
+    )
+    return "\n".join((about, *figures, ""))
+
+
+def _suite(base: Path) -> int:
+    everything, seed = os.environ.get("FAULTS", "") == "all", int(os.environ.get("SEED", "1"))
+    begun = time.monotonic()
+    bench = Bench(base / "count")
+    bench.prepare()
+    PowerBench(bench.folder, bench.before).check()
+    counted = list(_counted(bench))
+    strangers = [text for _, _, calls in counted for text in _strangers(calls, bench)]
+    below = str(bench.place.office)
+    points = [p for name, role, calls in counted for p in points_of(name, role, calls, below)]
+    until = float("inf") if everything else begun + _SECONDS
+    verdicts = _strike(base, in_order(points, seed), until)
+    lane = next(
+        calls for name, role, calls in counted if (name, role) == ("apply-release", "lane")
+    )
+    restarts = _restarts(bench, lane, seed, _RESTARTS["all" if everything else ""])
+    figures = (
+        matrix(verdicts, points),
+        "",
+        restarts_in_words(restarts),
+        f"Calls that would change something outside the office: {len(strangers)}.",
+    )
+    page = _page(f"seed {seed}, {len(points)} points", figures)
+    file = _DOCS if everything else _BUILD
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(page)
+    wrong = [text for text in (wrong_in_words(verdicts), *restarts.wrong, *strangers) if text]
+    seconds = time.monotonic() - begun
+    sys.stdout.write("\n".join((page, *wrong, f"{seconds:.0f} s; written to {file}", "")))
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    """Run the suite; 2 when it cannot be run here, which is a failure too."""
+    if why := _cannot():
+        sys.stderr.write(f"error: {why}\n")
+        return 2
+    memory = str(_MEMORY) if _MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="faults-", dir=memory) as base:
+        try:
+            return _suite(Path(base))
+        except NoPowerCut as error:
+            sys.stderr.write(f"error: {error}\n")
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
