@@ -57,7 +57,7 @@ def _line(at: float, what: str, key: tuple[str, str], attempt: int, state: str) 
 STARTED: Said = (3, "step started", "", 1, "running")
 ENDED: Said = (4, "step ended", "", 1, "done")
 AGAIN: Said = (10, "agent started", "", 0, "")
-INTERRUPTED: Said = (10.1, "step interrupted", "", 1, "interrupted")
+INTERRUPTED: Said = (10.1, "step recovered", "", 1, "interrupted")
 STARTED_AGAIN: Said = (11, "step started", "", 1, "running")
 ENDED_AGAIN: Said = (12, "step ended", "", 1, "done")
 
@@ -78,7 +78,7 @@ FALSE = {
     "ended and not begun": [ENDED],
     "failed": [STARTED, (4, "step ended", "", 1, "failed")],
     "of another attempt": [(3, "step started", "", 2, "running"), ENDED],
-    "interrupted in the same life": [STARTED, (4, "step interrupted", "", 1, "interrupted"),
+    "interrupted in the same life": [STARTED, (4, "step recovered", "", 1, "interrupted"),
                                      STARTED_AGAIN, ENDED_AGAIN],
 }  # fmt: skip
 

@@ -50,7 +50,7 @@ class Story:
             {
                 "step started": self._started,
                 "step ended": self._ended,
-                "step interrupted": self._interrupted,
+                "step recovered": self._recovered,
             }[line.what](line, runs)
 
     def _started(self, line: Line, runs: list[Run]) -> None:
@@ -65,11 +65,15 @@ class Story:
             return
         runs[-1].outcome = line.state
 
-    def _interrupted(self, line: Line, runs: list[Run]) -> None:
-        if not runs or runs[-1].outcome != CUT:  # killed before its beginning was logged
-            runs.append(Run(line.attempt, self._life - 1))
+    def _recovered(self, line: Line, runs: list[Run]) -> None:
+        if not runs or runs[-1].outcome != CUT:
+            if line.state != "interrupted":
+                return  # it had failed, and what it left was looked at again
+            runs.append(
+                Run(line.attempt, self._life - 1)
+            )  # killed before its beginning was logged
         if runs[-1].life == self._life:
-            self.lies.append(f"{line.key} is called interrupted in the life it began in")
+            self.lies.append(f"{line.key} is called {line.state} in the life it began in")
         runs[-1].called_interrupted = True
 
     @property
