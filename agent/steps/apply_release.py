@@ -121,7 +121,7 @@ def _leave_a_release(work: Work) -> None:
 
 
 def _confirm_on_disk(work: Work) -> None:
-    """Return when the renames are on the disk; a run that was cut short may not have seen to it."""
+    """Return when the renames are on the disk, those of a run that was cut short too."""
     for parent in {_live(work).parent, work.folders.incoming.parent}:
         sync_folder(parent)
 

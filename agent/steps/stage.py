@@ -3,6 +3,8 @@
 May run again at any time: what is there and whole is left as it is.
 """
 
+from pathlib import Path
+
 from agent.extract import check_paths, extract, strangers, verify_tree, wipe
 from agent.package_paths import BadPackage
 from agent.steps.back_up import first_pass
@@ -27,6 +29,7 @@ def stage(work: Work) -> None:
 
 def unstage(work: Work) -> None:
     """Delete what was unpacked and not put in place."""
+    wipe(_unfinished(work))
     wipe(work.folders.incoming)
 
 
@@ -50,18 +53,26 @@ def manifest_of(work: Work) -> Manifest:
 def unpack(work: Work, manifest: Manifest) -> None:
     """Have the package unpacked and verified in `folders.incoming`; leave it when it is.
 
+    It is unpacked beside and then renamed: what is in `folders.incoming` was whole once.
     Raises `Refused` PACKAGE_ABSENT or PACKAGE_MISMATCH.
     """
     if has_content(work.folders.incoming) and _is_whole(work, manifest):
         return
     content = work.packages.fetch(manifest, work.ticket, work)
     wipe(work.folders.incoming)
+    unfinished = _unfinished(work)
+    wipe(unfinished)
     try:
-        extract(content, manifest, work.folders.incoming, work.progress)
+        extract(content, manifest, unfinished, work.progress)
     except BadPackage as error:
-        wipe(work.folders.incoming)
+        wipe(unfinished)
         raise Refused(Refusal.PACKAGE_MISMATCH, str(error)) from error
-    work.platform.sync_tree(work.folders.incoming)
+    work.platform.sync_tree(unfinished)
+    work.platform.rename_folder(unfinished, work.folders.incoming)
+
+
+def _unfinished(work: Work) -> Path:
+    return work.folders.incoming.with_name(f"{work.folders.incoming.name}.part")
 
 
 def _is_whole(work: Work, manifest: Manifest) -> bool:

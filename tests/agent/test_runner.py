@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.journal import JournalError
 from agent.records import MOST_FINDINGS
 from agent.steps.table import Cancelled, Failed, Lane, Refused, Step, Work
 from agent.wire.codec import decode, encode
@@ -475,3 +476,34 @@ def test_a_recovery_that_cannot_be_is_told_and_tried_again(tmp_path: Path) -> No
             "the agent ended in the middle of it",
         )
         assert rig.journal.to_recover() == []
+
+
+def test_what_a_failed_step_left_is_looked_at_again_at_the_next_start(tmp_path: Path) -> None:
+    endings = iter([Failed("the old folder is held"), None])
+
+    def fail(work: Work) -> None:
+        raise Failed("the disk is broken")
+
+    def recover(work: Work) -> None:
+        if error := next(endings):
+            raise error
+
+    step = Step(StepName.APPLY_RELEASE, fail, recover=recover)
+    with running(tmp_path, step) as rig:
+        rig.take(ORDERS.start())
+    for left in (1, 0, 0):
+        with running(tmp_path, step) as rig:
+            rig.runner.recover()
+            report = rig.known(ORDERS.start())
+            assert (report.state, report.detail) == (StepState.FAILED, "the disk is broken")
+            assert len(rig.journal.to_recover()) == left
+
+
+def test_a_journal_that_cannot_be_written_is_told_in_its_own_words(tmp_path: Path) -> None:
+    def note(work: Work) -> None:
+        raise JournalError("cannot use the journal: the disk is full")
+
+    with running(tmp_path, Step(StepName.APPLY_RELEASE, note)) as rig:
+        report = rig.take(ORDERS.start())
+    assert (report.state, report.refusal) == (StepState.FAILED, None)
+    assert report.detail == "cannot use the journal: the disk is full"

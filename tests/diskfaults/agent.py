@@ -12,7 +12,7 @@ from tests.diskfaults.strace import Tracer
 _SECONDS = 60.0
 
 
-class AgentDied(Exception):
+class AgentDied(Exception):  # noqa: N818
     """It ended while an answer was waited for."""
 
 

@@ -54,7 +54,7 @@ def _thing(path: Path) -> Thing:
     if stat.S_ISREG(about.st_mode):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
     elif stat.S_ISLNK(about.st_mode):
-        content = os.readlink(path)
+        content = str(path.readlink())
     names = os.listxattr(path, follow_symlinks=False)
     attributes = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
     return Thing(

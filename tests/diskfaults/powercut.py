@@ -16,7 +16,7 @@ _IMAGE_BYTES = 24 * 2**20
 _OPTIONS = "loop,commit=300"  # nothing gets to the disk by the clock alone
 
 
-class NoPowerCut(Exception):
+class NoPowerCut(Exception):  # noqa: N818
     """Power cuts cannot be tried here, and why."""
 
 

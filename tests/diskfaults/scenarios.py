@@ -43,6 +43,7 @@ class Scenario:
     then: tuple[Order, ...] = ()
     live: frozenset[str] = _OLD
     cut: Cut | None = None
+    attempt: int = 1
     arrange: Callable[[Place], None] = lambda _place: None
 
     @property
@@ -78,6 +79,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("back-up", (STAGE,), BACK_UP, (APPLY,)),
     Scenario("apply-release", _READY, APPLY, (UNAPPLY,), _ANY),
     Scenario("apply-release undo", _APPLIED, UNAPPLY, (APPLY,), _ANY),
+    Scenario("apply-release anew", (*_APPLIED, UNAPPLY), APPLY, (UNAPPLY,), _ANY, attempt=2),
     Scenario("stage undo", _READY, UNSTAGE, (STAGE, APPLY)),
     Scenario("apply-release tidy", _APPLIED, TIDY_APPLY, (), _NEW),
     Scenario("back-up tidy", _APPLIED, TIDY_BACK_UP, (), _NEW, arrange=_add_older_backups),

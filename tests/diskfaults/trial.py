@@ -136,7 +136,7 @@ class Bench:
         agent = Agent(self.place.root, tracer, role)
         agent.hear()
         if not scenario.is_recovery:
-            report = agent.order(scenario.order, 1)
+            report = agent.order(scenario.order, scenario.attempt)
             assert report["state"] == "done", report
         agent.end()
         agent.reap()
@@ -185,7 +185,7 @@ class Trial:
         try:
             told = agent.hear()
             if "up" in told and not self._scenario.is_recovery:
-                report = agent.order(self._scenario.order, 1)
+                report = agent.order(self._scenario.order, self._scenario.attempt)
             alive = "up" in told
             if alive and point.role == "main":
                 agent.end()
@@ -250,7 +250,8 @@ class Trial:
     def _again(self, agent: Agent) -> None:
         order = self._scenario.order
         known = self._judge.journal().get((order.step, order.direction))
-        attempt = 2 if known in {"failed", "refused", "cancelled"} else 1
+        again = known in {"failed", "refused", "cancelled"}
+        attempt = self._scenario.attempt + again
         try:
             report = agent.order(order, attempt)
             if report["state"] != "done":
@@ -269,7 +270,7 @@ class Trial:
     def _go_on(self, agent: Agent) -> None:
         """What comes after in a rollout must work as if nothing had been."""
         for order in self._scenario.then:
-            report = agent.order(order, 3)
+            report = agent.order(order, 9)
             told = self._judge.done(order.step, order.direction)
             if report["state"] != "done" or told:
                 self._wrong(f"then {order.step} {order.direction}: {report} {told}")

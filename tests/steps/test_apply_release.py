@@ -7,7 +7,8 @@ from agent.steps.apply_release import apply_release, delete_old, put_old_back, r
 from agent.steps.stage import stage
 from agent.steps.table import Failed, Refused
 from agent.wire.contract import Refusal, StepName
-from tests.steps.bench import Bench, FastLinux, release, snapshot
+from tests.steps.bench import ROLLOUT, Bench, FastLinux, release, snapshot
+from tests.steps.power import effects_of, was_cut
 
 _STEP = StepName.APPLY_RELEASE
 
@@ -16,6 +17,27 @@ class _NoSecondRename(FastLinux):
     def rename_folder(self, source: Path, target: Path) -> None:
         if source.name == "incoming":
             raise PermissionError(1, "held by a virus scanner", str(source))
+        super().rename_folder(source, target)
+
+
+class _NotOnTheDisk(FastLinux):
+    """A disk that renames `name` and then cannot say that it has."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def rename_folder(self, source: Path, target: Path) -> None:
+        super().rename_folder(source, target)
+        if source.name == self._name:
+            self._name = ""
+            raise OSError(5, "Input/output error", str(source))
+
+
+class _NoWayBack(FastLinux):
+    def rename_folder(self, source: Path, target: Path) -> None:
+        if source.name.startswith("app_old"):
+            raise OSError(30, "Read-only file system", str(source))
         super().rename_folder(source, target)
 
 
@@ -322,3 +344,74 @@ def test_a_rename_that_is_not_allowed_changes_nothing(bench: Bench) -> None:
 
     assert refused.value.refusal is Refusal.FOLDER_RIGHTS
     assert snapshot(bench.app) == before
+
+
+def test_a_refusal_leaves_the_old_release_though_its_rename_was_done_and_not_confirmed(
+    bench: Bench,
+) -> None:
+    before = snapshot(_staged(bench).app)
+    bench.platform = _NotOnTheDisk("app")
+
+    with pytest.raises(Refused) as refused:
+        apply_release(bench.work(_STEP))
+
+    assert refused.value.refusal is Refusal.FOLDER_RIGHTS
+    assert snapshot(bench.app) == before
+    assert not bench.folders.outgoing.exists()
+
+
+def test_nobody_is_told_that_the_old_release_is_back_when_the_new_one_is_in_place(
+    bench: Bench,
+) -> None:
+    before = snapshot(_staged(bench).app)
+    bench.platform = _NotOnTheDisk("incoming")
+
+    with pytest.raises(Failed, match="it is there, but maybe not for good"):
+        apply_release(bench.work(_STEP))
+
+    assert (bench.app / "lib/code.bin").read_bytes() == bench.release["lib/code.bin"]
+    assert snapshot(bench.folders.outgoing) == before
+    apply_release(bench.work(_STEP))
+
+
+@pytest.mark.parametrize("name", ["app", f"app_old.{ROLLOUT}"])
+def test_an_undo_that_the_disk_does_not_confirm_leaves_the_old_release_in_place(
+    bench: Bench, name: str
+) -> None:
+    before = snapshot(bench.app)
+    _applied(bench)
+    bench.platform = _NotOnTheDisk(name)
+
+    with pytest.raises(OSError, match="Input/output error"):
+        put_old_back(bench.work(_STEP))
+
+    assert snapshot(bench.app) == before
+    put_old_back(bench.work(_STEP))
+    assert snapshot(bench.app) == before
+
+
+def test_an_undo_that_cannot_bring_the_old_release_back_leaves_the_new_one_in_place(
+    bench: Bench,
+) -> None:
+    before = snapshot(bench.app)
+    new = snapshot(_applied(bench).app)
+    bench.platform = _NoWayBack()
+
+    with pytest.raises(OSError, match="Read-only"):
+        put_old_back(bench.work(_STEP))
+
+    assert snapshot(bench.app) == new
+    bench.platform = FastLinux()
+    put_old_back(bench.work(_STEP))
+    assert snapshot(bench.app) == before
+
+
+def test_an_apply_cut_short_while_it_unpacks_needs_no_further_attempt(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "counted")
+    effects = effects_of(lambda: apply_release(bench.work(_STEP)))
+
+    for cut_at in range(1, effects + 1, 7):
+        bench = Bench(tmp_path / str(cut_at))
+        assert was_cut(lambda: apply_release(bench.work(_STEP)), cut_at)  # noqa: B023
+        recover(bench.work(_STEP))
+        apply_release(bench.work(_STEP))

@@ -9,7 +9,16 @@ from agent.steps.backup_list import LIST, TREE, BackupList, read_list, write_lis
 from agent.steps.table import Cancelled, Failed
 from agent.wire.contract import StepName
 from agent.wire.profile_reader import read_profile
-from tests.steps.bench import PROFILE, Bench, FastLinux, SmallWork, snapshot, write_tree
+from tests.steps.bench import (
+    PROFILE,
+    ROLLOUT,
+    Bench,
+    FastLinux,
+    SmallWork,
+    snapshot,
+    write_tree,
+)
+from tests.steps.power import was_cut
 
 
 class _Counting(FastLinux):
@@ -194,6 +203,22 @@ def test_tidy_keeps_the_last_two_backups_of_this_app_and_leaves_all_else(bench: 
     assert others.exists()
     assert stranger.exists()
     assert bench.folders.backup.exists()
+
+
+def test_tidy_deletes_all_of_an_old_backup_wherever_the_power_was_cut(bench: Bench) -> None:
+    def tidy() -> None:
+        keep_last(bench.work(StepName.BACK_UP))
+
+    _back_up(bench)
+    _old_backup(bench, "b", "bench-app", 20)
+    for cut_at in range(1, 100):
+        _old_backup(bench, "a", "bench-app", 10)
+        cut = was_cut(tidy, cut_at)
+        tidy()
+        assert {path.name for path in bench.folders.backup.parent.iterdir()} == {"b", ROLLOUT}
+        if not cut:
+            break
+    assert cut_at > 4
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"app": 1}', b'{"files": [1]}'])
