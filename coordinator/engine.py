@@ -29,7 +29,7 @@ APPLICATION_VERSION = "walk-1"
 """Bumped only when the order of the walk's port calls changes; see CONTRIBUTING."""
 _NAME = "roundsman"
 _QUEUE = "groups"
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.5  # the longest a rollout waits before it begins; asking costs processor time
 _DEFECT = (
     "the walk stopped on a defect of the coordinator, see its log; every host stays as it is, "
     "closed if it was closed"

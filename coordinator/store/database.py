@@ -8,6 +8,7 @@ DatabaseError
 
 import fcntl
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
+_QUEUE_SECONDS = 600  # a walk stops on an error, and may have its turn behind two hundred others
+_HAS_TURN = "has the turn to write"
 
 
 class DatabaseError(Exception):
@@ -71,7 +75,7 @@ class DatabaseLock:
 
 def open_database(url: str, *, busy_seconds: float = _BUSY_SECONDS) -> Engine:
     """Return an engine on a database that is migrated and of this release."""
-    engine = create_engine(url)
+    engine = create_engine(url, pool_timeout=_QUEUE_SECONDS)
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, busy_seconds)
     try:
@@ -102,11 +106,29 @@ def _tune_sqlite(engine: Engine, busy_seconds: float) -> None:
         connection.execute("PRAGMA journal_mode=WAL")  # else one slow reader stalls everybody
         connection.execute("PRAGMA synchronous=FULL")
 
+    # SQLite lets one write at a time and has the others sleep and look again: ours take turns
+    turn = threading.Lock()
+
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("reads", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        turn.acquire()
+        _kept(connection)[_HAS_TURN] = True
         # a deferred transaction that turns into a writer later fails at once as "locked"
-        reads = connection.get_execution_options().get("reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "checkin")
+    def _on_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
+        if record.record_info is not None and record.record_info.pop(_HAS_TURN, False):
+            turn.release()
+
+
+def _kept(connection: Connection) -> dict[str, Any]:
+    """Return what is kept with a pooled connection, also when the connection is lost."""
+    kept = connection.connection.record_info
+    return {} if kept is None else kept
 
 
 def _migrate(connection: Connection) -> None:

@@ -15,11 +15,12 @@ from coordinator.api.client import Client
 from coordinator.api.schemas import RolloutView
 from coordinator.cli.demo_office import NEW, DemoOffice
 from coordinator.cli.demo_processes import end
+from coordinator.complaint import Complaint
 from coordinator.walk.states import RolloutState
 from tests.bench.crowd import CrowdSettings
 
 _PATIENCE_SECONDS = 300.0
-_LOOK_SECONDS = 0.25  # rarely: looking takes the coordinator's time
+_LOOK_SECONDS = 1.0  # rarely: looking takes the coordinator's time
 _PROCESSES = 2
 
 
@@ -38,15 +39,15 @@ class BenchOffice(DemoOffice):
         with Client(read_access(self.base / "operator")) as client:
             yield client
 
-    def crowd(self, count: int, step_seconds: float = 0.0) -> None:
-        """Enrol so many simulated agents; returns once all are linked."""
+    def crowd(self, count: int, step_seconds: float = 0.0, folder: Path | None = None) -> None:
+        """Enrol so many simulated agents, their disks in `folder`; returns once all are linked."""
         said = self.roundsman(
             "fleet", "token", "--group", "office", "--uses", str(count), "--automatic"
         )
         names = [f"PC-{number:03}" for number in range(1, count + 1)]
         for share in range(_PROCESSES):
             settings = CrowdSettings(
-                folder=str(self.base / "crowd"),
+                folder=str(folder or self.base / "crowd"),
                 token=said["token"],
                 link=f"127.0.0.1:{self.link_port}",
                 names=tuple(names[share::_PROCESSES]),
@@ -58,11 +59,13 @@ class BenchOffice(DemoOffice):
 
     def wait_all_linked(self, count: int) -> None:
         """Return once so many agents are linked."""
-        with self.client() as client:
-            patiently(
-                lambda: sum(host.linked for host in client.hosts()) == count,
-                f"{count} agents linked, see {self.base / 'crowd.log'}",
-            )
+        what = f"{count} agents linked, see {self.base / 'crowd.log'}"
+        patiently(lambda: self._linked() == count, what)
+
+    def _linked(self) -> int:
+        with contextlib.suppress(Complaint), self.client() as client:  # it may be starting
+            return sum(host.linked for host in client.hosts())
+        return 0
 
     def start_rollout(self) -> str:
         """Plan the release for the group and start it; return the rollout's label."""

@@ -1,4 +1,5 @@
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from coordinator.store.database import (
     MIGRATIONS,
@@ -58,6 +60,46 @@ def test_a_reader_does_not_hold_up_a_writer(database: Engine) -> None:
         slow.execute(text("select * from host")).all()
         with database.begin() as c:
             c.execute(text("insert into setting values ('a', 'b')"))
+
+
+def test_many_that_write_at_once_take_turns(database: Engine) -> None:
+    def write(number: int) -> None:
+        with database.begin() as c:
+            count = c.scalar(text("select count(*) from setting"))
+            c.execute(
+                text("insert into setting values (:n, :count)"), {"n": number, "count": count}
+            )
+
+    with ThreadPoolExecutor(50) as pool:
+        list(pool.map(write, range(100)))
+    with database.connect() as c:
+        counts = c.scalars(text("select value from setting"))
+        assert sorted(int(count) for count in counts) == list(range(100))
+
+
+def test_a_write_that_cannot_be_made_gives_up_its_turn(database: Engine) -> None:
+    for _ in range(2):
+        with pytest.raises(IntegrityError), database.begin() as c:
+            c.execute(text("insert into setting values (null, 'b')"))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_write_one, database).result(10)
+
+
+def test_a_write_that_cannot_begin_gives_up_its_turn(database: Engine, tmp_path: Path) -> None:
+    impatient = open_database(str(database.url), busy_seconds=0.05)
+    other = sqlite3.connect(tmp_path / "office.sqlite", isolation_level=None)
+    other.execute("begin immediate")
+    with pytest.raises(OperationalError):
+        _write_one(impatient)
+    other.close()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_write_one, impatient).result(10)
+    impatient.dispose()
+
+
+def _write_one(database: Engine) -> None:
+    with database.begin() as c:
+        c.execute(text("insert into setting values ('a', 'b')"))
 
 
 def test_a_second_daemon_is_told_who_has_the_database(tmp_path: Path) -> None:
