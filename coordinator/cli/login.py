@@ -1,5 +1,6 @@
 """`roundsman login`: lets the programs of this user, on this PC, speak to a coordinator."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from agent.wire.first_contact import fetch_ca
 from agent.wire.https_errors import HttpsError
 from coordinator.access import CA_FILE, Access, write_access
 from coordinator.api.client import Client
+from coordinator.api.schemas import OperatorView
 from coordinator.cli.output import Json, show
 from coordinator.cli.talk import read_first_line
 from coordinator.complaint import Complaint
@@ -28,11 +30,19 @@ def login(
     """Keep an operator's token and the coordinator's CA in this user's own folder."""
     ca_pem = _trusted_ca(address, fingerprint.lower())
     given = read_first_line(token_file) if token_file else typer.prompt("Token", hide_input=True)
-    folder = operator_folder()
-    write_access(folder, Access(address, folder / CA_FILE, str(given).strip()), ca_pem)
-    with Client(Access(address, folder / CA_FILE, str(given).strip())) as client:
-        you = client.health().you
+    folder, token = operator_folder(), str(given).strip()
+    you = _known_as(address, token, ca_pem)
+    write_access(folder, Access(address, folder / CA_FILE, token), ca_pem)
     show(you, lambda: f"{you.name}, {you.role}, at {address}: kept in {folder}", as_json=as_json)
+
+
+def _known_as(address: str, token: str, ca_pem: bytes) -> OperatorView:
+    """Return who the coordinator says this is, before access that works is replaced."""
+    with tempfile.TemporaryDirectory() as scratch:
+        ca = Path(scratch) / CA_FILE
+        ca.write_bytes(ca_pem)
+        with Client(Access(address, ca, token)) as client:
+            return client.health().you
 
 
 def _trusted_ca(address: str, fingerprint: str) -> bytes:

@@ -109,7 +109,10 @@ def test_login_keeps_access_on_another_pc(
     assert wrong.code == 2
     assert not (tmp_path / "marie").exists()
     assert terminal(login, fingerprint).json["name"] == "marie"
-    assert terminal("health --json").json["you"]["role"] == "operator"
+    (tmp_path / "token").write_text("rmo_mistyped\n")
+    mistyped = terminal(login, fingerprint)
+    assert (mistyped.code, "does not know this token" in mistyped.err) == (2, True)
+    assert terminal("health --json").json["you"]["role"] == "operator", "access stays as it was"
     refused = terminal("audit")
     assert refused.code == 2
     assert "that takes the role admin" in refused.err
