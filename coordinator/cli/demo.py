@@ -11,6 +11,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +24,7 @@ from coordinator.cli.demo_troubles import FAULTS, Trouble, kill_coordinator, ope
 from coordinator.cli.demo_witness import Witness
 from coordinator.cli.output import Json, table
 from coordinator.complaint import Complaint
+from coordinator.walk.states import HostState
 
 _LOOK_SECONDS = 0.3
 
@@ -34,6 +37,7 @@ class Verdict:
     hosts: list[dict[str, Any]]
     violations: list[dict[str, Any]]
     relaunches: list[dict[str, Any]] = field(default_factory=list)
+    rolled_back: list[str] = field(default_factory=list)  # who and why, a line each
     report: str = ""
 
     @property
@@ -59,25 +63,50 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Update five workstations on this machine: real processes, real links, real files."""
-    base = keep or Path(tempfile.mkdtemp(prefix="roundsman-demo-"))
-    base.mkdir(parents=True, exist_ok=True)
     show = Show(quiet=as_json)
-    office = DemoOffice(base.resolve(), hosts)
-    troubles = _troubles(office, fail, kill=kill, sabotage=sabotage)
-    try:
-        verdict = _run(office, troubles, show)
-    finally:
-        office.close()
-        if keep is None:
-            _forget(base)
+    with _stage(keep) as base:
+        office = DemoOffice(base.resolve(), hosts)
+        troubles = _troubles(office, fail, kill=kill, sabotage=sabotage)
+        with closing(office):
+            verdict = _run(office, troubles, show)
     show.verdict(verdict, as_json=as_json)
     raise typer.Exit(0 if verdict.is_well else 1)
+
+
+@contextmanager
+def _stage(keep: Path | None) -> Iterator[Path]:
+    """Yield the folder to work in; one that was not asked for is emptied again."""
+    base = keep or Path(tempfile.mkdtemp(prefix="roundsman-demo-"))
+    try:
+        _make_empty(base)
+        yield base
+    except KeyboardInterrupt:
+        raise Complaint(
+            "the demo was interrupted before its end; every process of it has ended",
+            "roundsman demo",
+        ) from None
+    except OSError as error:
+        raise Complaint(
+            f"cannot play the demo below {base}: {error.strerror or error}",
+            "roundsman demo --keep FOLDER, on a disk that has room and may be written",
+        ) from None
+    finally:
+        if keep is None:
+            _forget(base)
+
+
+def _make_empty(base: Path) -> None:
+    base.mkdir(parents=True, exist_ok=True)
+    if any(base.iterdir()):
+        raise Complaint(f"cannot work in {base}: it is not empty", "name a new folder")
 
 
 def _forget(base: Path) -> None:
     """Delete the workstations and the coordinator; the report and the logs stay."""
     for folder in [f for f in base.iterdir() if f.is_dir()]:
         shutil.rmtree(folder, ignore_errors=True)
+    if not any(base.iterdir()):
+        base.rmdir()
 
 
 def _troubles(
@@ -126,6 +155,8 @@ class Show:
             f"rollout {verdict.rollout['id']}: {verdict.rollout['state']} "
             f"in {verdict.rollout['seconds']} s"
         )
+        for line in verdict.rolled_back:
+            typer.echo(f"rolled back: {line}")
         for violation in verdict.violations:
             at = violation["host"]
             typer.echo(f"violation: {violation['kind']} at {at}: {violation['detail']}", err=True)
@@ -137,7 +168,8 @@ class Show:
 
 
 def _run(office: DemoOffice, troubles: list[tuple[Trouble, Workstation]], show: Show) -> Verdict:
-    show.say(f"a coordinator and {len(office.hosts)} workstations below {office.base}")
+    hosts = "1 workstation" if len(office.hosts) == 1 else f"{len(office.hosts)} workstations"
+    show.say(f"a coordinator and {hosts} below {office.base}")
     office.set_up_coordinator()
     office.install_apps()
     office.enrol_agents()
@@ -209,4 +241,9 @@ def _judge(office: DemoOffice, witness: Witness, label: str, seconds: float) -> 
         "state": report["rollout"]["state"],
         "seconds": seconds,
     }
-    return Verdict(rollout, hosts, said["violations"], said["relaunches"], str(page))
+    back = [
+        f"{item['host']}: {item['detail']}"
+        for item in report["history"]
+        if item["state"] == HostState.ROLLED_BACK
+    ]
+    return Verdict(rollout, hosts, said["violations"], said["relaunches"], back, str(page))

@@ -1,6 +1,8 @@
 """The main job, from end to end, as a newcomer sees it: the command itself, in a process."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +11,12 @@ from typing import Any
 import pytest
 
 from coordinator.cli.demo_processes import processes_below
+from tests.until import until
 
 pytestmark = pytest.mark.timeout(300)
 
 Json = dict[str, Any]
+Ended = subprocess.CompletedProcess[str]
 
 
 def demo(folder: Path, *words: str) -> tuple[int, Json]:
@@ -21,6 +25,12 @@ def demo(folder: Path, *words: str) -> tuple[int, Json]:
     assert not list(processes_below(folder)), "the demo leaves no process behind"
     assert ended.stdout, ended.stderr.decode()
     return ended.returncode, json.loads(ended.stdout)
+
+
+def said_by(*words: str, environment: dict[str, str] | None = None) -> Ended:
+    command = [sys.executable, "-m", "coordinator.cli", "demo", *words]
+    given = os.environ | (environment or {})
+    return subprocess.run(command, env=given, capture_output=True, check=False, text=True)
 
 
 def states(said: Json) -> dict[str, str]:
@@ -71,3 +81,37 @@ def test_a_failure_that_cannot_be_staged_is_refused_in_words(fail: str, tmp_path
     ended = subprocess.run([*command, "--keep", str(tmp_path)], capture_output=True, check=False)
     assert ended.returncode == 2
     assert b"mend: --fail HOST:STEP" in ended.stderr
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("precious")
+    ended = said_by("--keep", str(tmp_path))
+    assert ended.returncode == 2
+    assert f"cannot work in {tmp_path}: it is not empty" in ended.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_disk_that_cannot_be_written_is_told_without_a_traceback() -> None:
+    ended = said_by("--keep", "/proc/self/nowhere")
+    assert ended.returncode == 2
+    assert "error: cannot play the demo below /proc/self/nowhere: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_refused_demo_leaves_no_folder_behind(tmp_path: Path) -> None:
+    ended = said_by("--fail", "nonsense", environment={"TMPDIR": str(tmp_path)})
+    assert ended.returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_the_demo_and_every_process_of_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "coordinator.cli", "demo", "--keep", str(tmp_path / "office")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until((tmp_path / "office" / "PC-05").exists, 60, "the apps are installed")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "the demo was interrupted before its end" in said
+    assert not list(processes_below(tmp_path / "office"))
