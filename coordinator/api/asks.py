@@ -5,7 +5,7 @@ A field that the coordinator does not know is refused, as is a value beyond its 
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from coordinator.api.roles import OperatorRole
 from coordinator.fleet.enrolment_book import Approval
@@ -17,12 +17,30 @@ PREFIX = "/api/v1"
 
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
 Line = Annotated[str, StringConstraints(max_length=500)]
-Word = Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")]
+_WORD = r"^[a-z0-9][a-z0-9-]*$"
+_VERSION = r"^[0-9A-Za-z][0-9A-Za-z.+_~-]*$"
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_WINDOW = r"^([0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})?$"
+_FORMS = {
+    _WORD: "must be small letters, digits and hyphens",
+    _VERSION: "must be letters, digits and . + _ ~ -, as 1.4.2",
+    _CLOCK: "must be a time of day, as 17:30",
+    _WINDOW: "must be two times of day, as 12:00-14:00",
+}
+"""What each pattern asks for, in words."""
+
+Word = Annotated[str, StringConstraints(max_length=60, pattern=_WORD)]
 AppName = Word
-VersionName = Annotated[
-    str, StringConstraints(max_length=64, pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_~-]*$")
-]
-Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+VersionName = Annotated[str, StringConstraints(max_length=64, pattern=_VERSION)]
+Clock = Annotated[str, StringConstraints(pattern=_CLOCK)]
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first thing wrong with what was to be asked, "field: why"."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    pattern = str(first.get("ctx", {}).get("pattern", ""))
+    return f"{field or 'the request'}: {_FORMS.get(pattern, first['msg'].lower())}"
 
 
 class Ask(BaseModel):
@@ -94,9 +112,7 @@ class PlanAsk(Ask):
     version: VersionName
     group: Short | None = None  # may be left out when there is one only
     site: Short | None = None
-    window: Annotated[
-        str, StringConstraints(pattern=r"^([0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})?$")
-    ] = ""
+    window: Annotated[str, StringConstraints(pattern=_WINDOW)] = ""
     within_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = None  # instead of a window
     grace_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None  # None: the profile's
     retries: Annotated[int, Field(ge=0, le=10)] = 1

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from coordinator.api.asks import Ask
+from coordinator.api.asks import Ask, first_fault
 from coordinator.api.call import Problem, Status
 
 MOST_JSON = 5 * 2**20
@@ -58,11 +58,9 @@ async def received(request: Request, folder: Path) -> AsyncIterator[Path]:
 
 def in_words(error: ValidationError) -> Problem:
     """Return the first thing wrong with what was sent, the field named."""
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "json_invalid":
+    if error.errors(include_url=False)[0]["type"] == "json_invalid":
         return Problem(Status.BAD_REQUEST, "the request is not JSON")
-    field = ".".join(str(part) for part in first["loc"])
-    return Problem(Status.INVALID, f"{field or 'the request'}: {first['msg'].lower()}")
+    return Problem(Status.INVALID, first_fault(error))
 
 
 async def _bounded(request: Request) -> bytes:

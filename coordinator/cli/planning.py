@@ -9,6 +9,7 @@ from coordinator.api.asks import DoctorAsk, PlanAsk
 from coordinator.api.schemas import CheckView, FindingView, PlanView
 from coordinator.cli.output import Json, clock, end, pairs, show, table
 from coordinator.cli.talk import ask, talking
+from coordinator.complaint import Complaint
 from coordinator.model import AfterRollBack
 
 _PLAN_NAME = re.compile(r"p?[0-9]+")
@@ -39,6 +40,11 @@ def plan(
     with talking() as client:
         if not version and _PLAN_NAME.fullmatch(app):
             found = client.plan(app)
+        elif not version:
+            raise Complaint(
+                f"cannot plan {app}: to which version is not said",
+                f"roundsman plan {app} VERSION, one of: roundsman release list",
+            )
         else:
             given: dict[str, object] = {"app": app, "version": version, "window": window}
             given |= {"retries": retries, "then": on_failure, "grace_seconds": grace}

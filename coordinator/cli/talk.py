@@ -10,6 +10,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from coordinator.access import read_access
+from coordinator.api.asks import first_fault
 from coordinator.api.client import Client
 from coordinator.complaint import Complaint
 from coordinator.folders import operator_folder
@@ -35,9 +36,7 @@ def ask(kind: type[M], **values: object) -> M:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Complaint(f"cannot ask: {field}: {first['msg'].lower()}") from None
+        raise Complaint(f"cannot ask: {first_fault(error)}") from None
 
 
 def read_text(file: Path) -> str:

@@ -71,6 +71,23 @@ def test_what_cannot_be_understood_ends_with_two(terminal: Terminal, words: str)
     assert said.err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("plan office", "error: cannot plan office: to which version is not said"),
+        ("plan office 1.1 --window noon", "window: must be two times of day, as 12:00-14:00"),
+        ("plan office 1/1", "version: must be letters, digits and . + _ ~ -, as 1.4.2"),
+    ],
+)
+@pytest.mark.usefixtures("office")
+def test_what_is_mistyped_is_explained_without_a_pattern(
+    terminal: Terminal, words: str, said: str
+) -> None:
+    answer = terminal(words)
+    assert answer.code == 2
+    assert said in answer.err
+
+
 FLEET = "".join(f'[[host]]\nname = "PC-0{n}"\ngroup = "office"\n' for n in (2, 1, 9))
 ANSWERED = [
     ("health", 0),
