@@ -17,6 +17,10 @@ from coordinator.complaint import Complaint
 from coordinator.releases.actions import actions
 from coordinator.releases.keys import SIGNING_KEY, KeyProblem, SignedItem, describe, sign
 
+_OTHER_KEY = (
+    "try again with the passphrase that roundsman init was given; "
+    "a key elsewhere: roundsman release sign --key FILE"
+)
 Fetch = Callable[[str, str], bytes]
 """Returns the content of a target, by name and SHA-256."""
 
@@ -71,4 +75,4 @@ def sign_list(unsigned: str, key: Path, passphrase: str) -> str:
     try:
         return sign(unsigned.encode(), key, passphrase).decode()
     except KeyProblem as error:
-        raise Complaint(str(error), "roundsman release sign --key FILE") from None
+        raise Complaint(str(error), _OTHER_KEY) from None

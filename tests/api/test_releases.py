@@ -131,8 +131,9 @@ def test_whoever_signs_sees_what_the_list_names_and_nothing_else(office: RealOff
 
 def test_a_wrong_passphrase_is_said_so(office: RealOffice) -> None:
     unsigned = office.repository.unsigned().decode()
-    with pytest.raises(Complaint, match="the passphrase is wrong"):
+    with pytest.raises(Complaint, match="the passphrase is wrong") as caught:
         sign_list(unsigned, _key(office), "not the passphrase")
+    assert caught.value.mend.startswith("try again with the passphrase")
 
 
 def test_the_key_may_be_on_a_stick(office: RealOffice, tmp_path: Path) -> None:
