@@ -52,7 +52,8 @@ def _name(seen: RolloutView, holder: VisitView | None) -> str:
 
 def _reason(seen: RolloutView, holder: VisitView | None) -> str:
     if seen.detail:
-        return seen.detail
+        cause = holder.detail if holder and holder.state is HostState.ROLLED_BACK else ""
+        return f"{seen.detail}: {cause}" if cause and cause not in seen.detail else seen.detail
     if seen.state.is_final:
         return f"nobody: it has ended, {seen.state}"
     if holder is None:

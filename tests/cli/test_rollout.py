@@ -76,6 +76,19 @@ def test_what_a_host_says_in_brackets_is_shown_as_it_is(office: RealOffice, roll
     assert said in _drawn(_seen(office))
 
 
+def test_why_gives_the_cause_of_a_roll_back(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    cause = 'apply-release: "RELEASE" says 1.2, not 1.1'
+    back = News(RolloutState.WALKING, cause, host=HOST, state=HostState.ROLLED_BACK)
+    office.tell(rollout, back)
+    office.tell(
+        rollout,
+        News(RolloutState.NEEDS_OPERATOR, "PC-01 is back", "roundsman rollout skip r1 PC-01"),
+    )
+    assert f"PC-01 is back: {cause}" in terminal("rollout why").out
+
+
 def test_the_status_says_what_unblocks_it(
     office: RealOffice, rollout: str, terminal: Terminal
 ) -> None:
