@@ -110,13 +110,18 @@ def _news(item: NewsRow, names: dict[str, str]) -> Report:
     }
 
 
+def _length(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds} s"
+
+
 def as_text(report: Report) -> str:
     """Return the report as a terminal shows it."""
     rollout = report["rollout"]
     head = (
         f"{rollout['label']}: {rollout['app']} {rollout['to']} in group {rollout['group']}, "
         f"{rollout['state']}, {_clock(rollout['started'])} by {rollout['started_by']}, "
-        f"{rollout['seconds']} s"
+        f"{_length(rollout['seconds'])}"
     )
     rows = [
         (h["host"], h["state"], h["from"], h["to"], h["exclusive_seconds"], h["detail"])

@@ -165,3 +165,9 @@ def test_as_html_nothing_that_a_host_said_becomes_markup() -> None:
     page = as_html(made)
     assert evil not in page
     assert page.count("&lt;script&gt;") >= 6
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(41.1, "41.1 s"), (622.8, "10 min 23 s")])
+def test_as_text_a_long_rollout_is_told_in_minutes(seconds: float, said: str) -> None:
+    made = rollout_report(_row(ended=BEGAN + seconds), VISITS[:1], STEPS)
+    assert as_text(made).splitlines()[0].endswith(f" by ann, {said}")
