@@ -128,6 +128,7 @@ def _enrol(arguments: argparse.Namespace) -> int:
         complain(error)
         return COULD_NOT_ASK
     say(f"This PC is {enrolled.host_id} now, a member of the fleet of {enrolled.coordinator}.")
+    say(f"Next: say where apps lie, in {arguments.state / CONFIG.name}, and start its agent.")
     return WELL
 
 

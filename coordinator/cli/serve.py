@@ -20,7 +20,12 @@ def serve(
     ] = False,
 ) -> None:
     """Run the coordinator until it is told to stop. Exits 2 when it cannot."""
+    settings = read_settings(home_folder(home))
+    typer.echo(
+        f"coordinator of {settings.home}, TCP {settings.link_port} and {settings.https_port}; "
+        f"it writes {settings.log_folder / 'coordinator.log'}; Ctrl-C ends it"
+    )
     try:
-        run(read_settings(home_folder(home)), take_over=take_over)
+        run(settings, take_over=take_over)
     except DatabaseError as error:
         raise Complaint(str(error)) from None

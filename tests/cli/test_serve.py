@@ -69,8 +69,9 @@ def test_it_serves_until_it_is_told_to_stop(settings: Settings, terminal: Termin
             assert f"process {process.pid} already serves this database" in second
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            said, _ = process.communicate(timeout=30)
     assert process.returncode == 0
+    assert f"{settings.log_folder / 'coordinator.log'}; Ctrl-C ends it" in said
 
 
 @pytest.mark.parametrize("which", ["link_port", "https_port"])
