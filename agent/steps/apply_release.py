@@ -25,12 +25,11 @@ def apply_release(work: Work) -> None:
     """Have the ordered release in the app's folder and the old one in `folders.outgoing`."""
     refuse_while_open(work)
     refuse_while_running(work)
-    live, folders = work.installation.folder, work.folders
-    if not has_content(folders.outgoing):
-        _prepare(work)
-        _put_old_aside(work)
-    if not has_content(live):
-        _put_new_in_place(work)
+    try:
+        _swap(work)
+    except OSError:
+        recover(work)
+        raise
     _confirm_on_disk(work)
     _check_version(work)
 
@@ -62,6 +61,14 @@ def recover(work: Work) -> None:
     live, outgoing = work.installation.folder, work.folders.outgoing
     if not has_content(live) and has_content(outgoing):
         _rename(work, outgoing, live)
+
+
+def _swap(work: Work) -> None:
+    if not has_content(work.folders.outgoing):
+        _prepare(work)
+        _put_old_aside(work)
+    if not has_content(work.installation.folder):
+        _put_new_in_place(work)
 
 
 def _prepare(work: Work) -> None:

@@ -14,13 +14,14 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from tests.diskfaults.bench import Bench
 from tests.diskfaults.points import in_order, points_of
 from tests.diskfaults.powercut import NoPowerCut, PowerBench
 from tests.diskfaults.restarts import Restarting, Restarts
 from tests.diskfaults.scenarios import SCENARIOS
 from tests.diskfaults.strace import Call
 from tests.diskfaults.table import matrix, restarts_in_words, wrong_in_words
-from tests.diskfaults.trial import Bench, Kind, Point, Trial, Verdict
+from tests.diskfaults.trial import Kind, Point, Trial, Verdict
 
 _WORKERS = 2
 _SECONDS = 290.0

@@ -9,8 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.diskfaults.bench import Bench
 from tests.diskfaults.judge import Baseline, Judge
-from tests.diskfaults.trial import Bench
 
 _IMAGE_BYTES = 24 * 2**20
 _OPTIONS = "loop,commit=300"  # nothing gets to the disk by the clock alone

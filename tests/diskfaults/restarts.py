@@ -4,10 +4,10 @@ import random
 from dataclasses import dataclass, field
 
 from tests.diskfaults.agent import Agent, AgentDied
+from tests.diskfaults.bench import Bench
 from tests.diskfaults.judge import Judge
 from tests.diskfaults.scenarios import APPLY, UNAPPLY, Order, Scenario
 from tests.diskfaults.strace import KILL, Call, fired, injecting
-from tests.diskfaults.trial import Bench
 
 
 @dataclass

@@ -44,9 +44,9 @@ def _line(first: str, rest: Sequence[str]) -> str:
 
 def restarts_in_words(restarts: Restarts) -> str:
     return (
-        f"Agent restarted in mid-update: {restarts.fired} kills that hit, {restarts.runnable} "
-        f"starts that found a runnable app, {restarts.ended} updates and roll-backs ended in "
-        f"between, {len(restarts.wrong)} wrong."
+        f"Agent restarted in mid-update: {restarts.fired} kills that hit; {restarts.runnable} "
+        "starts came up and had a runnable app (the others were killed in their recovery); "
+        f"{restarts.ended} updates and roll-backs ended in between; {len(restarts.wrong)} wrong."
     )
 
 

@@ -41,6 +41,24 @@ class _NoWayBack(FastLinux):
         super().rename_folder(source, target)
 
 
+class _Blink(type(Path())):  # type: ignore[misc]
+    """A path to the app that cannot be looked at once, after `closed` was set."""
+
+    closed = False
+
+    def is_dir(self) -> bool:
+        if _Blink.closed and self.name == "app":
+            _Blink.closed = False
+            raise OSError(5, "Input/output error", str(self))
+        return bool(super().is_dir())
+
+
+class _ClosesItsEye(FastLinux):
+    def rename_folder(self, source: Path, target: Path) -> None:
+        super().rename_folder(source, target)
+        _Blink.closed = source.name == "app"
+
+
 def _staged(bench: Bench) -> Bench:
     stage(bench.work(StepName.STAGE))
     return bench
@@ -358,6 +376,20 @@ def test_a_refusal_leaves_the_old_release_though_its_rename_was_done_and_not_con
     assert refused.value.refusal is Refusal.FOLDER_RIGHTS
     assert snapshot(bench.app) == before
     assert not bench.folders.outgoing.exists()
+
+
+def test_a_disk_that_cannot_be_looked_at_between_the_renames_leaves_the_old_release(
+    bench: Bench,
+) -> None:
+    before = snapshot(_staged(bench).app)
+    bench.app, bench.platform = _Blink(bench.app), _ClosesItsEye()
+
+    with pytest.raises(OSError, match="Input/output error"):
+        apply_release(bench.work(_STEP))
+
+    assert snapshot(bench.app) == before
+    bench.platform = FastLinux()
+    apply_release(bench.work(_STEP))
 
 
 def test_nobody_is_told_that_the_old_release_is_back_when_the_new_one_is_in_place(
