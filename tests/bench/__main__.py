@@ -5,6 +5,8 @@
 
 import argparse
 import json
+import os
+import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,11 +33,18 @@ def main() -> int:
     wanted = parser.parse_args().rows
     if unknown := [row for row in wanted if row not in ROWS]:
         parser.error(f"cannot measure {', '.join(unknown)}: known are {', '.join(ROWS)}")
+    sys.stderr.write(f"{_machine()}\n")
     figures = [figure for row in wanted or ROWS for figure in _measured(row)]
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(json.dumps([figure.row() for figure in figures], indent=1) + "\n", "utf-8")
     sys.stdout.write(_table(figures) + "\n")
     return 0 if all(figure.ok for figure in figures) else 1
+
+
+def _machine() -> str:
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    python, system = platform.python_version(), platform.platform(terse=True)
+    return f"{cores} processors, load {load:.1f} beforehand, Python {python}, {system}"
 
 
 def _measured(row: str) -> list[Figure]:
