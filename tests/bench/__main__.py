@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ def main() -> int:
     wanted = parser.parse_args().rows
     if unknown := [row for row in wanted if row not in ROWS]:
         parser.error(f"cannot measure {', '.join(unknown)}: known are {', '.join(ROWS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every office is closed
     sys.stderr.write(f"{_machine()}\n")
     figures = [figure for row in wanted or ROWS for figure in _measured(row)]
     FILE.parent.mkdir(exist_ok=True)
