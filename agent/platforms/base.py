@@ -6,11 +6,12 @@ services are another thing and have their own verbs, so that a system where the 
 touch windows (Windows, session 0) fits behind the same protocol.
 """
 
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 
 class CloseRung(StrEnum):
@@ -46,6 +47,54 @@ class Process:
     parent: int = 0  # pid; 0 when it cannot be known
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A path below a folder. No link in it is ever followed, nor one put there meanwhile.
+
+    Users may have every right in an app's folder (row O13): between a check and the use of what
+    was checked they can put a link in place of a file, or of any folder above it.
+    """
+
+    folder: Path  # absolute, and free of links itself
+    path: str = ""  # POSIX, relative; "" = the folder itself
+
+    def below(self, name: str) -> "Spot":
+        """Return the spot `name` in this folder."""
+        return Spot(self.folder, f"{self.path}/{name}" if self.path else name)
+
+    def __str__(self) -> str:
+        return str(self.folder / self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file, link or folder below a folder, as it was when looked at."""
+
+    path: str  # POSIX, relative to the folder
+    mode: int  # with the kind, as `stat` gives it
+    size: int  # bytes
+    inode: int
+    mtime_ns: int
+    ctime_ns: int
+    owner: int = 0
+    group: int = 0
+
+    @property
+    def is_file(self) -> bool:
+        """True for a plain file."""
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def is_link(self) -> bool:
+        """True for a symlink, whatever it points to."""
+        return stat.S_ISLNK(self.mode)
+
+    @property
+    def is_folder(self) -> bool:
+        """True for a folder that is not a link."""
+        return stat.S_ISDIR(self.mode)
+
+
 class ProcessControl(Protocol):
     """Processes, in whichever session they are."""
 
@@ -63,6 +112,31 @@ class ProcessControl(Protocol):
 
     def sessions(self) -> Sequence[Session]:
         """Return the sessions of this host."""
+
+
+Going = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program that was waited for ended; `code` None = its time was up, it was ended."""
+
+    code: int | None
+    output: str  # the end of what it printed, bounded
+
+
+class ProgramControl(Protocol):
+    """Programs that the agent runs to their end: no shell, an environment of its own."""
+
+    def run(self, argv: Sequence[str], cwd: Path, seconds: float, going: Going) -> Ended:
+        """Run a program as the agent itself; all that it has started is ended with it.
+
+        `going` is called now and then and may raise to end it sooner. Also when the agent
+        itself is killed meanwhile, nothing of it goes on.
+        """
+
+    def run_as_nobody(self, argv: Sequence[str], cwd: Path, seconds: float) -> Ended:
+        """Run a program as a user with no rights on this host, and all it starts end with it."""
 
 
 class ServiceControl(Protocol):
@@ -87,6 +161,47 @@ class FileControl(Protocol):
     def rename_folder(self, source: Path, target: Path) -> None:
         """Rename within one volume, durably; tried again for a while when a program holds it."""
 
+    def look_at(self, spot: Spot) -> Item | None:
+        """Return what is there, a link as a link; None when nothing is."""
+
+    def items(self, folder: Path) -> list[Item]:
+        """Return all below `folder`, folders before what is in them, in order of path.
+
+        What vanishes meanwhile, and what is neither file, link nor folder (sockets, pipes), is
+        left out. Raises `OSError` when a folder cannot be read.
+        """
+
+    def open_file(self, spot: Spot) -> BinaryIO:
+        """Open a plain file for reading. Raises `OSError`, for a link too."""
+
+    def read_link(self, spot: Spot) -> str:
+        """Return where a symlink points."""
+
+    def make_folder(self, spot: Spot) -> None:
+        """Make one folder, for the agent alone; one that is there is no error, a link is."""
+
+    def remove(self, spot: Spot) -> None:
+        """Delete a file, a link, or a folder with all below; an absent one is no error."""
+
+    def rename(self, source: Spot, target: Spot) -> None:
+        """Rename within one volume, durably; never onto something that is there.
+
+        Tried again for a while when a program holds it; the error names who does.
+        """
+
+    def copy(self, source: Spot, target: Spot) -> None:
+        """Copy content, mode, owner, times and extended attributes; durable when it returns.
+
+        A reflink or a copy, never a hard link; a symlink is copied as a symlink, instead of any
+        file that is there already. Folders are copied with `make_folder` and `give_rights`.
+        """
+
+    def give_rights(self, source: Spot, target: Spot) -> None:
+        """Give `target` the owner, mode and extended attributes (ACL) of `source`."""
+
+    def give_times(self, source: Spot, target: Spot) -> None:
+        """Give `target` the access and modification times of `source`."""
+
     def copy_file(self, source: Path, target: Path) -> None:
         """Copy content, mode, owner, times and extended attributes; durable when it returns.
 
@@ -106,7 +221,7 @@ class FileControl(Protocol):
         """True when a rename between the two folders is possible."""
 
 
-class Platform(ProcessControl, FileControl, Protocol):
+class Platform(ProcessControl, FileControl, ProgramControl, Protocol):
     """One system, whole."""
 
     name: str

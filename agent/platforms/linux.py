@@ -6,12 +6,13 @@ from pathlib import Path
 from agent.platforms.base import Process, ServiceControl
 from agent.platforms.linux_files import LinuxFiles
 from agent.platforms.linux_processes import LinuxProcesses
+from agent.platforms.linux_programs import LinuxPrograms
 from agent.platforms.linux_services import UNITS, Systemd
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Linux(LinuxProcesses, LinuxFiles):
+class Linux(LinuxProcesses, LinuxFiles, LinuxPrograms):
     """The `Platform` of Linux."""
 
     name = "linux"

@@ -9,8 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
+
+from agent.platforms import linux_beneath as beneath
+from agent.platforms.base import Item, Spot
+from agent.platforms.linux_beneath import parent_of
 
 _FICLONE = 0x40049409
 _NO_CLONE = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM}
@@ -24,37 +29,91 @@ _NOT_OURS = ("security.", "trusted.")
 class LinuxFiles:
     """The `FileControl` of Linux."""
 
-    def rename_folder(self, source: Path, target: Path) -> None:
-        """Rename durably. Raises `OSError` that names who holds the folder."""
-        if os.path.lexists(target):
+    def look_at(self, spot: Spot) -> Item | None:
+        """Return what is there, a link as a link; None when nothing is."""
+        return beneath.look_at(spot)
+
+    def items(self, folder: Path) -> list[Item]:
+        """Return all below `folder`, folders before what is in them, in order of path."""
+        return beneath.items(folder)
+
+    def open_file(self, spot: Spot) -> BinaryIO:
+        """Open a plain file for reading. Raises `OSError`, for a link too."""
+        return os.fdopen(beneath.open_plain(spot), "rb")
+
+    def read_link(self, spot: Spot) -> str:
+        """Return where a symlink points."""
+        with parent_of(spot) as (parent, name):
+            return os.readlink(name, dir_fd=parent)
+
+    def make_folder(self, spot: Spot) -> None:
+        """Make one folder, for the agent alone; one that is there is no error, a link is."""
+        with parent_of(spot) as (parent, name):
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=parent)
+            found = beneath.item_at(parent, name, spot.path)
+        if found is None or not found.is_folder:
+            raise NotADirectoryError(errno.ENOTDIR, "is no plain folder", str(spot))
+
+    def remove(self, spot: Spot) -> None:
+        """Delete a file, a link, or a folder with all below; an absent one is no error."""
+        found = self.look_at(spot)
+        if found is None:
+            return
+        with parent_of(spot) as (parent, name):
+            if found.is_folder:
+                shutil.rmtree(name, dir_fd=parent)
+            else:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=parent)
+
+    def rename(self, source: Spot, target: Spot) -> None:
+        """Rename durably. Raises `OSError` that names who holds it."""
+        if self.look_at(target) is not None:
             raise FileExistsError(errno.EEXIST, "is there already", str(target))
         try:
-            patiently(lambda: source.rename(target), _RENAME_SECONDS)
+            patiently(lambda: _rename(source, target), _RENAME_SECONDS)
         except OSError as error:
             if error.errno not in _HELD:
                 raise
+            held = _holders(source.folder / source.path)
             raise OSError(
-                error.errno, f"cannot be renamed, it is held by {_holders(source)}", str(source)
+                error.errno, f"cannot be renamed, it is held by {held}", str(source)
             ) from None
-        for parent in {source.parent, target.parent}:
-            _sync(parent)
+
+    def copy(self, source: Spot, target: Spot) -> None:
+        """Copy one file or symlink, instead of any file that is there already."""
+        found = self.look_at(source)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, "is not there", str(source))
+        self.remove(target)
+        if found.is_link:
+            _copy_link(source, target)
+        else:
+            _copy_regular(source, target)
+
+    def give_rights(self, source: Spot, target: Spot) -> None:
+        """Give `target` owner, mode, ACL and other extended attributes of `source`."""
+        with beneath.opened(source) as old, beneath.opened(target) as new:
+            _copy_rights(old, new)
+
+    def give_times(self, source: Spot, target: Spot) -> None:
+        """Give `target` the access and modification times of `source`."""
+        with beneath.opened(source) as old, beneath.opened(target) as new:
+            about = os.fstat(old)
+            os.utime(new, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+    def rename_folder(self, source: Path, target: Path) -> None:
+        """Rename durably. Raises `OSError` that names who holds the folder."""
+        self.rename(Spot(source), Spot(target))
 
     def copy_file(self, source: Path, target: Path) -> None:
         """Copy one file or symlink, instead of any file that is there already."""
-        with suppress(FileNotFoundError):
-            target.unlink()
-        if source.is_symlink():
-            target.symlink_to(source.readlink())
-            _copy_link_rights(source, target)
-        else:
-            _copy_regular(source, target)
-        _sync(target.parent)
+        self.copy(Spot(source), Spot(target))
 
     def copy_rights(self, source: Path, target: Path) -> None:
         """Give `target` owner, mode, ACL and other extended attributes of `source`."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW
-        with _opened(source, flags) as old, _opened(target, flags) as new:
-            _copy_rights(old, new)
+        self.give_rights(Spot(source), Spot(target))
 
     def sync_tree(self, folder: Path) -> None:
         """Return when every file and folder below is on the disk."""
@@ -102,17 +161,39 @@ def _holders(folder: Path) -> str:
     return ", ".join(names[:5]) or "a mount or an unknown program"
 
 
-def _copy_regular(source: Path, target: Path) -> None:
-    create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with _opened(source, os.O_RDONLY | os.O_NOFOLLOW) as old:
+def _rename(source: Spot, target: Spot) -> None:
+    with parent_of(source) as (old, old_name), parent_of(target) as (new, new_name):
+        os.rename(old_name, new_name, src_dir_fd=old, dst_dir_fd=new)
+        for parent in (old, new):
+            os.fsync(parent)
+
+
+def _copy_regular(source: Spot, target: Spot) -> None:
+    create = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    old = beneath.open_plain(source)
+    try:
         about = os.fstat(old)
-        if not stat.S_ISREG(about.st_mode):
-            raise OSError(errno.EINVAL, "is no regular file", str(source))
-        with _opened(target, create) as new:
+        with beneath.opened(target, create) as new:
             _copy_content(old, new)
             _copy_rights(old, new)
             os.utime(new, ns=(about.st_atime_ns, about.st_mtime_ns))
             os.fsync(new)
+    finally:
+        os.close(old)
+    with parent_of(target) as (parent, _):
+        os.fsync(parent)
+
+
+def _copy_link(source: Spot, target: Spot) -> None:
+    with parent_of(source) as (old, old_name), parent_of(target) as (new, new_name):
+        about = os.stat(old_name, dir_fd=old, follow_symlinks=False)
+        os.symlink(os.readlink(old_name, dir_fd=old), new_name, dir_fd=new)
+        made = os.stat(new_name, dir_fd=new, follow_symlinks=False)
+        if (about.st_uid, about.st_gid) != (made.st_uid, made.st_gid):
+            os.chown(new_name, about.st_uid, about.st_gid, dir_fd=new, follow_symlinks=False)
+        times = (about.st_atime_ns, about.st_mtime_ns)
+        os.utime(new_name, ns=times, dir_fd=new, follow_symlinks=False)
+        os.fsync(new)
 
 
 def _copy_content(old: int, new: int) -> None:
@@ -173,13 +254,6 @@ def _may_be_denied(name: str) -> Iterator[None]:
             raise
         if error.errno not in {errno.EPERM, errno.EACCES, errno.EOPNOTSUPP}:
             raise
-
-
-def _copy_link_rights(source: Path, target: Path) -> None:
-    about = source.lstat()
-    if (about.st_uid, about.st_gid) != (target.lstat().st_uid, target.lstat().st_gid):
-        os.chown(target, about.st_uid, about.st_gid, follow_symlinks=False)
-    os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns), follow_symlinks=False)
 
 
 @contextmanager

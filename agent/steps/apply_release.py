@@ -138,7 +138,7 @@ def _check_version(work: Work) -> None:
     work.fact("app_version", found)
     if found != work.params.version:
         raise Failed(
-            f'cannot confirm the new release: "{work.profile.app.version.file}" says '
+            f'cannot confirm the new release: "{work.profile.app.version.source}" says '
             f"{found or 'nothing'}, not {work.params.version}"
         )
 

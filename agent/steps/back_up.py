@@ -10,10 +10,11 @@ from enum import Enum, auto
 from pathlib import Path
 
 from agent.extract import sha256_of, wipe
+from agent.platforms.base import Item, Spot
 from agent.steps.backup_list import LIST, TREE, BackupList, Copied, read_list, write_list
 from agent.steps.room import to_back_up
 from agent.steps.table import Failed, Work
-from agent.steps.tree import Item, has_content, items, look_at, total_bytes
+from agent.steps.tree import has_content, total_bytes
 from agent.steps.versions import app_version
 
 _TRIES = 3
@@ -67,10 +68,10 @@ def _delete(backup: Path) -> None:
 def _pass(work: Work, which: _Pass) -> None:
     live, tree = work.installation.folder, work.folders.backup / TREE
     tree.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wanted = to_back_up(work, items(live))
+    wanted = to_back_up(work, work.platform.items(live))
     known = read_list(work.folders.backup)
     copied = dict(known.files) if known else {}
-    _forget_strangers(tree, {item.path for item in wanted}, copied)
+    _forget_strangers(work, {item.path for item in wanted}, copied)
     try:
         _copy_all(work, which, wanted, copied)
     finally:  # what was copied before it was ended need not be copied again
@@ -78,10 +79,11 @@ def _pass(work: Work, which: _Pass) -> None:
         write_list(work.folders.backup, listed)
 
 
-def _forget_strangers(tree: Path, wanted: set[str], copied: dict[str, Copied]) -> None:
+def _forget_strangers(work: Work, wanted: set[str], copied: dict[str, Copied]) -> None:
+    tree = work.folders.backup / TREE
     for path in set(copied) - wanted:
         del copied[path]
-    for item in reversed(items(tree)):
+    for item in reversed(work.platform.items(tree)):
         if item.path not in wanted:
             _remove(tree / item.path)
 
@@ -107,7 +109,7 @@ def _copy_all(work: Work, which: _Pass, wanted: list[Item], copied: dict[str, Co
 
 
 def _is_there(work: Work, item: Item) -> bool:
-    copy = look_at(work.folders.backup / TREE, item.path)
+    copy = work.platform.look_at(Spot(work.folders.backup / TREE, item.path))
     if copy is None or item.is_folder:
         return copy is not None and copy.is_folder
     return (copy.mode, copy.size, copy.mtime_ns) == (item.mode, item.size, item.mtime_ns)
@@ -116,11 +118,12 @@ def _is_there(work: Work, item: Item) -> bool:
 def _copy(work: Work, which: _Pass, item: Item) -> Copied | None:
     """Return what was copied; None when it would not hold still and that is forgiven."""
     for _ in range(_TRIES):
-        fresh = look_at(work.installation.folder, item.path)
+        spot = Spot(work.installation.folder, item.path)
+        fresh = work.platform.look_at(spot)
         if fresh is None:
             break
         digest = _copy_once(work, fresh)
-        if digest is not None and look_at(work.installation.folder, item.path) == fresh:
+        if digest is not None and work.platform.look_at(spot) == fresh:
             return Copied(fresh, digest)
     if which is _Pass.FIRST:
         return None
@@ -158,7 +161,7 @@ def _content_hash(path: Path, item: Item) -> str:
 
 
 def _check_complete(work: Work, listed: BackupList) -> None:
-    wanted = to_back_up(work, items(work.installation.folder))
+    wanted = to_back_up(work, work.platform.items(work.installation.folder))
     for item in wanted:
         copied = listed.files.get(item.path)
         if copied is None or (copied.item != item and not item.is_folder):

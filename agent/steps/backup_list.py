@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.steps.tree import Item
+from agent.platforms.base import Item
 from agent.wire.atomic import write_whole
 
 LIST = "backup.json"

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from agent.extract import sha256_of, strangers, verify_tree
 from agent.package_paths import BadPackage
+from agent.platforms.base import Item, Spot
 from agent.steps.table import Refused, Work
-from agent.steps.tree import Item, items, look_at, matching, total_bytes
+from agent.steps.tree import matching, total_bytes
 from agent.wire.contract import Refusal
 from agent.wire.manifest import FileEntry, Manifest
 
@@ -60,7 +61,7 @@ def verify_release(work: Work, manifest: Manifest, carried: Carried) -> None:
 
 def _plan(work: Work, manifest: Manifest) -> Carried:
     live = work.installation.folder
-    found = matching(items(live), work.profile.keep)
+    found = matching(work.platform.items(live), work.profile.apply.keep)
     shipped = {entry.path: entry for entry in manifest.files}
     _check_kinds(work, found, shipped)
     aside = {
@@ -74,7 +75,7 @@ def _plan(work: Work, manifest: Manifest) -> Carried:
 
 def _check_kinds(work: Work, found: list[Item], shipped: Mapping[str, FileEntry]) -> None:
     for item in found:
-        there = look_at(work.folders.incoming, item.path)
+        there = work.platform.look_at(Spot(work.folders.incoming, item.path))
         if item.is_folder and item.path in shipped:
             kinds = "a folder here and a file in the package"
         elif not item.is_folder and there is not None and there.is_folder:
@@ -112,9 +113,9 @@ def _copy(work: Work, kept: list[Item]) -> None:
 def _give_rights(work: Work, manifest: Manifest, carried: Carried) -> None:
     """Give the new release the owners and rights that the old one has on this host."""
     kept = {item.path for item in carried.kept if not item.is_folder}
-    for item in items(work.folders.incoming):
+    for item in work.platform.items(work.folders.incoming):
         if item.is_folder:
-            _copy_rights(work, _folder_like(work.installation.folder, item.path), item.path)
+            _copy_rights(work, _folder_like(work, item.path), item.path)
     for entry in manifest.files:
         path = carried.aside.get(entry.path, entry.path)
         if path not in kept:
@@ -125,7 +126,7 @@ def _give_rights(work: Work, manifest: Manifest, carried: Carried) -> None:
 
 
 def _check_plain(work: Work, path: str) -> None:
-    found = look_at(work.folders.incoming, path)
+    found = work.platform.look_at(Spot(work.folders.incoming, path))
     if found is None or not found.is_file:
         raise BadPackage(f'cannot use "{path}" of the new release: it is not a plain file')
 
@@ -135,10 +136,11 @@ def _copy_rights(work: Work, source: Path | None, path: str) -> None:
         work.platform.copy_rights(source, work.folders.incoming / path)
 
 
-def _folder_like(live: Path, path: str) -> Path:
+def _folder_like(work: Work, path: str) -> Path:
     """Return the same folder in the old release, or the nearest one above that it has."""
+    live = work.installation.folder
     while path:
-        found = look_at(live, path)
+        found = work.platform.look_at(Spot(live, path))
         if found is not None and found.is_folder:
             return live / path
         path = path.rpartition("/")[0]
@@ -148,8 +150,8 @@ def _folder_like(live: Path, path: str) -> Path:
 def _file_like(work: Work, path: str) -> Path | None:
     """Return the same file in the old release, else the one file every release has."""
     live = work.installation.folder
-    for candidate in (path, work.profile.app.version.file):
-        found = look_at(live, candidate)
+    for candidate in (path, work.profile.app.version.source):
+        found = work.platform.look_at(Spot(live, candidate))
         if found is not None and found.is_file:
             return live / candidate
     return None
@@ -157,7 +159,7 @@ def _file_like(work: Work, path: str) -> Path | None:
 
 def _is_same(work: Work, item: Item) -> bool:
     old, new = work.installation.folder / item.path, work.folders.incoming / item.path
-    copy = look_at(work.folders.incoming, item.path)
+    copy = work.platform.look_at(Spot(work.folders.incoming, item.path))
     if copy is None or stat.S_IFMT(copy.mode) != stat.S_IFMT(item.mode):
         return False
     if item.is_link:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.platforms.base import Item
 from agent.steps.table import Work
-from agent.steps.tree import Item, items, matching, total_bytes
+from agent.steps.tree import matching, total_bytes
 from agent.wire.manifest import Manifest
 
 _SPARE = 1.1  # ten per cent more than is known to be needed
@@ -37,8 +38,8 @@ def rooms(work: Work, live: list[Item], manifest: Manifest | None) -> list[Room]
     What an earlier attempt has already written counts as there. `live` is the app's folder;
     without a manifest the new release is taken to be as large as the old one.
     """
-    app_need = _missing(work.folders.incoming, _release_bytes(work, live, manifest))
-    agent_need = _missing(work.folders.backup, total_bytes(to_back_up(work, live)))
+    app_need = _missing(work, work.folders.incoming, _release_bytes(work, live, manifest))
+    agent_need = _missing(work, work.folders.backup, total_bytes(to_back_up(work, live)))
     agent_need += manifest.content_size if manifest else 0
     app_disk, agent_disk = work.folders.incoming.parent, work.folders.backup.parent
     if work.platform.same_volume(app_disk, agent_disk):
@@ -48,18 +49,18 @@ def rooms(work: Work, live: list[Item], manifest: Manifest | None) -> list[Room]
 
 def to_back_up(work: Work, live: list[Item]) -> list[Item]:
     """Return what the profile has backed up: all, unless it names patterns."""
-    if not work.profile.backup:
+    if not work.profile.backup.include:
         return live
-    return matching(live, work.profile.backup)
+    return matching(live, work.profile.backup.include)
 
 
 def _release_bytes(work: Work, live: list[Item], manifest: Manifest | None) -> int:
-    keep = total_bytes(matching(live, work.profile.keep))
+    keep = total_bytes(matching(live, work.profile.apply.keep))
     return keep + (manifest.unpacked_size if manifest else total_bytes(live))
 
 
-def _missing(folder: Path, needed: int) -> int:
-    there = total_bytes(items(folder)) if folder.is_dir() else 0
+def _missing(work: Work, folder: Path, needed: int) -> int:
+    there = total_bytes(work.platform.items(folder)) if folder.is_dir() else 0
     return max(0, needed - there)
 
 

@@ -10,7 +10,7 @@ from agent.package_paths import BadPackage
 from agent.steps.back_up import first_pass
 from agent.steps.room import rooms
 from agent.steps.table import Refused, Work
-from agent.steps.tree import has_content, items
+from agent.steps.tree import has_content
 from agent.wire.contract import Refusal
 from agent.wire.manifest import Manifest
 
@@ -94,6 +94,6 @@ def _misfit(work: Work, manifest: Manifest) -> str:
 
 
 def _check_room(work: Work, manifest: Manifest) -> None:
-    for room in rooms(work, items(work.installation.folder), manifest):
+    for room in rooms(work, work.platform.items(work.installation.folder), manifest):
         if not room.is_enough:
             raise Refused(Refusal.DISK_FULL, room.shortage())

@@ -12,11 +12,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.platforms.base import Item
 from agent.programs import app_programs
 from agent.steps.closing import open_now
 from agent.steps.room import rooms
 from agent.steps.table import Work
-from agent.steps.tree import Item, items, matching, total_bytes
+from agent.steps.tree import matching, total_bytes
 from agent.steps.versions import app_version, service_manager_version, unfilled
 from agent.wire.contract import Finding, Severity
 from agent.wire.manifest import Manifest
@@ -33,7 +34,7 @@ def survey(work: Work) -> None:
     if not folder.is_dir():
         _find(work, "app-absent", Severity.BLOCKS, f'there is no folder "{folder}"')
         return
-    live = items(folder)
+    live = work.platform.items(folder)
     for look in _LOOKS:
         look(work, live)
 
@@ -43,7 +44,7 @@ def _versions(work: Work, _live: list[Item]) -> None:
     work.fact("app_version", app)
     work.fact("service_manager_version", manager)
     if not app:
-        file = work.profile.app.version.file
+        file = work.profile.app.version.source
         _find(work, "version-unread", Severity.WARNING, f'cannot read a version in "{file}"')
     if work.profile.service_manager.version and app != manager:
         _find(
@@ -66,7 +67,7 @@ def _people(work: Work, _live: list[Item]) -> None:
 
 def _sizes(work: Work, live: list[Item]) -> None:
     work.fact("app_bytes", str(total_bytes(live)))
-    work.fact("keep_bytes", str(total_bytes(matching(live, work.profile.keep))))
+    work.fact("keep_bytes", str(total_bytes(matching(live, work.profile.apply.keep))))
 
 
 def _room(work: Work, live: list[Item]) -> None:
@@ -144,7 +145,7 @@ def _escaped(name: str) -> str:
 
 
 def _keep(work: Work, live: list[Item]) -> None:
-    for pattern in work.profile.keep:
+    for pattern in work.profile.apply.keep:
         if not matching(live, (pattern,)):
             text = f'nothing here matches the keep pattern "{pattern}"'
             _find(work, "keep-nothing", Severity.NOTE, text)

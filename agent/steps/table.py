@@ -92,6 +92,7 @@ class Installation:
 
     folder: Path
     values: Mapping[str, str]  # fills {name} in the profile's health checks, say a port
+    data: tuple[Path, ...] = ()  # from agent.toml, instead of the profile's data folders
 
 
 @dataclass(frozen=True, slots=True)

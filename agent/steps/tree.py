@@ -1,73 +1,10 @@
-"""What lies in a folder, and which of it a profile's patterns mean. Follows no link."""
+"""Which of what lies in a folder a profile's patterns mean, and how large it is."""
 
 import fnmatch
-import os
-import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One file, link or folder below a folder, as it was when looked at."""
-
-    path: str  # POSIX, relative to the folder
-    mode: int  # with the kind, as `stat` gives it
-    size: int  # bytes
-    inode: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @property
-    def is_file(self) -> bool:
-        """True for a plain file."""
-        return stat.S_ISREG(self.mode)
-
-    @property
-    def is_link(self) -> bool:
-        """True for a symlink, whatever it points to."""
-        return stat.S_ISLNK(self.mode)
-
-    @property
-    def is_folder(self) -> bool:
-        """True for a folder that is not a link."""
-        return stat.S_ISDIR(self.mode)
-
-
-def look_at(folder: Path, path: str) -> Item | None:
-    """Return what `path` is in `folder`, None when it is not there."""
-    try:
-        found = (folder / path).lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return Item(
-        path, found.st_mode, found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
-    )
-
-
-def items(folder: Path) -> list[Item]:
-    """Return all that lies below `folder`, folders before what is in them, in order of path.
-
-    What vanishes meanwhile, and what is neither file, link nor folder (sockets, pipes), is
-    left out. Raises `OSError` when a folder cannot be read.
-    """
-    found: list[Item] = []
-    left = [""]
-    while left:
-        inside = [look_at(folder, path) for path in _names(folder, left.pop())]
-        here = [i for i in inside if i and (i.is_file or i.is_link or i.is_folder)]
-        found += here
-        left += [item.path for item in here if item.is_folder]
-    return sorted(found, key=lambda item: item.path.split("/"))
-
-
-def _names(folder: Path, below: str) -> list[str]:
-    prefix = f"{below}/" if below else ""
-    try:
-        return [prefix + name for name in os.listdir(folder / below)]  # noqa: PTH208 - names only
-    except FileNotFoundError:
-        return []
+from agent.platforms.base import Item
 
 
 def total_bytes(found: Iterable[Item]) -> int:

@@ -15,7 +15,7 @@ _VALUE = re.compile(r"\{([a-z_]+)\}")
 def read_version(folder: Path, reader: VersionReader) -> str:
     """Return the version that `reader` finds in `folder`, "" when it finds none."""
     try:
-        with (folder / reader.file).open("rb") as file:
+        with (folder / reader.source).open("rb") as file:
             text = file.read(_MOST_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""

@@ -21,6 +21,8 @@ REPORT_WAIT_SECONDS = 1.5
 
 HostId = Annotated[str, Text(64, r"[A-Za-z0-9][A-Za-z0-9._-]*")]
 RolloutId = Annotated[str, Text(26, r"[0-9A-HJKMNP-TV-Z]{26}")]
+BackupName = Annotated[str, Text(26, r"([0-9A-HJKMNP-TV-Z]{26})?")]
+"""A backup is named after the rollout that made it; "" = the newest of the app."""
 StepId = Annotated[str, Text(140, r"[0-9A-HJKMNP-TV-Z]{26}/[A-Za-z0-9][A-Za-z0-9._-]*/[a-z-]+")]
 Sha256 = Annotated[str, Text(64, r"[0-9a-f]{64}")]
 Epoch = Annotated[int, Whole(0, 2**53)]
@@ -33,16 +35,21 @@ Name = Annotated[str, Text(100)]
 
 
 class StepName(StrEnum):
-    """The steps of one host's update, in the order they are taken."""
+    """The steps of one host's update, in the order they are taken; then those of its backups."""
 
     SURVEY = "survey"
     STAGE = "stage"
     DRAIN = "drain"
     STOP_SERVICE_MANAGER = "stop-service-manager"
+    BACK_UP_DATA = "back-up-data"  # by the one host that holds the data a group shares
     BACK_UP = "back-up"
     APPLY_RELEASE = "apply-release"
     START_SERVICE_MANAGER = "start-service-manager"
     CHECK_HEALTH = "check-health"
+    LIST_BACKUPS = "list-backups"
+    VERIFY_BACKUP = "verify-backup"
+    REHEARSE_RESTORE = "rehearse-restore"
+    RESTORE_BACKUP = "restore-backup"
 
 
 class Direction(StrEnum):
@@ -92,6 +99,10 @@ class Refusal(StrEnum):
     WRONG_VERSION = "wrong-version"
     NOT_STAGED = "not-staged"
     OUT_OF_TIME = "out-of-time"
+    RETRY_LATER = "retry-later"
+    NO_BACKUP = "no-backup"
+    BACKUP_DAMAGED = "backup-damaged"
+    DATA_ABSENT = "data-absent"
     INTERNAL = "internal"
 
 
@@ -139,6 +150,7 @@ class StepParams:
     grace_seconds: Seconds = 0.0
     notice: Sentence = ""
     asked_by: Name = ""
+    backup: BackupName = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,84 @@ class DataScope(StrEnum):
     SHARED = "shared"
 
 
+class VersionKind(StrEnum):
+    """Where an installed version is read."""
+
+    FILE = "file"  # below the app's folder
+    DPKG = "dpkg"  # the version of an installed Debian package
+    HTTP = "http"  # a page of this host
+    PROGRAM = "program"  # what a program in the app's folder prints, run as an ordinary user
+    REGISTRY = "registry"  # Windows: a value of the registry
+    BUNDLE = "bundle"  # macOS: an application bundle
+
+
 @dataclass(frozen=True, slots=True)
 class VersionReader:
-    """Where an installed version is read: the first group of `pattern` in `file`."""
+    """How an installed version is read: the first group of `pattern` in what `source` says."""
 
-    file: str  # relative to the app's folder
-    pattern: str
+    kind: VersionKind
+    source: str  # file or program below the app's folder, package, URL, registry value, bundle
+    pattern: str = "(.+)"
+    arguments: tuple[str, ...] = ()  # of a program
+
+
+class ApplyKind(StrEnum):
+    """How a release is put in place."""
+
+    REPLACE_FOLDER = "replace-folder"  # two renames; the old folder is the way back
+    INSTALLER = "installer"  # a program from the signed package; the backup is the way back
+    PACKAGE = "package"  # the system's own package (dpkg); the old package is the way back
+    ATTENDED = "attended"  # from inside the app, by the person at the workstation (row I8)
+
+
+class ExitMeaning(StrEnum):
+    """What an installer says when it ends."""
+
+    DONE = "done"
+    NEEDS_REBOOT = "needs-reboot"  # done, and whole after a restart of the host
+    RETRY_LATER = "retry-later"  # another installation runs
+    CANCELLED = "cancelled"
+    FAILED = "failed"  # every code that the profile does not name
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """How a release is put in place, and what of the old one is carried over."""
+
+    kind: ApplyKind
+    keep: tuple[str, ...] = ()  # glob patterns below the app's folder, ** allowed: copied over
+    stay: tuple[str, ...] = ()  # names right in the app's folder that are left where they are
+    program: str = ""  # installer: its path in the package
+    arguments: tuple[str, ...] = ()  # installer
+    exit_codes: tuple[tuple[int, ExitMeaning], ...] = ((0, ExitMeaning.DONE),)  # installer
+    package: str = ""  # package: its name in dpkg
+    open: tuple[str, ...] = ()  # attended: program below the app's folder, and its arguments
+    limit_seconds: float = 1800.0  # installer, package, attended: how long it may take
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What is backed up, how many backups are kept, and whether they are encrypted at rest."""
+
+    include: tuple[str, ...] = ()  # glob patterns; () = the whole app folder
+    keep_last: int = 2
+    encrypt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The app's data: where it is, whose it is, and whether the old release reads the new one's.
+
+    `host`: `folders` are names right in the app's folder, carried over like `keep`; a roll-back
+    brings the old folder's back and keeps what the new release wrote as `<name>.<rollout>`.
+    `shared`: `folders` are absolute folders on the host with the role `holder`, or names right
+    in its app folder, left where they are by the swap.
+    """
+
+    scope: DataScope = DataScope.HOST
+    folders: tuple[str, ...] = ()
+    holder: str = ""  # role of the host that holds shared data
+    old_reads_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +146,9 @@ class Profile:
     app: App
     service_manager: ServiceManager
     updater_programs: tuple[str, ...]
-    keep: tuple[str, ...]  # glob patterns below the app's folder, ** allowed
-    backup: tuple[str, ...]  # glob patterns; () = the whole app folder
-    data_scope: DataScope
+    apply: Apply
+    backup: Backup
+    data: Data
     health: Health
     estimate_seconds: float  # of one visit, until a real one is known
     grace_seconds: float

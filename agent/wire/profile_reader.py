@@ -12,13 +12,18 @@ from typing import Any
 from agent.wire import profile_values as read
 from agent.wire.profile import (
     App,
+    Apply,
+    ApplyKind,
+    Backup,
+    Data,
     DataScope,
+    ExitMeaning,
     Health,
     Profile,
     ServiceManager,
     ServiceManagerKind,
-    VersionReader,
 )
+from agent.wire.profile_kinds import check_together, read_exit_codes, read_version
 from agent.wire.profile_lines import Lines, line_of_toml_error
 from agent.wire.profile_values import BadValue, Field
 
@@ -28,8 +33,6 @@ MOST_CHARACTERS = 256 * 1024
 class ProfileError(ValueError):
     """A profile cannot be read; the text is `file:line: key: why`."""
 
-
-_VERSION = {"file": Field(read.relative), "pattern": Field(read.pattern)}
 
 _SECTIONS: dict[str, dict[str, Field]] = {
     "profile": {
@@ -43,22 +46,38 @@ _SECTIONS: dict[str, dict[str, Field]] = {
         "folders": Field(read.some(read.folder)),
         "programs": Field(read.some(read.program)),
         "kill": Field(read.switch, False),
-        "version": Field(read.table(_VERSION)),
+        "version": Field(read_version),
     },
     "service_manager": {
         "kind": Field(read.word(ServiceManagerKind), ServiceManagerKind.NONE),
         "programs": Field(read.several(read.program), ()),
         "start": Field(read.command, ()),
         "unit": Field(read.unit, ""),
-        "version": Field(read.table(_VERSION), None),
+        "version": Field(read_version, None),
     },
     "updater": {"programs": Field(read.several(read.program), ())},
     "apply": {
-        "kind": Field(read.only("replace-folder")),
+        "kind": Field(read.word(ApplyKind)),
         "keep": Field(read.several(read.relative), ()),
+        "stay": Field(read.several(read.plain_name), ()),
+        "program": Field(read.relative, ""),
+        "arguments": Field(read.several(read.line), ()),
+        "exit_codes": Field(read_exit_codes, ((0, ExitMeaning.DONE),)),
+        "package": Field(read.package, ""),
+        "open": Field(read.command, ()),
+        "limit": Field(read.seconds(1, 86_400), 1800.0),
     },
-    "backup": {"include": Field(read.several(read.relative), ())},
-    "data": {"scope": Field(read.word(DataScope), DataScope.HOST)},
+    "backup": {
+        "include": Field(read.several(read.relative), ()),
+        "keep_last": Field(read.whole(1, 50), 2),
+        "encrypt": Field(read.switch, False),
+    },
+    "data": {
+        "scope": Field(read.word(DataScope), DataScope.HOST),
+        "folders": Field(read.several(read.data_folder), ()),
+        "holder": Field(read.line, ""),
+        "old_reads_new": Field(read.switch, False),
+    },
     "health": {
         "port": Field(read.port, ""),
         "http": Field(read.address, ""),
@@ -93,7 +112,7 @@ def read_profile(text: str, file: str) -> Profile:
     values = {
         section: _section(document.get(section, {}), section, source) for section in _SECTIONS
     }
-    _check_together(values, source)
+    check_together(values, source.error)
     return _profile(values)
 
 
@@ -133,25 +152,6 @@ def _value(
         raise source.error(str(error), section, key) from None
 
 
-def _check_together(values: Mapping[str, Mapping[str, Any]], source: _Source) -> None:
-    manager, health = values["service_manager"], values["health"]
-    kind = manager["kind"]
-    for key in _NEEDED[kind]:
-        if not manager[key]:
-            raise source.error(f'missing: kind "{kind}" needs it', "service_manager", key)
-    if kind is not ServiceManagerKind.SYSTEMD and manager["unit"]:
-        raise source.error(f'not used by kind "{kind}"', "service_manager", "unit")
-    if bool(health["http"]) != bool(health["http_pattern"]):
-        raise source.error("http and http_pattern go together", "health", "http")
-
-
-_NEEDED: dict[ServiceManagerKind, tuple[str, ...]] = {
-    ServiceManagerKind.NONE: (),
-    ServiceManagerKind.PROGRAM: ("programs", "start"),
-    ServiceManagerKind.SYSTEMD: ("unit",),
-}
-
-
 def _profile(values: Mapping[str, Mapping[str, Any]]) -> Profile:
     head = values["profile"]
     return Profile(
@@ -161,9 +161,9 @@ def _profile(values: Mapping[str, Mapping[str, Any]]) -> Profile:
         app=_app(values["app"]),
         service_manager=_service_manager(values["service_manager"]),
         updater_programs=values["updater"]["programs"],
-        keep=values["apply"]["keep"],
-        backup=values["backup"]["include"],
-        data_scope=values["data"]["scope"],
+        apply=_apply(values["apply"]),
+        backup=Backup(**values["backup"]),
+        data=Data(**values["data"]),
         health=_health(values["health"]),
         estimate_seconds=head["estimate"],
         grace_seconds=head["grace"],
@@ -172,13 +172,18 @@ def _profile(values: Mapping[str, Mapping[str, Any]]) -> Profile:
 
 
 def _app(given: Mapping[str, Any]) -> App:
-    version = VersionReader(**given["version"])
-    return App(given["folders"], given["programs"], version, kill=given["kill"])
+    return App(given["folders"], given["programs"], given["version"], kill=given["kill"])
+
+
+def _apply(given: Mapping[str, Any]) -> Apply:
+    others = {key: value for key, value in given.items() if key != "limit"}
+    return Apply(**others, limit_seconds=given["limit"])
 
 
 def _service_manager(given: Mapping[str, Any]) -> ServiceManager:
-    version = VersionReader(**given["version"]) if given["version"] else None
-    return ServiceManager(given["kind"], given["programs"], given["start"], given["unit"], version)
+    return ServiceManager(
+        given["kind"], given["programs"], given["start"], given["unit"], given["version"]
+    )
 
 
 def _health(given: Mapping[str, Any]) -> Health:

@@ -85,13 +85,13 @@ def word(kind: type[StrEnum]) -> Reader:
     return read
 
 
-def only(text: str) -> Reader:
-    """Return a reader that takes nothing but `text`."""
+def whole(least: int, most: int) -> Reader:
+    """Return a reader of a whole number."""
 
-    def read(value: object) -> str:
-        if value != text:
-            raise BadValue(f"unknown word {value!r}; known is {text}")
-        return text
+    def read(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise BadValue(f"must be a whole number from {least} to {most}")
+        return value
 
     return read
 
@@ -191,6 +191,29 @@ def relative(value: object) -> str:
         raise BadValue(f"{text!r} must be below the app's folder, with / between its parts")
     if any(part in {"", ".", ".."} for part in text.removesuffix("/").split("/")):
         raise BadValue(f"{text!r} must not have .. or empty parts in it")
+    return text
+
+
+def plain_name(value: object) -> str:
+    """Read the name of one file or folder right in the app's folder, no pattern."""
+    text = relative(value)
+    if "/" in text or any(mark in text for mark in "*?["):
+        raise BadValue(f"{text!r} must be one name right in the app's folder, without / or *")
+    return text
+
+
+def data_folder(value: object) -> str:
+    """Read where data is: an absolute folder, or a name right in the app's folder."""
+    text = line(value)
+    is_absolute = PureWindowsPath(text).is_absolute() or PurePosixPath(text).is_absolute()
+    return folder(text) if is_absolute else plain_name(text)
+
+
+def package(value: object) -> str:
+    """Read the name of a Debian package (Debian policy 5.6.1)."""
+    text = line(value)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]{1,99}", text):
+        raise BadValue(f"{text!r} is not the name of a package")
     return text
 
 

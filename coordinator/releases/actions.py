@@ -30,8 +30,8 @@ def _service_manager(profile: Profile) -> list[str]:
 
 def _changing(profile: Profile) -> list[str]:
     found = [f"replaces the app's folder: {_listed(profile.app.folders)}"]
-    if profile.keep:
-        found.append(f"carries over: {_listed(profile.keep)}")
+    if profile.apply.keep:
+        found.append(f"carries over: {_listed(profile.apply.keep)}")
     return found
 
 

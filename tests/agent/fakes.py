@@ -1,16 +1,14 @@
 """A host in memory, and what else an agent's core is given."""
 
-import errno
 import itertools
-import os
-import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.config import AppPlace, Config, Coordinator
-from agent.platforms.base import CloseRung, Process, ServiceControl, Session
+from agent.platforms.base import CloseRung, Ended, Going, Process, ServiceControl, Session
+from agent.platforms.linux_files import LinuxFiles
 from agent.steps.table import Refused, Work
 from agent.wire.contract import (
     Direction,
@@ -24,11 +22,15 @@ from agent.wire.contract import (
 from agent.wire.manifest import Manifest
 from agent.wire.profile import (
     App,
-    DataScope,
+    Apply,
+    ApplyKind,
+    Backup,
+    Data,
     Health,
     Profile,
     ServiceManager,
     ServiceManagerKind,
+    VersionKind,
     VersionReader,
 )
 
@@ -63,7 +65,7 @@ class FakeServices:
             self.running[unit] = self.platform.start_program([f"/usr/{unit}"], Path("/"), "")
 
 
-class FakePlatform:
+class FakePlatform(LinuxFiles):
     """A `Platform` whose processes and time are made up; its files are real."""
 
     name = "fake"
@@ -109,29 +111,18 @@ class FakePlatform:
             raise OSError(f'cannot start "{argv[0]}": there is none')
         return self.open(argv[0], user=user or "root")
 
+    def run(self, argv: Sequence[str], cwd: Path, seconds: float, going: Going) -> Ended:
+        going()
+        return Ended(0, "")
+
+    def run_as_nobody(self, argv: Sequence[str], cwd: Path, seconds: float) -> Ended:
+        return Ended(0, "1.0\n")
+
     def sessions(self) -> Sequence[Session]:
         return [Session("7", "marie", active=True)]
 
-    def rename_folder(self, source: Path, target: Path) -> None:
-        if target.exists():
-            raise FileExistsError(errno.EEXIST, "is there already", str(target))
-        source.rename(target)
-
-    def copy_file(self, source: Path, target: Path) -> None:
-        target.unlink(missing_ok=True)
-        shutil.copy2(source, target, follow_symlinks=False)
-
-    def copy_rights(self, source: Path, target: Path) -> None:
-        shutil.copymode(source, target)
-
-    def sync_tree(self, folder: Path) -> None:
-        os.sync()
-
     def free_bytes(self, folder: Path) -> int:
         return 10**9
-
-    def same_volume(self, one: Path, other: Path) -> bool:
-        return True
 
     def boot_id(self) -> str:
         return self.boot
@@ -184,20 +175,28 @@ class FakeVoice:
         self.said.append("")
 
 
+_VERSION = VersionReader(VersionKind.FILE, "version", "(.*)")
+
+
 def profile_of(name: str = "bench-app", updater: tuple[str, ...] = ("bin/updater",)) -> Profile:
     """A profile whose programs are bin/app, bin/manager and bin/updater."""
     return Profile(
         name=name,
         title="Bench App",
         help="ask the vendor",
-        app=App(("/opt/bench-app",), ("bin/app",), VersionReader("version", "(.*)"), kill=True),
+        app=App(
+            ("/opt/bench-app",),
+            ("bin/app",),
+            VersionReader(VersionKind.FILE, "version", "(.*)"),
+            kill=True,
+        ),
         service_manager=ServiceManager(
             ServiceManagerKind.PROGRAM, ("bin/manager",), ("bin/manager",), "", None
         ),
         updater_programs=updater,
-        keep=(),
-        backup=(),
-        data_scope=DataScope.HOST,
+        apply=Apply(ApplyKind.REPLACE_FOLDER),
+        backup=Backup(),
+        data=Data(),
         health=Health("", "", "", 30.0, 1.0),
         estimate_seconds=60.0,
         grace_seconds=60.0,

@@ -146,7 +146,7 @@ def test_rights_copied_take_away_attributes_that_the_source_lacks(
 
 
 def test_a_device_or_pipe_is_not_copied(linux: Linux, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="is no regular file"):
+    with pytest.raises(OSError, match="is no plain file"):
         linux.copy_file(Path("/dev/null"), tmp_path / "copy")
 
 

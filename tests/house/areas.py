@@ -14,6 +14,7 @@ AREAS: dict[str, tuple[str, ...]] = {
             "enrolment",
             "manifest",
             "profile",
+            "profile_kinds",
             "profile_lines",
             "profile_reader",
             "profile_values",

@@ -48,9 +48,9 @@ def test_a_good_profile_is_read_whole() -> None:
     assert profile.app.kill
     assert profile.service_manager.kind is ServiceManagerKind.SYSTEMD
     assert profile.service_manager.version is None
-    assert profile.data_scope is DataScope.HOST
-    assert profile.keep == ("prefs/**",)
-    assert profile.backup == ()
+    assert profile.data.scope is DataScope.HOST
+    assert profile.apply.keep == ("prefs/**",)
+    assert profile.backup.include == ()
     assert profile.health.port == "8080"
     assert profile.health.timeout_seconds == 90
     assert profile.closed_while_others_update
@@ -103,7 +103,11 @@ def test_each_profile_that_ships_is_read_without_error(name: str) -> None:
         ("kill = true", 'kill = "yes"', "app.toml:12: app.kill: must be true or false"),
         ("'^v(.+)$'", "'^v(.+$'", "app.version: pattern: not a regular expression"),
         ("'^v(.+)$'", "'^v.+$'", "app.toml:13: app.version: pattern: needs a group"),
-        ('file = "version.txt", ', "", "app.toml:13: app.version: file: missing"),
+        (
+            'file = "version.txt", ',
+            "",
+            "app.toml:13: app.version: must be a table with exactly one of file, dpkg",
+        ),
         ('file = "version.txt"', 'file = "../v"', "app.version: file: '../v' must not"),
         ('"version.txt",', '"version.txt", x = 1,', "app.version: x: unknown key"),
         ('"4 min"', '"4 days"', 'app.toml:6: profile.estimate: must be seconds, or a text as "90'),

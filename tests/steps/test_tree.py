@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.platforms.linux import Linux
 from agent.steps.apply_release import apply_release
 from agent.steps.stage import stage
-from agent.steps.tree import has_content, items, matching, total_bytes
+from agent.steps.tree import has_content, matching, total_bytes
 from agent.wire.contract import StepName
 from tests.steps.bench import Bench, snapshot, write_tree
 
@@ -49,7 +50,7 @@ def test_a_pattern_means_what_an_administrator_expects(
 ) -> None:
     write_tree(tmp_path, {path: b""})
 
-    chosen = {item.path for item in matching(items(tmp_path), [pattern])}
+    chosen = {item.path for item in matching(Linux().items(tmp_path), [pattern])}
 
     assert (path in chosen) is wanted
 
@@ -57,7 +58,7 @@ def test_a_pattern_means_what_an_administrator_expects(
 def test_the_folders_above_a_match_come_with_it(tmp_path: Path) -> None:
     write_tree(tmp_path, {"a/b/c.ini": b"", "a/other": b"", "z": b""})
 
-    chosen = [item.path for item in matching(items(tmp_path), ["a/b/*.ini"])]
+    chosen = [item.path for item in matching(Linux().items(tmp_path), ["a/b/*.ini"])]
 
     assert chosen == ["a", "a/b", "a/b/c.ini"]
 
@@ -67,7 +68,7 @@ def test_links_are_seen_as_links_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app/link").symlink_to(tmp_path / "outside")
 
-    found = items(tmp_path / "app")
+    found = Linux().items(tmp_path / "app")
 
     assert [(item.path, item.is_link) for item in found] == [("link", True)]
     assert total_bytes(found) == 0
@@ -78,7 +79,7 @@ def test_sockets_and_pipes_are_no_part_of_an_app(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
 
-        assert items(tmp_path) == []
+        assert Linux().items(tmp_path) == []
 
 
 def test_an_absent_an_empty_and_a_linked_folder_have_no_content(tmp_path: Path) -> None:

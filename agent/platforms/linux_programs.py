@@ -1,0 +1,61 @@
+"""Runs a program to its end on Linux, and ends all that it has started with it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.platforms import tend
+from agent.platforms.base import Ended, Going
+
+_LOOK_SECONDS = 0.2
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class LinuxPrograms:
+    """The `ProgramControl` of Linux."""
+
+    def run(self, argv: Sequence[str], cwd: Path, seconds: float, going: Going) -> Ended:
+        """Run a program as the agent itself. Raises `OSError`, and what `going` raises."""
+        return _run(argv, cwd, "", seconds, going)
+
+    def run_as_nobody(self, argv: Sequence[str], cwd: Path, seconds: float) -> Ended:
+        """Run a program as a user without rights. Raises `OSError`."""
+        return _run(argv, cwd, "nobody", seconds, lambda: None)
+
+
+def _run(argv: Sequence[str], cwd: Path, user: str, seconds: float, going: Going) -> Ended:
+    environment = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": "/"}
+    order = {"argv": list(argv), "cwd": str(cwd), "user": user, "environment": environment}
+    tender = subprocess.Popen(
+        [sys.executable, "-I", tend.__file__, json.dumps(order)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with tender:
+        late = False
+        try:
+            late = _is_late(tender, time.monotonic() + seconds, going)
+        finally:  # closes its input, which ends all of it
+            told, complaint = tender.communicate()
+    if tender.returncode != 0:
+        raise OSError(f'cannot run "{argv[0]}": {complaint.strip()}')
+    answer = json.loads(told)
+    return Ended(None if late else answer["code"], answer["output"])
+
+
+def _is_late(tender: subprocess.Popen[str], end: float, going: Going) -> bool:
+    """Return when the program has ended, False, or when its time is up, True."""
+    while True:
+        try:
+            tender.wait(_LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            going()
+        else:
+            return False
+        if time.monotonic() >= end:
+            return True
