@@ -10,6 +10,7 @@ https = "https://coordinator.lan:7702"
 [apps.starface]                     # only where the profile's own folders do not fit
 folder = "/srv/starface"
 values = { port = "8085" }          # fills {port} in the profile's health checks
+data = ["/srv/starface-data"]       # on the host that holds the data a group shares
 """
 
 import re
@@ -47,6 +48,7 @@ class AppPlace:
 
     folder: Path | None
     values: Mapping[str, str]
+    data: tuple[Path, ...] = ()  # where shared data is, instead of the profile's data folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,13 @@ class _Table:
             raise self.error(key, f'"{path}" must be an absolute path')
         return path
 
+    def paths(self, key: str) -> tuple[Path, ...]:
+        value = self.raw.get(key, [])
+        texts = value if isinstance(value, list) else [value]
+        if not all(isinstance(text, str) and Path(text).is_absolute() for text in texts):
+            raise self.error(key, "must be a list of absolute paths")
+        return tuple(Path(text) for text in texts)
+
     def table(self, key: str) -> "_Table":
         value = self.raw.get(key, {})
         if not isinstance(value, dict):
@@ -135,9 +144,13 @@ def _coordinator(table: _Table) -> Coordinator:
 
 
 def _place(table: _Table) -> AppPlace:
-    table.only("folder", "values")
+    table.only("folder", "values", "data")
     values = table.table("values")
-    return AppPlace(table.path("folder", None), {key: values.text(key) for key in values.raw})
+    return AppPlace(
+        table.path("folder", None),
+        {key: values.text(key) for key in values.raw},
+        table.paths("data"),
+    )
 
 
 def find_installation(config: Config, profile: Profile) -> Installation:
@@ -146,7 +159,7 @@ def find_installation(config: Config, profile: Profile) -> Installation:
     candidates = [place.folder] if place.folder else [Path(f) for f in profile.app.folders]
     for folder in candidates:
         if folder.is_dir():
-            return Installation(folder.resolve(), place.values)
+            return Installation(folder.resolve(), place.values, place.data)
     tried = ", ".join(f'"{folder}"' for folder in candidates)
     raise Refused(
         Refusal.APP_ABSENT,

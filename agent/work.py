@@ -103,7 +103,7 @@ class StepWork:
         known = memo.get(_FOLDER)
         if known is not None:
             place = config.apps.get(self.profile.name)
-            return Installation(Path(known), place.values if place else {})
+            return Installation(Path(known), *((place.values, place.data) if place else ({}, ())))
         found = find_installation(config, self.profile)
         memo.put(_FOLDER, str(found.folder))
         return found

@@ -19,9 +19,10 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.demo_office import APP, NEW, OLD, DemoOffice, Workstation
+from coordinator.cli.demo_office import APP, NEW, OLD, DemoOffice
 from coordinator.cli.demo_troubles import FAULTS, Trouble, kill_coordinator, open_past_the_guard
 from coordinator.cli.demo_witness import Witness
+from coordinator.cli.demo_workstation import Wares, Workstation
 from coordinator.cli.output import Json, table
 from coordinator.complaint import Complaint
 from coordinator.walk.states import HostState
@@ -54,6 +55,9 @@ def demo(
     kill: Annotated[
         bool, typer.Option("--kill-coordinator", help="Kill -9 the coordinator mid-way.")
     ] = False,
+    one_way: Annotated[
+        bool, typer.Option("--one-way-data", help="The old release cannot read the new's data.")
+    ] = False,
     sabotage: Annotated[
         bool, typer.Option("--sabotage", help="Open one app past the guard; must be reported.")
     ] = False,
@@ -65,7 +69,7 @@ def demo(
     """Update five workstations on this machine: real processes, real links, real files."""
     show = Show(quiet=as_json)
     with _stage(keep) as base:
-        office = DemoOffice(base.resolve(), hosts)
+        office = DemoOffice(base.resolve(), hosts, Wares(shares_data=True, one_way=one_way))
         troubles = _troubles(office, fail, kill=kill, sabotage=sabotage)
         with closing(office):
             verdict = _run(office, troubles, show)

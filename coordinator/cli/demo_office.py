@@ -10,7 +10,6 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,79 +26,36 @@ from coordinator.cli.demo_processes import (
     wait_for,
 )
 from coordinator.cli.demo_witness import Case, Witness
+from coordinator.cli.demo_workstation import Wares, Workstation
 from coordinator.complaint import Complaint
 from coordinator.standin.make_release import (
-    Size,
+    Share,
     copy_release,
     seed_host,
+    seed_share,
     write_folder,
     write_zip,
 )
 
 APP, OLD, NEW = "office", "1.0", "1.1"
-_SCRIPTS = Path(__file__).parents[1] / "standin"
 _PASSPHRASE = "the demo keeps no secrets"
 _WINDOW_SECONDS = 1800
+_PLAIN = Wares()
 
 Json = Any
-
-
-@dataclass
-class Workstation:
-    """One PC of the demo: a folder of its own, an agent, the app and its users."""
-
-    name: str
-    place: Path
-    port: int
-    agent: Process | None = None
-    programs: list[Process] = field(default_factory=list)
-    host_id: str = ""
-
-    @property
-    def folder(self) -> Path:
-        """Where the app is installed."""
-        return self.place / "office"
-
-    @property
-    def state(self) -> Path:
-        """The agent's own folder."""
-        return self.place / "agent"
-
-    @property
-    def evidence(self) -> Path:
-        """What the app itself writes when it opens and closes."""
-        return self.place / "evidence.log"
-
-    def open_app(self, user: str, script: Path | None = None) -> Process:
-        """Open the app for one user; from another copy of the program when `script` is given."""
-        program = script or self.folder / "officeapp.py"
-        home = ["--home", str(self.folder)] if script else []
-        process = spawn([sys.executable, "-I", str(program), user, *home], self.place / "app.log")
-        self.programs.append(process)
-        return process
-
-
-@dataclass(frozen=True, slots=True)
-class Wares:
-    """What the office works with: the app's profile, and how large everything is."""
-
-    profile: Path = _SCRIPTS / "profile.toml"
-    size: Size = Size()  # noqa: RUF009 - frozen
-
-
-_DEMO_WARES = Wares()
 
 
 class DemoOffice:
     """The whole office below one folder; `close` ends every process of it."""
 
-    def __init__(self, base: Path, hosts: int, wares: Wares = _DEMO_WARES) -> None:
+    def __init__(self, base: Path, hosts: int, wares: Wares = _PLAIN) -> None:
         ports = iter(free_ports(hosts + 2))
         self.base = base
         self._wares = wares
         self.link_port, self.https_port = next(ports), next(ports)
         names = [f"PC-{number:02}" for number in range(1, hosts + 1)]
         self.hosts = [Workstation(name, base / name, next(ports)) for name in names]
+        self.share = Share(base / "share" / "data", wares.one_way) if wares.shares_data else None
         self.coordinator: Process | None = None
         self._witnesses: list[Witness] = []
         self._client: Client | None = None
@@ -178,9 +134,11 @@ class DemoOffice:
     def install_apps(self) -> None:
         """Put release 1.0 on every workstation, with what belongs to each, and open it."""
         write_folder(OLD, self.release(OLD), self._wares.size)
+        if self.share is not None:
+            seed_share(self.share, OLD, self._wares.size)
         for number, host in enumerate(self.hosts):
             copy_release(self.release(OLD), host.folder)
-            seed_host(host.folder, host.name, host.port, self._wares.size)
+            seed_host(host.folder, host.name, host.port, self._wares.size, self.share)
             host.programs.append(
                 spawn(
                     [sys.executable, "-I", str(host.folder / "servicemanager.py")],
@@ -193,18 +151,31 @@ class DemoOffice:
 
     def enrol_agents(self) -> None:
         """Enrol an agent on every workstation and start it; return once all are linked."""
-        said = self.roundsman(
-            "fleet", "token", "--group", "office", "--uses", str(len(self.hosts)), "--automatic"
-        )
-        enrolling = [self._enrol(host, said["token"]) for host in self.hosts]
+        holders = self.hosts[:1] if self.share else []
+        tokens = {"server": self._token("server", len(holders))} if holders else {}
+        if others := self.hosts[len(holders) :]:
+            tokens["workstation"] = self._token("workstation", len(others))
+        roles = ["server" if host in holders else "workstation" for host in self.hosts]
+        enrolling = [
+            self._enrol(host, tokens[role]) for host, role in zip(self.hosts, roles, strict=True)
+        ]
         for host, process in zip(self.hosts, enrolling, strict=True):
             if process.wait() != 0:
                 raise Complaint(f"cannot enrol {host.name}", f"read {host.place / 'agent.log'}")
-            with (host.state / "agent.toml").open("a", encoding="utf-8") as file:
-                file.write(f'\n[apps.{APP}]\nfolder = "{host.folder}"\n')
-                file.write(f'values = {{ port = "{host.port}" }}\n')
+            self._configure(host, holds_data=host in holders)
             self.start_agent(host)
         self.wait_linked()
+
+    def _token(self, role: str, uses: int) -> str:
+        words = ("--group", "office", "--role", role, "--uses", str(uses), "--automatic")
+        return str(self.roundsman("fleet", "token", *words)["token"])
+
+    def _configure(self, host: Workstation, *, holds_data: bool) -> None:
+        with (host.state / "agent.toml").open("a", encoding="utf-8") as file:
+            file.write(f'\n[apps.{APP}]\nfolder = "{host.folder}"\n')
+            file.write(f'values = {{ port = "{host.port}" }}\n')
+            if holds_data and self.share is not None:
+                file.write(f'data = ["{self.share.folder}"]\n')
 
     def _enrol(self, host: Workstation, token: str) -> Process:
         words = ["enrol", token, "--name", host.name, "--state", str(host.state)]
@@ -241,13 +212,16 @@ class DemoOffice:
 
     def publish_profile(self) -> None:
         """Add the app's profile."""
-        self.roundsman("profile", "add", str(self._wares.profile))
+        file = self.base / f"{APP}.toml"
+        file.write_text(self._wares.profile_text(), "utf-8")
+        self.roundsman("profile", "add", str(file))
 
     def publish_release(self, *versions: str) -> None:
         """Add releases of the app, and sign everything that is unsigned."""
         for version in versions:
             write_zip(version, self.release(version), self._wares.size)
-            self.roundsman("release", "add", APP, version, str(self.release(version)))
+            file = str(self.release(version))
+            self.roundsman("release", "add", APP, version, file, "--role", "any")
         self.roundsman("release", "sign", "--yes")
 
     def make_plan(self, version: str) -> Json:
@@ -260,7 +234,7 @@ class DemoOffice:
     def start_witness(self, name: str, before: str, after: str) -> Witness:
         """Have the witness note what every workstation owns, and watch from now on."""
         releases = {version: self.release(version) for version in (before, after)}
-        witness = Witness(self.base, self.hosts, Case(name, releases, before, after))
+        witness = Witness(self.base, self.hosts, Case(name, releases, before, after, self.share))
         witness.start()
         self._witnesses.append(witness)
         return witness

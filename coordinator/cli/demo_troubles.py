@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from coordinator.cli.demo_office import DemoOffice, Workstation
+from coordinator.cli.demo_office import DemoOffice
+from coordinator.cli.demo_workstation import Workstation
 
 _LOOK_SECONDS = 0.02
 _ASK_SECONDS = 0.3

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from coordinator.standin.make_release import Share
+
 _SCRIPTS = Path(__file__).parents[1] / "standin"
 _END_SECONDS = 30.0
 
@@ -39,6 +41,7 @@ class Case:
     releases: Mapping[str, Path]
     before: str
     after: str
+    share: Share | None = None
 
 
 class Witness:
@@ -102,7 +105,11 @@ class Witness:
             for host in self._hosts
         ]
         releases = {version: str(path) for version, path in self._case.releases.items()}
-        content = json.dumps({"releases": releases, "hosts": hosts}, indent=1)
+        share = self._case.share and {
+            "folder": str(self._case.share.folder),
+            "one_way": self._case.share.one_way,
+        }
+        content = json.dumps({"releases": releases, "hosts": hosts, "share": share}, indent=1)
         self._config.write_text(content, "utf-8")
 
     def _run(self, script: str, *words: str | Path) -> bytes:

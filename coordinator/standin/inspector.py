@@ -5,7 +5,9 @@ usage: inspector.py note CONFIG NOTED      before the rollout
 
 CONFIG is what `witness.py` describes. The inspector compares with the release's own zip and
 with what it noted: versions, every file of the app, every file that the host owns (content,
-mode, owner, time of change), each user's saved work, and what the service manager answers.
+mode, owner, time of change), each user's saved work, what the service manager answers, and the
+data that the office shares: as the new release left it where a host has that, else, when that
+data goes one way, exactly as it was.
 """
 
 import configparser
@@ -93,16 +95,19 @@ def _content_in(folder: Path) -> Json:
 
 def judge_work(host: Json) -> Iterator[Json]:
     """Yield each client that saved when it closed and whose work is not on the disk."""
+    for pid, user in _closed_clients(host).items():
+        draft = Path(host["folder"]) / "data" / f"{user}.txt"
+        saved = draft.read_text("utf-8").splitlines() if draft.is_file() else []
+        if not any(entry.startswith(f"saved {pid} ") for entry in saved):
+            yield violation("lost-work", host["name"], f"what {user} saved (pid {pid}) is lost")
+
+
+def _closed_clients(host: Json) -> dict[str, str]:
+    """Return the clients that said that they saved and closed: pid and user."""
     evidence = Path(host["evidence"])
-    for line in evidence.read_text("utf-8").splitlines() if evidence.is_file() else []:
-        word, pid, _moment, _version, role, user = line.split()
-        if role == "client" and word == "close":
-            draft = Path(host["folder"]) / "data" / f"{user}.txt"
-            saved = draft.read_text("utf-8").splitlines() if draft.is_file() else []
-            if not any(entry.startswith(f"saved {pid} ") for entry in saved):
-                yield violation(
-                    "lost-work", host["name"], f"what {user} saved (pid {pid}) is lost"
-                )
+    lines = evidence.read_text("utf-8").splitlines() if evidence.is_file() else []
+    closed = [line.split() for line in lines if line.startswith("close ")]
+    return {pid: user for _, pid, _, _, role, user in closed if role == "client"}
 
 
 def judge_answer(host: Json) -> Iterator[Json]:
@@ -146,9 +151,46 @@ def _ask(folder: Path) -> Json | None:
         return None
 
 
+def note_share(share: Json | None) -> Json:
+    """Return what identifies the office's shared data, but for the journal that grows."""
+    if share is None:
+        return {}
+    files = [Path(share["folder"]) / name for name in ("schema", "ledger.db")]
+    return {file.name: _identity(file) for file in files} | {"size": files[1].stat().st_size}
+
+
+def judge_share(config: Json, noted: Json) -> Iterator[Json]:
+    """Yield what is wrong with the data that the office shares."""
+    share, hosts = config.get("share"), config["hosts"]
+    if share is None:
+        return
+    folder = Path(share["folder"])
+    after = {h["expected"] for h in hosts if h["expected"] != h["before"]}
+    if after:
+        yield from _judge_migrated(folder, max(after), noted["size"])
+    elif share["one_way"]:
+        for path, detail in _differences(noted, note_share(share)):
+            yield violation("data-not-restored", "", f"{path}: {detail}")
+    journal = (folder / "journal.txt").read_text("utf-8").splitlines()
+    for host in hosts:
+        for pid in _closed_clients(host):
+            if not any(entry.startswith(f"saved {pid} ") for entry in journal):
+                detail = f"what pid {pid} saved in the office's journal is lost"
+                yield violation("lost-work", host["name"], detail)
+
+
+def _judge_migrated(folder: Path, version: str, size_before: int) -> Iterator[Json]:
+    schema = (folder / "schema").read_text("utf-8").strip()
+    wanted = f"\nmigrated to {version}".encode()
+    if schema != version or (folder / "ledger.db").read_bytes()[size_before:] != wanted:
+        detail = f"the shared data is of schema {schema}, or migrated more than once"
+        yield violation("data-not-migrated", "", detail)
+
+
 def note(config: Json, noted_file: Path) -> int:
     """Write down what every host owns."""
     noted = {host["name"]: note_host(Path(host["folder"])) for host in config["hosts"]}
+    noted["*share"] = note_share(config.get("share"))
     noted_file.write_text(json.dumps(noted, indent=1), "utf-8")
     return 0
 
@@ -160,6 +202,7 @@ def check(config: Json, noted_file: Path) -> int:
     for host in config["hosts"]:
         found += judge_disk(host, noted[host["name"]], Path(config["releases"][host["expected"]]))
         found += [*judge_work(host), *judge_answer(host)]
+    found += judge_share(config, noted["*share"])
     versions = {host["name"]: read_versions(Path(host["folder"])) for host in config["hosts"]}
     print(json.dumps({"violations": found, "versions": versions}))
     return 1 if found else 0

@@ -67,7 +67,25 @@ def copy_release(release: Path, folder: Path) -> None:
     shutil.copytree(release, folder)
 
 
-def seed_host(folder: Path, host: str, port: int, size: Size = _FULL_SIZE) -> None:
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The data that a whole office shares; one way = an older release cannot read a newer's."""
+
+    folder: Path
+    one_way: bool = False
+
+
+def seed_share(share: Share, version: str, size: Size = _FULL_SIZE) -> None:
+    """Make the data that a whole office shares, as the given release keeps it."""
+    _write(share.folder / "schema", f"{version}\n".encode())
+    _write(share.folder / "ledger.db", random.Random("ledger").randbytes(size.table))
+    _write(share.folder / "journal.txt", b"")
+    _make_older([share.folder / "schema", share.folder / "ledger.db"])
+
+
+def seed_host(
+    folder: Path, host: str, port: int, size: Size = _FULL_SIZE, share: Share | None = None
+) -> None:
     """Give an installed app what belongs to one host, and say where its evidence goes.
 
     The evidence log, `evidence.log`, and `office.ini`, which names it, lie beside the app's
@@ -76,6 +94,8 @@ def seed_host(folder: Path, host: str, port: int, size: Size = _FULL_SIZE) -> No
     own = random.Random(f"host {host}")
     beside = folder.parent
     evidence = f"[office]\nhost = {host}\nevidence = {beside / 'evidence.log'}\n"
+    if share is not None:
+        evidence += f"share = {share.folder}\none_way = {share.one_way}\n"
     _write(beside / "office.ini", evidence.encode())
     _write(folder / "config/app.ini", f"[app]\nport = {port}\nsite = {host}\n".encode())
     _write(folder / "certs/server.pem", _certificate(own), 0o600)

@@ -3,8 +3,9 @@
 
 usage: officeapp.py USER [--home FOLDER] [--stubborn]
 
-It appends a line to the evidence log when it opens and another when it closes. SIGTERM is the
-user who saves and closes; a stubborn one asks about unsaved work and waits. `--home` names the
+It appends a line to the evidence log when it opens and another when it closes, and what its user
+does to a document of his own and to the journal that the office shares. SIGTERM is the user who
+saves and closes; a stubborn one asks about unsaved work and waits. `--home` names the
 application's folder when the program itself was copied elsewhere.
 """
 
@@ -60,20 +61,28 @@ def _work(port: int, user: str) -> None:
         time.sleep(_TALKS_EVERY_SECONDS)
 
 
+def _write_down(documents: list[Path], word: str) -> None:
+    for document in documents:
+        _append(document, f"{word} {os.getpid()} {time.time():.6f}\n")
+
+
 def main() -> int:
     """Open the document, work, save, close."""
     asked = _arguments()
     signal.signal(signal.SIGTERM, signal.SIG_IGN if asked.stubborn else _leave)
-    evidence = Path(_read_ini(asked.home.parent / "office.ini", "office")["evidence"])
+    office = _read_ini(asked.home.parent / "office.ini", "office")
+    evidence = Path(office["evidence"])
     port = int(_read_ini(asked.home / "config" / "app.ini", "app")["port"])
     who = f"{_version(asked.home)} client {asked.user}\n"
     _append(evidence, f"open {os.getpid()} {time.time():.6f} {who}")
+    documents = [asked.home / "data" / f"{asked.user}.txt"]
+    if "share" in office:
+        documents.append(Path(office["share"]) / "journal.txt")
     try:
-        document = asked.home / "data" / f"{asked.user}.txt"
-        _append(document, f"opened {os.getpid()} {time.time():.6f}\n")
+        _write_down(documents, "opened")
         _work(port, asked.user)
     finally:
-        _append(document, f"saved {os.getpid()} {time.time():.6f}\n")
+        _write_down(documents, "saved")
         _append(evidence, f"close {os.getpid()} {time.time():.6f} {who}")
     return 0
 

@@ -6,6 +6,9 @@ usage: servicemanager.py
 It answers HTTP on the port of `config/app.ini` with its version and what it has read, and does
 not start without its configuration, its certificate and its preferences. SIGTERM quits it. It
 appends a line to the evidence log when it opens and another when it closes.
+
+Where `office.ini` names data that the office shares, it brings that to its own release's schema
+when it starts; data of a newer schema it does not start on, unless `one_way` is false.
 """
 
 import configparser
@@ -46,6 +49,27 @@ def _read_ini(file: Path, section: str, key: str) -> str:
     if not ini.has_option(section, key):
         raise CannotStart(f'cannot start: {file}: no "{key}" under [{section}]')
     return ini[section][key]
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.strip().split("."))
+
+
+def _migrate(version: str) -> None:
+    """Bring the office's data to this release's schema, the schema's own name last."""
+    ini = configparser.ConfigParser()
+    ini.read(_HOME.parent / "office.ini", encoding="utf-8")
+    if not ini.has_option("office", "share"):
+        return
+    share = Path(ini["office"]["share"])
+    schema, ledger = share / "schema", share / "ledger.db"
+    found = schema.read_text("utf-8").strip()
+    if _number(found) > _number(version) and ini["office"].getboolean("one_way"):
+        raise CannotStart(f"cannot start: the data is of schema {found}, newer than {version}")
+    if _number(found) < _number(version):
+        with ledger.open("ab") as file:
+            file.write(f"\nmigrated to {version}".encode())
+        schema.write_text(f"{version}\n", "utf-8")
 
 
 def _status() -> dict[str, object]:
@@ -101,7 +125,8 @@ def main() -> int:
         evidence = Path(_read_ini(_HOME.parent / "office.ini", "office", "evidence"))
         port = int(_read_ini(_HOME / "config" / "app.ini", "app", "port"))
         listener = _listener(port, json.dumps(status).encode())
-    except CannotStart as error:
+        _migrate(str(status["version"]))
+    except (CannotStart, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     with listener:

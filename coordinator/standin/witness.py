@@ -5,13 +5,13 @@ usage: witness.py CONFIG NOTED RECORD
 Before the rollout `inspector.py note` writes NOTED and `watcher.py` begins RECORD; after it the
 watcher is ended (SIGTERM) and the witness judges. CONFIG is JSON: `releases`, version to zip or
 folder; `hosts`, each with `name`, `folder` (the app's), `evidence` (its log), `before` and
-`expected` (versions), `running` (whether its service manager is to be back). It prints
-`{"violations", "relaunches", "hosts"}` and exits 1 when there is a violation, each of them
-`{"kind", "host", "other", "from", "to", "detail"}`. Nobody tells it when a host was
-visited: the record does.
+`expected` (versions), `running` (whether its service manager is to be back); and `share`, null or
+the `folder` of the data that the office shares, `one_way` when a newer release's cannot be read
+by an older one. It prints `{"violations", "relaunches", "hosts"}` and exits 1 when there is a
+violation, each of them `{"kind", "host", "other", "from", "to", "detail"}`.
 
-A host is *being changed* from the moment its app folder leaves its place until its service
-manager has opened again; the group is *mixed* from its first change to the end of its last.
+A host is *being changed* from when its app folder leaves its place until its service manager
+has opened again; the group is *mixed* from its first change to the end of its last.
 """
 
 import json

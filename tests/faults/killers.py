@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from coordinator.cli.demo_office import Workstation
+from coordinator.cli.demo_workstation import Workstation
 from tests.faults.ledger import PLANNED, Key
 from tests.faults.office import FaultOffice
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from coordinator.access import read_access
 from coordinator.api.asks import PackageAsk, PlanAsk
 from coordinator.api.client import Client
-from coordinator.cli.demo_office import APP, DemoOffice, Wares, Workstation
+from coordinator.cli.demo_office import APP, DemoOffice
 from coordinator.cli.demo_processes import Process, processes_below
+from coordinator.cli.demo_workstation import Wares, Workstation
 from coordinator.standin.make_release import Size, write_zip
 from tests.faults.ledger import Ledger
 from tests.until import until

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.cli.demo_office import OLD, Workstation
+from coordinator.cli.demo_office import OLD
 from coordinator.cli.demo_processes import Process, kill
+from coordinator.cli.demo_workstation import Workstation
 from coordinator.complaint import Complaint
 from coordinator.standin.inspector import judge_answer, judge_disk, note_host
 from tests.faults.ledger import Json, cordon_of, fence_of, journal_steps

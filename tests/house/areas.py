@@ -83,6 +83,7 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.cli.demo_processes",
         "coordinator.cli.demo_troubles",
         "coordinator.cli.demo_witness",
+        "coordinator.cli.demo_workstation",
     ),
 }
 

@@ -1,0 +1,74 @@
+"""One workstation of the demo, and what the demo's office is made of."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coordinator.cli.demo_processes import Process, spawn
+from coordinator.standin.make_release import Size
+
+_SCRIPTS = Path(__file__).parents[1] / "standin"
+
+
+@dataclass
+class Workstation:
+    """One PC of the demo: a folder of its own, an agent, the app and its users."""
+
+    name: str
+    place: Path
+    port: int
+    agent: Process | None = None
+    programs: list[Process] = field(default_factory=list)
+    host_id: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where the app is installed."""
+        return self.place / "office"
+
+    @property
+    def state(self) -> Path:
+        """The agent's own folder."""
+        return self.place / "agent"
+
+    @property
+    def evidence(self) -> Path:
+        """What the app itself writes when it opens and closes."""
+        return self.place / "evidence.log"
+
+    def open_app(self, user: str, script: Path | None = None) -> Process:
+        """Open the app for one user; from another copy of the program when `script` is given."""
+        program = script or self.folder / "officeapp.py"
+        home = ["--home", str(self.folder)] if script else []
+        process = spawn([sys.executable, "-I", str(program), user, *home], self.place / "app.log")
+        self.programs.append(process)
+        return process
+
+
+@dataclass(frozen=True, slots=True)
+class Wares:
+    """What the office works with: the app's profile, its size, and whether its data is shared."""
+
+    profile: Path = _SCRIPTS / "profile.toml"
+    size: Size = Size()  # noqa: RUF009 - frozen
+    shares_data: bool = False
+    one_way: bool = False  # the old release cannot read what the new one has made of the data
+
+    def profile_text(self) -> str:
+        """Return the profile, with where the shared data is when there is any."""
+        text = self.profile.read_text("utf-8")
+        if not self.shares_data:
+            return text
+        shared = _SHARED_DATA.format(old_reads_new="false" if self.one_way else "true")
+        return text.replace(_OWN_DATA, shared)
+
+
+_OWN_DATA = """[data]
+scope = "host"
+"""
+_SHARED_DATA = """[data]  # on the first workstation, whose agent.toml names the folder
+scope = "shared"
+holder = "server"
+folders = ["/opt/roundsman-demo/share"]
+old_reads_new = {old_reads_new}
+"""
