@@ -14,6 +14,7 @@ from pathlib import Path
 from agent.extract import sha256_of, strangers, verify_tree
 from agent.package_paths import BadPackage
 from agent.platforms.base import Item, Spot
+from agent.steps.apply.parts import keeps, moving
 from agent.steps.table import Refused, Work
 from agent.steps.tree import matching, total_bytes
 from agent.wire.contract import Refusal
@@ -61,7 +62,7 @@ def verify_release(work: Work, manifest: Manifest, carried: Carried) -> None:
 
 def _plan(work: Work, manifest: Manifest) -> Carried:
     live = work.installation.folder
-    found = matching(work.platform.items(live), work.profile.apply.keep)
+    found = matching(moving(work.profile, work.platform.items(live)), keeps(work.profile))
     shipped = {entry.path: entry for entry in manifest.files}
     _check_kinds(work, found, shipped)
     aside = {

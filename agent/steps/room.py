@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.platforms.base import Item
+from agent.steps.apply.parts import backed_up, keeps, moving
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
 from agent.wire.manifest import Manifest
@@ -48,15 +49,14 @@ def rooms(work: Work, live: list[Item], manifest: Manifest | None) -> list[Room]
 
 
 def to_back_up(work: Work, live: list[Item]) -> list[Item]:
-    """Return what the profile has backed up: all, unless it names patterns."""
-    if not work.profile.backup.include:
-        return live
-    return matching(live, work.profile.backup.include)
+    """Return what the profile has backed up."""
+    return backed_up(work.profile, live)
 
 
 def _release_bytes(work: Work, live: list[Item], manifest: Manifest | None) -> int:
-    keep = total_bytes(matching(live, work.profile.apply.keep))
-    return keep + (manifest.unpacked_size if manifest else total_bytes(live))
+    ours = moving(work.profile, live)
+    keep = total_bytes(matching(ours, keeps(work.profile)))
+    return keep + (manifest.unpacked_size if manifest else total_bytes(ours))
 
 
 def _missing(work: Work, folder: Path, needed: int) -> int:

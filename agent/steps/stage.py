@@ -1,99 +1,20 @@
 """Everything slow, before the exclusive part: fetch, verify, unpack, a first pass of the backup.
 
-May run again at any time: what is there and whole is left as it is.
+What staging is depends on how the release is put in place (`agent.steps.apply.kinds`). May run
+again at any time: what is there and whole is left as it is.
 """
 
-from pathlib import Path
-
-from agent.extract import check_paths, extract, strangers, verify_tree, wipe
-from agent.package_paths import BadPackage
+from agent.steps.apply.kinds import kind_of
 from agent.steps.back_up import first_pass
-from agent.steps.room import rooms
-from agent.steps.table import Refused, Work
-from agent.steps.tree import has_content
-from agent.wire.contract import Refusal
-from agent.wire.manifest import Manifest
-
-_ANY_SYSTEM = {"", "any"}
+from agent.steps.table import Work
 
 
 def stage(work: Work) -> None:
-    """Have the release unpacked in `folders.incoming`, whole, and most of the backup made."""
-    manifest = manifest_of(work)
-    if not has_content(work.folders.outgoing):  # else it is in place already
-        _check_room(work, manifest)
-        unpack(work, manifest)
-    work.fact("staged_version", manifest.version)
+    """Have the release ready to be put in place, and most of the backup made."""
+    kind_of(work).stage(work)
     first_pass(work)
 
 
 def unstage(work: Work) -> None:
-    """Delete what was unpacked and not put in place."""
-    wipe(_unfinished(work))
-    wipe(work.folders.incoming)
-
-
-def manifest_of(work: Work) -> Manifest:
-    """Return the manifest of the ordered package, judged fit for this app, version and host.
-
-    Raises `Refused` BAD_ORDER, NOT_SIGNED or PACKAGE_MISMATCH.
-    """
-    if work.params.package is None:
-        raise Refused(Refusal.BAD_ORDER, "cannot stage: the order names no package")
-    manifest = work.packages.manifest(work.params.package)
-    if why := _misfit(work, manifest):
-        raise Refused(Refusal.PACKAGE_MISMATCH, f"cannot use this package: {why}")
-    try:
-        check_paths(manifest)
-    except BadPackage as error:
-        raise Refused(Refusal.PACKAGE_MISMATCH, str(error)) from error
-    return manifest
-
-
-def unpack(work: Work, manifest: Manifest) -> None:
-    """Have the package unpacked and verified in `folders.incoming`; leave it when it is.
-
-    It is unpacked beside and then renamed: what is in `folders.incoming` was whole once.
-    Raises `Refused` PACKAGE_ABSENT or PACKAGE_MISMATCH.
-    """
-    if has_content(work.folders.incoming) and _is_whole(work, manifest):
-        return
-    content = work.packages.fetch(manifest, work.ticket, work)
-    wipe(work.folders.incoming)
-    unfinished = _unfinished(work)
-    wipe(unfinished)
-    try:
-        extract(content, manifest, unfinished, work.progress)
-    except BadPackage as error:
-        wipe(unfinished)
-        raise Refused(Refusal.PACKAGE_MISMATCH, str(error)) from error
-    work.platform.sync_tree(unfinished)
-    work.platform.rename_folder(unfinished, work.folders.incoming)
-
-
-def _unfinished(work: Work) -> Path:
-    return work.folders.incoming.with_name(f"{work.folders.incoming.name}.part")
-
-
-def _is_whole(work: Work, manifest: Manifest) -> bool:
-    try:
-        verify_tree(work.folders.incoming, manifest)
-    except BadPackage:
-        return False
-    return not strangers(work.folders.incoming, {entry.path for entry in manifest.files})
-
-
-def _misfit(work: Work, manifest: Manifest) -> str:
-    if manifest.app != work.profile.name:
-        return f"it is of {manifest.app}, not of {work.profile.name}"
-    if work.params.version and manifest.version != work.params.version:
-        return f"it is {manifest.version}, not {work.params.version}"
-    if manifest.system not in {*_ANY_SYSTEM, work.platform.name}:
-        return f"it is for {manifest.system}, this host is {work.platform.name}"
-    return ""
-
-
-def _check_room(work: Work, manifest: Manifest) -> None:
-    for room in rooms(work, work.platform.items(work.installation.folder), manifest):
-        if not room.is_enough:
-            raise Refused(Refusal.DISK_FULL, room.shortage())
+    """Delete what was fetched for this rollout and not put in place."""
+    kind_of(work).unstage(work)

@@ -1,0 +1,39 @@
+"""The ways to put a release in place, one row each."""
+
+from dataclasses import dataclass
+
+from agent.steps.apply import replace_folder
+from agent.steps.table import Failed, Handler, Work
+from agent.wire.profile import ApplyKind
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One way: each handler bears repetition, and a kill at any of its calls."""
+
+    stage: Handler  # ahead, in the background, nothing of the app changed
+    unstage: Handler
+    apply: Handler  # app and service manager are closed
+    put_back: Handler  # the old release again
+    tidy: Handler  # the way back is not needed any more
+    recover: Handler  # after a crash: from the disk alone, to a runnable release
+
+
+KINDS: dict[ApplyKind, Kind] = {
+    ApplyKind.REPLACE_FOLDER: Kind(
+        stage=replace_folder.stage,
+        unstage=replace_folder.unstage,
+        apply=replace_folder.apply,
+        put_back=replace_folder.put_back,
+        tidy=replace_folder.tidy,
+        recover=replace_folder.recover,
+    ),
+}
+
+
+def kind_of(work: Work) -> Kind:
+    """Return how this app's releases are put in place. Raises `Failed` when none can."""
+    kind = KINDS.get(work.profile.apply.kind)
+    if kind is None:
+        raise Failed(f'cannot put a release in place by kind "{work.profile.apply.kind}" here')
+    return kind

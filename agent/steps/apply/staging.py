@@ -1,0 +1,84 @@
+"""Has the ordered package unpacked and verified in the agent's own folder, ahead of its use.
+
+May be asked again at any time: what is there and whole is left as it is.
+"""
+
+from pathlib import Path
+
+from agent.extract import check_paths, extract, strangers, verify_tree, wipe
+from agent.package_paths import BadPackage
+from agent.steps.room import rooms
+from agent.steps.table import Refused, Work
+from agent.steps.tree import has_content
+from agent.wire.contract import Refusal
+from agent.wire.manifest import Manifest
+
+_ANY_SYSTEM = {"", "any"}
+
+
+def manifest_of(work: Work) -> Manifest:
+    """Return the manifest of the ordered package, judged fit for this app, version and host.
+
+    Raises `Refused` BAD_ORDER, NOT_SIGNED or PACKAGE_MISMATCH.
+    """
+    if work.params.package is None:
+        raise Refused(Refusal.BAD_ORDER, "cannot stage: the order names no package")
+    manifest = work.packages.manifest(work.params.package)
+    if why := _misfit(work, manifest):
+        raise Refused(Refusal.PACKAGE_MISMATCH, f"cannot use this package: {why}")
+    try:
+        check_paths(manifest)
+    except BadPackage as error:
+        raise Refused(Refusal.PACKAGE_MISMATCH, str(error)) from error
+    return manifest
+
+
+def unpack(work: Work, manifest: Manifest) -> None:
+    """Have the package unpacked and verified in `folders.incoming`; leave it when it is.
+
+    It is unpacked beside and then renamed: what is in `folders.incoming` was whole once.
+    Raises `Refused` PACKAGE_ABSENT or PACKAGE_MISMATCH.
+    """
+    if has_content(work.folders.incoming) and _is_whole(work, manifest):
+        return
+    content = work.packages.fetch(manifest, work.ticket, work)
+    wipe(work.folders.incoming)
+    beside = unfinished(work)
+    wipe(beside)
+    try:
+        extract(content, manifest, beside, work.progress)
+    except BadPackage as error:
+        wipe(beside)
+        raise Refused(Refusal.PACKAGE_MISMATCH, str(error)) from error
+    work.platform.sync_tree(beside)
+    work.platform.rename_folder(beside, work.folders.incoming)
+
+
+def unfinished(work: Work) -> Path:
+    """Return where a package is unpacked before it is whole."""
+    return work.folders.incoming.with_name(f"{work.folders.incoming.name}.part")
+
+
+def _is_whole(work: Work, manifest: Manifest) -> bool:
+    try:
+        verify_tree(work.folders.incoming, manifest)
+    except BadPackage:
+        return False
+    return not strangers(work.folders.incoming, {entry.path for entry in manifest.files})
+
+
+def _misfit(work: Work, manifest: Manifest) -> str:
+    if manifest.app != work.profile.name:
+        return f"it is of {manifest.app}, not of {work.profile.name}"
+    if work.params.version and manifest.version != work.params.version:
+        return f"it is {manifest.version}, not {work.params.version}"
+    if manifest.system not in {*_ANY_SYSTEM, work.platform.name}:
+        return f"it is for {manifest.system}, this host is {work.platform.name}"
+    return ""
+
+
+def check_room(work: Work, manifest: Manifest) -> None:
+    """Raise `Refused` DISK_FULL unless the release and its backup fit on this host's disks."""
+    for room in rooms(work, work.platform.items(work.installation.folder), manifest):
+        if not room.is_enough:
+            raise Refused(Refusal.DISK_FULL, room.shortage())
