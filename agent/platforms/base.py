@@ -171,8 +171,20 @@ class FileControl(Protocol):
         left out. Raises `OSError` when a folder cannot be read.
         """
 
+    def names(self, spot: Spot) -> list[str]:
+        """Return what a folder holds, by name, in order; nothing when there is no such folder."""
+
+    def mounts(self, folder: Path) -> list[str]:
+        """Return the disks and folders that are mounted at `folder` or below it."""
+
+    def names(self, folder: Spot) -> list[str]:
+        """Return the names of all right in a folder, of whatever kind; [] when there is none."""
+
     def open_file(self, spot: Spot) -> BinaryIO:
         """Open a plain file for reading. Raises `OSError`, for a link too."""
+
+    def new_file(self, spot: Spot, mode: int) -> BinaryIO:
+        """Make a plain file of this mode and open it for writing; one that is there is an error."""
 
     def read_link(self, spot: Spot) -> str:
         """Return where a symlink points."""
@@ -181,7 +193,10 @@ class FileControl(Protocol):
         """Make one folder, for the agent alone; one that is there is no error, a link is."""
 
     def remove(self, spot: Spot) -> None:
-        """Delete a file, a link, or a folder with all below; an absent one is no error."""
+        """Delete a file, a link, or a folder with all below; an absent one is no error.
+
+        A folder in which something is mounted is refused whole: that is no part of it.
+        """
 
     def rename(self, source: Spot, target: Spot) -> None:
         """Rename within one volume, durably; never onto something that is there.
@@ -197,7 +212,10 @@ class FileControl(Protocol):
         """
 
     def give_rights(self, source: Spot, target: Spot) -> None:
-        """Give `target` the owner, mode and extended attributes (ACL) of `source`."""
+        """Give `target` the owner, mode and extended attributes (ACL) of `source`.
+
+        A target with other names (hard links) is an error: they would change with it.
+        """
 
     def give_times(self, source: Spot, target: Spot) -> None:
         """Give `target` the access and modification times of `source`."""

@@ -1,13 +1,12 @@
 """Files and folders of a Linux host: durable renames and faithful copies."""
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,14 +15,11 @@ import psutil
 from agent.platforms import linux_beneath as beneath
 from agent.platforms.base import Item, Spot
 from agent.platforms.linux_beneath import parent_of
+from agent.platforms.linux_copy import Place, copy_link, copy_regular, copy_rights, new_file
+from agent.platforms.linux_remove import mounts, remove_tree
 
-_FICLONE = 0x40049409
-_NO_CLONE = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM}
-_NO_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _HELD = {errno.EBUSY, errno.ETXTBSY}
-_CHUNK = 8 * 2**20
 _RENAME_SECONDS = 10.0
-_NOT_OURS = ("security.", "trusted.")
 
 
 class LinuxFiles:
@@ -36,6 +32,16 @@ class LinuxFiles:
     def items(self, folder: Path) -> list[Item]:
         """Return all below `folder`, folders before what is in them, in order of path."""
         return beneath.items(folder)
+
+    def names(self, folder: Spot) -> list[str]:
+        """Return the names of all right in a folder, of whatever kind; [] when there is none."""
+        try:
+            with beneath.folder_at(folder) as handle:
+                return sorted(os.listdir(handle))  # noqa: PTH208 - of an open folder
+        except OSError as error:
+            if error.errno in beneath.ABSENT:
+                return []
+            raise
 
     def open_file(self, spot: Spot) -> BinaryIO:
         """Open a plain file for reading. Raises `OSError`, for a link too."""
@@ -55,14 +61,31 @@ class LinuxFiles:
         if found is None or not found.is_folder:
             raise NotADirectoryError(errno.ENOTDIR, "is no plain folder", str(spot))
 
+    def names(self, spot: Spot) -> list[str]:
+        """Return what a folder holds, by name, in order; nothing when there is none."""
+        return beneath.names(spot)
+
+    def mounts(self, folder: Path) -> list[str]:
+        """Return what is mounted at a folder or below it."""
+        return mounts(folder)
+
+    def new_file(self, spot: Spot, mode: int) -> BinaryIO:
+        """Make a plain file of this mode for writing. Raises `OSError`, for a link too."""
+        with parent_of(spot) as place, new_file(place) as handle:
+            os.fchmod(handle, mode)
+            return os.fdopen(os.dup(handle), "wb")
+
     def remove(self, spot: Spot) -> None:
         """Delete a file, a link, or a folder with all below; an absent one is no error."""
         found = self.look_at(spot)
         if found is None:
             return
+        if found.is_folder and (inside := mounts(spot.folder / spot.path)):
+            why = f'cannot be deleted, something is mounted at "{inside[0]}"'
+            raise OSError(errno.EBUSY, why, str(spot))
         with parent_of(spot) as (parent, name):
             if found.is_folder:
-                shutil.rmtree(name, dir_fd=parent)
+                remove_tree(parent, name)
             else:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=parent)
@@ -83,24 +106,29 @@ class LinuxFiles:
 
     def copy(self, source: Spot, target: Spot) -> None:
         """Copy one file or symlink, instead of any file that is there already."""
-        found = self.look_at(source)
-        if found is None:
-            raise FileNotFoundError(errno.ENOENT, "is not there", str(source))
-        self.remove(target)
-        if found.is_link:
-            _copy_link(source, target)
-        else:
-            _copy_regular(source, target)
+        with parent_of(source) as old, parent_of(target) as new:
+            found = beneath.item_at(*old, source.path)
+            if found is None:
+                raise FileNotFoundError(errno.ENOENT, "is not there", str(source))
+            if beneath.item_at(*new, target.path) is not None:
+                self.remove(target)
+            if found.is_link:
+                copy_link(old, new)
+            else:
+                _copy_named(source, old, new)
+            os.fsync(new[0])
 
     def give_rights(self, source: Spot, target: Spot) -> None:
         """Give `target` owner, mode, ACL and other extended attributes of `source`."""
         with beneath.opened(source) as old, beneath.opened(target) as new:
-            _copy_rights(old, new)
+            _check_single(new, target)
+            copy_rights(old, new)
 
     def give_times(self, source: Spot, target: Spot) -> None:
         """Give `target` the access and modification times of `source`."""
         with beneath.opened(source) as old, beneath.opened(target) as new:
             about = os.fstat(old)
+            _check_single(new, target)
             os.utime(new, ns=(about.st_atime_ns, about.st_mtime_ns))
 
     def rename_folder(self, source: Path, target: Path) -> None:
@@ -117,13 +145,11 @@ class LinuxFiles:
 
     def sync_tree(self, folder: Path) -> None:
         """Return when every file and folder below is on the disk."""
-        for root, _, names in os.walk(folder):
-            for name in names:
-                path = Path(root, name)
-                if stat.S_ISREG(path.lstat().st_mode):
-                    _sync(path)
-            _sync(Path(root))
-        _sync(folder.parent)
+        for item in beneath.items(folder):
+            if not item.is_link:
+                _sync(Spot(folder, item.path))
+        _sync(Spot(folder))
+        _sync(Spot(folder.parent))
 
     def free_bytes(self, folder: Path) -> int:
         """Return what is left on the volume of `folder`."""
@@ -168,105 +194,25 @@ def _rename(source: Spot, target: Spot) -> None:
             os.fsync(parent)
 
 
-def _copy_regular(source: Spot, target: Spot) -> None:
-    create = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    old = beneath.open_plain(source)
+def _copy_named(source: Spot, old: Place, new: Place) -> None:
+    """Copy a plain file; an error that is of the source names the source."""
     try:
-        about = os.fstat(old)
-        with beneath.opened(target, create) as new:
-            _copy_content(old, new)
-            _copy_rights(old, new)
-            os.utime(new, ns=(about.st_atime_ns, about.st_mtime_ns))
-            os.fsync(new)
-    finally:
-        os.close(old)
-    with parent_of(target) as (parent, _):
-        os.fsync(parent)
-
-
-def _copy_link(source: Spot, target: Spot) -> None:
-    with parent_of(source) as (old, old_name), parent_of(target) as (new, new_name):
-        about = os.stat(old_name, dir_fd=old, follow_symlinks=False)
-        os.symlink(os.readlink(old_name, dir_fd=old), new_name, dir_fd=new)
-        made = os.stat(new_name, dir_fd=new, follow_symlinks=False)
-        if (about.st_uid, about.st_gid) != (made.st_uid, made.st_gid):
-            os.chown(new_name, about.st_uid, about.st_gid, dir_fd=new, follow_symlinks=False)
-        times = (about.st_atime_ns, about.st_mtime_ns)
-        os.utime(new_name, ns=times, dir_fd=new, follow_symlinks=False)
-        os.fsync(new)
-
-
-def _copy_content(old: int, new: int) -> None:
-    """Reflink where the file system can, else copy inside the kernel."""
-    try:
-        fcntl.ioctl(new, _FICLONE, old)
+        copy_regular(old, new)
     except OSError as error:
-        if error.errno not in _NO_CLONE:
-            raise
-        _copy_range(old, new)
-
-
-def _copy_range(old: int, new: int) -> None:
-    try:
-        while os.copy_file_range(old, new, _CHUNK):
-            pass
-    except OSError as error:
-        if error.errno not in _NO_RANGE:
-            raise
-        while os.sendfile(new, old, None, _CHUNK):
-            pass
-
-
-def _copy_rights(old: int, new: int) -> None:
-    wanted, present = os.fstat(old), os.fstat(new)
-    if (wanted.st_uid, wanted.st_gid) != (present.st_uid, present.st_gid):
-        os.fchown(new, wanted.st_uid, wanted.st_gid)
-    os.fchmod(new, stat.S_IMODE(wanted.st_mode))  # before the ACL, whose mask a mode would set
-    _copy_attributes(old, new)
-
-
-def _copy_attributes(old: int, new: int) -> None:
-    wanted = _attributes(old)
-    for name in _attributes(new).keys() - wanted.keys():
-        with _may_be_denied(name):
-            os.removexattr(new, name)
-    for name, value in wanted.items():
-        with _may_be_denied(name):
-            os.setxattr(new, name, value)
-
-
-def _attributes(file: int) -> dict[str, bytes]:
-    try:
-        return {name: os.getxattr(file, name) for name in os.listxattr(file)}
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            return {}
+        if error.filename == old[1] or error.errno == errno.EINVAL:
+            error.filename = str(source)
         raise
 
 
-@contextmanager
-def _may_be_denied(name: str) -> Iterator[None]:
-    """Let pass that the system keeps its own labels to itself; ours and the ACLs must come."""
-    try:
-        yield
-    except OSError as error:
-        if not name.startswith(_NOT_OURS):
-            raise
-        if error.errno not in {errno.EPERM, errno.EACCES, errno.EOPNOTSUPP}:
-            raise
+def _check_single(handle: int, target: Spot) -> None:
+    """Refuse what has other names too: a user may have linked a file of root's there."""
+    about = os.fstat(handle)
+    if not stat.S_ISDIR(about.st_mode) and (about.st_nlink > 1 or not stat.S_ISREG(about.st_mode)):
+        raise OSError(errno.EMLINK, "is another file's link, or no plain file", str(target))
 
 
-@contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _sync(path: Path) -> None:
-    with _opened(path, os.O_RDONLY | os.O_NOFOLLOW) as handle:
+def _sync(spot: Spot) -> None:
+    with beneath.opened(spot) as handle:
         os.fsync(handle)
 
 
