@@ -66,7 +66,11 @@ def status(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
 
 @app.command()
 def watch(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
-    """Follow a rollout to its end. Exits 0 when all is updated; Ctrl-C leaves it running."""
+    """Follow a rollout to its end; Ctrl-C leaves it running.
+
+    Exits 0 when all is updated. Without a terminal it also ends, with 1, once the rollout has
+    waited for a person for a minute.
+    """
     with talking() as client:
         ended = follow(
             client, rollout, lambda line: typer.echo(line, err=as_json), live=not as_json

@@ -11,17 +11,20 @@ from rich.live import Live
 from coordinator.api.client import Client, Silent
 from coordinator.api.schemas import RolloutView
 from coordinator.cli.picture import live_table, news_line
+from coordinator.walk.states import RolloutState
 
 T = TypeVar("T")
 _LOOK_SECONDS = 0.5
+NEEDED_SECONDS = 60.0
 _PATIENCE_SECONDS = 120.0  # a coordinator that restarts is waited for
 
 
 def watch(client: Client, key: str, say: Callable[[str], None], *, live: bool) -> RolloutView:
     """Return the rollout once it has ended, having told people meanwhile.
 
-    With `live` a table is drawn, when this is a terminal. Ctrl-C raises `typer.Exit`: the
-    rollout goes on.
+    With `live` a table is drawn, when this is a terminal. Without one nobody sits there to be
+    shown what to type, so a rollout that needs an operator is returned too, once it has needed
+    one for a while. Ctrl-C raises `typer.Exit`: the rollout goes on.
     """
     first = client.rollout(key)
     console = Console()
@@ -49,9 +52,15 @@ def _watch_lines(client: Client, label: str, say: Callable[[str], None]) -> Roll
     while True:
         seen = patiently(lambda: client.rollout(label))
         told = _tell(client, label, told, say)
-        if seen.state.is_final:
+        if seen.state.is_final or _waits_for_a_person(seen):
             return seen
         time.sleep(_LOOK_SECONDS)
+
+
+def _waits_for_a_person(seen: RolloutView) -> bool:
+    """True when it has stood at one question for longer than a workstation takes to come back."""
+    is_asking = seen.state is RolloutState.NEEDS_OPERATOR
+    return is_asking and seen.now - seen.since > NEEDED_SECONDS
 
 
 def _tell(client: Client, label: str, told: int, say: Callable[[str], None]) -> int:

@@ -18,6 +18,7 @@ from coordinator.api.schemas import RolloutView
 from coordinator.api.why import explain
 from coordinator.cli.picture import live_table, status_text
 from coordinator.cli.rollout import consequences
+from coordinator.cli.watching import NEEDED_SECONDS
 from coordinator.walk.ports import News, Verb
 from coordinator.walk.states import HostState, RolloutState
 from tests.api.real import RealOffice
@@ -120,6 +121,18 @@ def test_watching_ends_with_the_rollout_and_as_it_ended(
     assert said.code == code
     assert "PC-01 updating" in said.out
     assert f"rollout {end}: so it ended" in said.out
+
+
+def test_without_a_terminal_watching_ends_when_a_person_is_needed_for_a_while(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    office.tell(rollout, STUCK)
+    office.clock.ahead += NEEDED_SECONDS + 1
+
+    said = terminal("rollout watch r1")
+
+    assert said.code == 1
+    assert "roundsman rollout skip r1 PC-02 --switched-off" in said.out
 
 
 def _joined(thread: threading.Thread) -> "closing[_Joined]":
