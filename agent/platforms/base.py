@@ -177,14 +177,11 @@ class FileControl(Protocol):
     def mounts(self, folder: Path) -> list[str]:
         """Return the disks and folders that are mounted at `folder` or below it."""
 
-    def names(self, folder: Spot) -> list[str]:
-        """Return the names of all right in a folder, of whatever kind; [] when there is none."""
-
     def open_file(self, spot: Spot) -> BinaryIO:
         """Open a plain file for reading. Raises `OSError`, for a link too."""
 
     def new_file(self, spot: Spot, mode: int) -> BinaryIO:
-        """Make a plain file of this mode and open it for writing; one that is there is an error."""
+        """Make a plain file of this mode, opened for writing; one that is there is an error."""
 
     def read_link(self, spot: Spot) -> str:
         """Return where a symlink points."""

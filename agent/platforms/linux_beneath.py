@@ -1,9 +1,11 @@
 """Opens what a `Spot` means without ever following a link, whoever may write on the way there.
 
-Each part of a path is opened by itself, below the one before, and refused when it is a link. So
-what was opened is what was meant: the check and the use are of one descriptor (security row T31).
+The kernel is asked to refuse every link on the way (openat2, Linux 5.6); where it cannot be
+asked so, each part of the path is opened by itself, below the one before. What was opened is
+what was meant: the check and the use are of one descriptor (security row T31).
 """
 
+import ctypes
 import errno
 import os
 import stat
@@ -18,23 +20,60 @@ _PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 """What the system says of a path that leads nowhere, or over a link."""
 
+_OPENAT2, _HERE, _NO_LINKS = 437, -100, 0x04
+_CANNOT_ASK = {errno.ENOSYS, errno.EPERM, errno.E2BIG, errno.ENAMETOOLONG}
+_call = ctypes.CDLL(None, use_errno=True).syscall
+
+
+class _How(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("no", ctypes.c_uint64))
+
+
+_FOLDER_NO_LINKS = _How(_FOLDER, 0, _NO_LINKS)
+
 
 @contextmanager
 def folder_at(spot: Spot) -> Iterator[int]:
     """Open a folder. Raises `OSError`; `NotADirectoryError` when a link is on the way."""
-    parts = [*spot.folder.parts[1:], *(spot.path.split("/") if spot.path else [])]
-    handle = os.open("/", _FOLDER)
+    handle = -1
     try:
-        for part in parts:
-            below = os.open(part, _FOLDER, dir_fd=handle)
-            os.close(handle)
-            handle = below
+        handle = _open_folder(spot)
         yield handle
     except OSError as error:
         error.filename = error.filename if _is_whole(error.filename) else str(spot)
         raise
     finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _open_folder(spot: Spot) -> int:
+    path = os.fsencode(str(spot))
+    if b"\0" in path:
+        raise FileNotFoundError(errno.ENOENT, "no name has such a character", str(spot))
+    handle = int(_call(_OPENAT2, _HERE, path, ctypes.byref(_FOLDER_NO_LINKS), ctypes.sizeof(_How)))
+    if handle >= 0:
+        return handle
+    code = ctypes.get_errno()
+    if code in _CANNOT_ASK:
+        return open_part_by_part(spot)
+    if code == errno.ELOOP:
+        raise NotADirectoryError(errno.ENOTDIR, "there is a link on the way", str(spot))
+    raise OSError(code, os.strerror(code), str(spot))
+
+
+def open_part_by_part(spot: Spot) -> int:
+    """Return a folder opened as on a kernel that cannot be asked to refuse links."""
+    handle = os.open("/", _FOLDER)
+    try:
+        for part in (spot.folder / spot.path).parts[1:]:
+            below = os.open(part, _FOLDER, dir_fd=handle)
+            os.close(handle)
+            handle = below
+    except OSError:
         os.close(handle)
+        raise
+    return handle
 
 
 def _is_whole(name: object) -> bool:
@@ -47,7 +86,11 @@ def parent_of(spot: Spot) -> Iterator[tuple[int, str]]:
     path = spot.folder / spot.path
     above = Spot(spot.folder, spot.path.rpartition("/")[0]) if spot.path else Spot(path.parent)
     with folder_at(above) as handle:
-        yield handle, path.name
+        try:
+            yield handle, path.name
+        except OSError as error:
+            error.filename = error.filename if _is_whole(error.filename) else str(spot)
+            raise
 
 
 @contextmanager
@@ -66,10 +109,15 @@ def opened(spot: Spot, flags: int = 0, mode: int = 0o600) -> Iterator[int]:
 def open_plain(spot: Spot) -> int:
     """Return a plain file opened for reading. Raises `OSError` for anything else."""
     with parent_of(spot) as (parent, name):
-        handle = os.open(name, _PLAIN, dir_fd=parent)
+        return open_plain_at(parent, name)
+
+
+def open_plain_at(parent: int, name: str) -> int:
+    """Return the plain file `name` of an open folder, opened; a pipe in its place never blocks."""
+    handle = os.open(name, _PLAIN, dir_fd=parent)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "is no plain file", str(spot))
+        raise OSError(errno.EINVAL, "is no plain file")
     return handle
 
 
@@ -102,6 +150,17 @@ def look_at(spot: Spot) -> Item | None:
         raise
 
 
+def names(spot: Spot) -> list[str]:
+    """Return what a folder holds, by name, in order; nothing when there is none."""
+    try:
+        with folder_at(spot) as handle:
+            return sorted(os.listdir(handle))  # noqa: PTH208 - of an open folder
+    except OSError as error:
+        if error.errno in ABSENT:
+            return []
+        raise
+
+
 def items(folder: Path) -> list[Item]:
     """Return all below a folder, in order of path. Raises `OSError`."""
     found: list[Item] = []
@@ -116,8 +175,8 @@ def items(folder: Path) -> list[Item]:
 def _inside(spot: Spot) -> list[Item]:
     try:
         with folder_at(spot) as handle:
-            names = os.listdir(handle)  # noqa: PTH208 - of an open folder
-            seen = [item_at(handle, name, spot.below(name).path) for name in names]
+            listed = os.listdir(handle)  # noqa: PTH208 - of an open folder
+            seen = [item_at(handle, name, spot.below(name).path) for name in listed]
     except OSError as error:
         if error.errno in ABSENT and (spot.path or error.errno == errno.ENOENT):
             return []  # it vanished meanwhile, or became something else

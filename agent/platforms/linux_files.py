@@ -33,16 +33,6 @@ class LinuxFiles:
         """Return all below `folder`, folders before what is in them, in order of path."""
         return beneath.items(folder)
 
-    def names(self, folder: Spot) -> list[str]:
-        """Return the names of all right in a folder, of whatever kind; [] when there is none."""
-        try:
-            with beneath.folder_at(folder) as handle:
-                return sorted(os.listdir(handle))  # noqa: PTH208 - of an open folder
-        except OSError as error:
-            if error.errno in beneath.ABSENT:
-                return []
-            raise
-
     def open_file(self, spot: Spot) -> BinaryIO:
         """Open a plain file for reading. Raises `OSError`, for a link too."""
         return os.fdopen(beneath.open_plain(spot), "rb")
