@@ -61,6 +61,7 @@ class AfterRollBack(StrEnum):
 
     STOP = "stop"  # wait at a safe point, cordons held, for an operator
     SKIP = "skip"  # go on without it; it stays sealed and is listed
+    ROLL_BACK_ALL = "roll-back-all"  # the whole group goes back, with the data it shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,15 @@ class FailurePolicy:
 
     retries: Annotated[int, Whole(0, 10)] = 1
     then: AfterRollBack = AfterRollBack.STOP
+
+
+@dataclass(frozen=True, slots=True)
+class SharedData:
+    """The data a group shares, as far as the walk must know (invariant I6)."""
+
+    holder: HostId  # the one host that backs it up, and restores it
+    old_reads_new: bool  # whether the old release can work with what the new one has written
+    seconds: Seconds = 0.0  # what backing it up takes, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +117,4 @@ class Plan:
     policy: FailurePolicy = FailurePolicy()
     close_between_visits: bool = True
     findings: Annotated[tuple[Finding, ...], Entries(500)] = ()
+    data: SharedData | None = None  # None = the group shares none

@@ -18,6 +18,11 @@ _LONG_SECONDS = 600.0
 _RETRY_PAUSE_SECONDS = 1.0
 _ABORTS = frozenset({Verb.ABORT_LEAVE_CLOSED, Verb.ABORT_ROLL_BACK})
 _AT_REST = frozenset({HostState.UPDATED, HostState.SKIPPED})
+_LEAVE_OUT = frozenset({Verb.SKIP, Verb.SWITCHED_OFF})
+_ALL_BACK = "roundsman rollout abort {rollout} --roll-back-all"
+NOT_ALONE = (
+    "the new release may have changed the data the group shares, and the old cannot read it"
+)
 _AT_FIRST = News(RolloutState.PREPARING)
 
 
@@ -47,6 +52,9 @@ class Course:
     switched_off: set[str] = field(default_factory=set)  # says an operator, and not seen since
     unwanted: set[str] = field(default_factory=set)  # updated hosts an operator wants back
     untidy: set[str] = field(default_factory=set)  # hosts on which something was left behind
+    stuck_at: dict[str, StepName] = field(default_factory=dict)  # where to go on, on retry
+    is_data_touched: bool = False  # the new release may have written what the group shares
+    needed: str = ""  # the host that cannot be left out now
     attempts: dict[tuple[str, StepName, Direction], int] = field(default_factory=dict)
 
     @classmethod
@@ -89,6 +97,16 @@ class Course:
     def is_unsure(self, host: str) -> bool:
         """True while a visited host's outcome is unknown: it counts as updating (I1)."""
         return self.states[host] is HostState.UNKNOWN and host in self.begun
+
+    @property
+    def is_bound(self) -> bool:
+        """True when no host goes back alone: the data it shares is the new release's (I6)."""
+        data = self.plan.data
+        return self.is_data_touched and data is not None and not data.old_reads_new
+
+    def goes_back_alone(self, host: str) -> bool:
+        """True when the host may be taken back without the others."""
+        return not self.is_bound or host not in self.changed
 
     # -- what people see -----------------------------------------------------------------
 
@@ -223,13 +241,26 @@ class Course:
             self._heed_about(host, command.verb)
 
     def _heed_about(self, host: str, verb: Verb) -> None:
-        state = self.states[host]
-        if verb is Verb.ROLL_BACK and state is HostState.UPDATED and host in self.changed:
-            self.unwanted.add(host)
+        if host == self.needed and verb in _LEAVE_OUT:
+            self._refuse(f"{self.name(host)} holds the data and cannot be left out now")
+        elif verb is Verb.ROLL_BACK and host in self.changed:
+            self._note_unwanted(host)
         elif verb is Verb.SWITCHED_OFF and not (self.is_unsure(host) and self._answers(host)):
             self._leave_out(host, "switched off, says an operator", off=True)
         elif verb is Verb.SKIP and not self.is_unsure(host):
             self._leave_out(host, "left out by an operator")
+
+    def _note_unwanted(self, host: str) -> None:
+        if not self.goes_back_alone(host):
+            self._refuse(f"{self.name(host)} cannot go back alone: {NOT_ALONE}", _ALL_BACK)
+        elif self.states[host] is HostState.UPDATED:
+            self.unwanted.add(host)
+
+    def _refuse(self, why: str, mend: str = "") -> None:
+        """Tell why an operator's word is not followed, before what was told already."""
+        stands = self.stands
+        rest = f"; {stands.detail}" if stands.detail and not stands.detail.startswith(why) else ""
+        self.tell(stands.rollout, why + rest, stands.mend or mend)
 
     def _answers(self, host: str) -> bool:
         if self.port.confirm([host], CordonMode.SEALED)[0].sight is None:

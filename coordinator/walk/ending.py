@@ -1,7 +1,8 @@
 """How a walk ends: the group re-opened on one version, taken back, or left closed.
 
 A group of mixed versions never re-opens (invariant I4): what is not known to be on the version
-the others have stays sealed.
+the others have stays sealed. What was kept for the way back is deleted once, for the group, when
+it is open again (I6); hosts that are not let in keep theirs.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from agent.wire.contract import Direction, StepName
 from coordinator.walk import policy
 from coordinator.walk.course import Abort, Course
+from coordinator.walk.data import restore_data
 from coordinator.walk.ports import Outcome, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState
 from coordinator.walk.visit import ASK_AGAIN_SECONDS, take_back
@@ -24,16 +26,10 @@ _PUT_OFF = (
 
 def re_open(course: Course) -> RolloutState:
     """Let people in again: the hosts on the new release, never a mixture."""
-    updated = course.ids(HostState.UPDATED)
-    if not updated:
-        return _all_back(course, "no host was updated")
+    if not course.ids(HostState.UPDATED):
+        return _end_with_none(course)
     course.tell(RolloutState.RE_OPENING)
-    try:
-        while updated:
-            failing = _let_in(course, updated)
-            updated = _ask_about(course, failing)
-    except Abort:
-        pass  # those who are in stay in
+    _commit(course, _let_all_in(course))
     left = [course.name(h) for h in course.ids() if h not in course.ids(HostState.UPDATED)]
     if not left:
         course.tell(RolloutState.DONE, _left_overs(course).removeprefix("; "))
@@ -47,8 +43,32 @@ def re_open(course: Course) -> RolloutState:
     return course.stands.rollout
 
 
+def _end_with_none(course: Course) -> RolloutState:
+    """End a walk in which no host was updated; what it did to the shared data is undone."""
+    try:
+        if course.is_bound:  # the old release is about to open it
+            restore_data(course)
+    except Abort:
+        return leave_closed(course)
+    return _all_back(course, "no host was updated")
+
+
+def _let_all_in(course: Course) -> list[str]:
+    """Let people in on the updated hosts, until an operator has decided about each."""
+    let_in: list[str] = []
+    updated = course.ids(HostState.UPDATED)
+    try:
+        while updated:
+            failing = _let_in(course, updated)
+            let_in += [h for h in updated if h not in {o.host for o in failing}]
+            updated = _ask_about(course, failing)
+    except Abort:
+        pass  # those who are in stay in
+    return [h for h in course.ids() if h in let_in]
+
+
 def _let_in(course: Course, hosts: Sequence[str]) -> list[Outcome]:
-    """Give back the service managers, then open and commit; return where that cannot be done."""
+    """Give back the service managers, then open; return where that cannot be done."""
     outcomes = course.take_all(hosts, StepName.STOP_SERVICE_MANAGER, Direction.TIDY)
     failing = [o for o in outcomes if o.verdict is not Verdict.DONE]
     back = [o.host for o in outcomes if o.verdict is Verdict.DONE]
@@ -60,14 +80,16 @@ def _let_in(course: Course, hosts: Sequence[str]) -> list[Outcome]:
             course.move(outcome.host, Event.FAILED, outcome.detail)
     if back:
         course.port.uncordon(back)
-    _tidy(course, back)
     return failing
 
 
-def _tidy(course: Course, hosts: Sequence[str]) -> None:
-    """End the way back: delete what it needed."""
+def _commit(course: Course, hosts: Sequence[str]) -> None:
+    """End the way back, once for the group: delete what it needed (I6)."""
+    data = course.plan.data
+    holders = [h for h in hosts if data is not None and h == data.holder]
     for step in policy.COMMIT:
-        for outcome in course.take_all(hosts, step, Direction.TIDY):
+        concerned = holders if step is StepName.BACK_UP_DATA else hosts
+        for outcome in course.take_all(concerned, step, Direction.TIDY):
             if outcome.verdict is not Verdict.DONE:
                 course.untidy.add(outcome.host)
 
@@ -107,30 +129,46 @@ def _plan_again(course: Course) -> str:
 
 def end_early(course: Course, verb: Verb) -> RolloutState:
     """End a walk an operator aborted: re-open what is whole, leave closed what is mixed."""
-    if not course.changed:
+    if verb is Verb.ABORT_ROLL_BACK and (course.changed or course.is_data_touched):
+        return roll_back_all(course)
+    if not course.changed and not course.is_bound:
         return _all_back(course, "aborted: every host is on the release it had")
-    if verb is Verb.ABORT_ROLL_BACK:
-        try:
-            return _roll_back_all(course)
-        except Abort:
-            pass  # a second word ends the first: all stays closed
+    return leave_closed(course)
+
+
+def leave_closed(course: Course) -> RolloutState:
+    """End the walk with every host as it is, closed."""
+    mixed = "the group is of mixed versions" if course.changed else "its data is not restored"
     course.tell(
         RolloutState.LEFT_CLOSED,
-        "aborted: the group is of mixed versions and stays closed until all of it is updated, or "
-        "opened on the spot by its codes",
-        f"{_plan_again(course)}, or roundsman rollout codes {{rollout}}",
+        f"aborted: {mixed} and stays closed until all of it is updated, or taken back, or opened "
+        "on the spot by its codes",
+        f"{_plan_again(course)}, or roundsman rollout roll-back {{rollout}}, or roundsman "
+        "rollout codes {rollout}",
     )
     return course.stands.rollout
 
 
-def _roll_back_all(course: Course) -> RolloutState:
+def roll_back_all(course: Course) -> RolloutState:
+    """Take the whole group back, then the data it shares; only then is it opened again."""
     course.tell(RolloutState.ROLLING_BACK)
-    hosts = course.ids()[::-1]
-    unsure = [h for h in hosts if course.is_unsure(h)]  # these first (I1)
-    changed = [h for h in hosts if h in course.changed and h not in unsure]
-    for host in course.at_hand([*unsure, *changed]):
-        take_back(course, host, "the whole group goes back")
-    return _all_back(course, "the group is back on its old release")
+    why = "the group is back on its old release"
+    if course.is_data_touched:
+        why += " and its data as it was; the newer is kept, see the report"
+    try:
+        for host in _way_back_order(course):
+            take_back(course, host, "the whole group goes back")
+        restore_data(course)
+    except Abort:  # a second word ends the first
+        return leave_closed(course)
+    return _all_back(course, why)
+
+
+def _way_back_order(course: Course) -> list[str]:
+    """Return the hosts to take back: first those whose outcome is not known (I1), then stuck."""
+    changed = [h for h in course.ids()[::-1] if h in course.changed or course.is_unsure(h)]
+    changed.sort(key=lambda h: (not course.is_unsure(h), h not in course.stuck_at))
+    return course.at_hand(changed)
 
 
 def _all_back(course: Course, why: str) -> RolloutState:
@@ -148,7 +186,7 @@ def _all_back(course: Course, why: str) -> RolloutState:
     outcomes = course.take_all(at_hand, StepName.STOP_SERVICE_MANAGER, Direction.TIDY)
     missing = [course.name(o.host) for o in outcomes if o.verdict is not Verdict.DONE]
     course.port.uncordon(back)
-    _tidy(course, at_hand)
+    _commit(course, at_hand)
     sealed = [course.name(h) for h in course.ids() if h in course.changed]
     if sealed:
         why += f"; stays closed, its release is not known: {', '.join(sealed)}"

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from agent.wire.contract import LEASE_SECONDS, CordonMode, StepName
+from coordinator.model import SharedData
 from coordinator.walk.ports import SightOf
 
 PREPARE = (StepName.SURVEY, StepName.STAGE)
@@ -34,13 +35,14 @@ WAY_BACK = (
 COMMIT = (
     StepName.APPLY_RELEASE,
     StepName.BACK_UP,
+    StepName.BACK_UP_DATA,
     StepName.STAGE,
     StepName.START_SERVICE_MANAGER,
     StepName.CHECK_HEALTH,
     StepName.DRAIN,
     StepName.SURVEY,
 )
-"""Tidied on all updated hosts once the group is open again; the way back ends here."""
+"""Tidied once, on all updated hosts, when the group is open again; the way back ends here."""
 
 WAY_BACK_SHARE = 0.5
 """What a roll-back may take, as a share of a visit: no back-up and no soak in it."""
@@ -84,9 +86,23 @@ def seconds_left(estimate: float, slowest: float, spent: float) -> float:
     return max(whole - spent, whole * WAY_BACK_SHARE / (1 + WAY_BACK_SHARE))
 
 
-def group_seconds(estimates: Sequence[float], grace: float) -> float:
-    """Return how long to allow for a group: closing it, each visit, and one way back."""
-    return grace + sum(estimates) + max(estimates, default=0.0) * WAY_BACK_SHARE
+def group_seconds(
+    estimates: Sequence[float], grace: float, data: SharedData | None = None
+) -> float:
+    """Return how long to allow for a group: closing it, its data, each visit, and a way back.
+
+    The way back is that of one host, or of all and their data when none goes back alone.
+    """
+    backup = data.seconds if data else 0.0
+    needed = grace + backup + sum(estimates)
+    if data and not data.old_reads_new:
+        return needed + all_back_seconds(estimates, data)
+    return needed + max(estimates, default=0.0) * WAY_BACK_SHARE
+
+
+def all_back_seconds(estimates: Sequence[float], data: SharedData) -> float:
+    """Return how long to allow for bringing hosts back, and the data they share."""
+    return sum(estimates) * WAY_BACK_SHARE + data.seconds
 
 
 def fits(now: float, deadline: float, needed: float) -> bool:

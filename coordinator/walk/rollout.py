@@ -9,8 +9,9 @@ from agent.wire.contract import CordonMode, StepName
 from coordinator.model import Plan
 from coordinator.walk import policy
 from coordinator.walk.course import Abort, Course
+from coordinator.walk.data import back_up_data
 from coordinator.walk.ending import end_early, re_open
-from coordinator.walk.ports import Outcome, Port, Verb, Verdict
+from coordinator.walk.ports import News, Outcome, Port, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState
 from coordinator.walk.visit import ASK_AGAIN_SECONDS, are_others_closed, take_back, visit
 
@@ -25,6 +26,7 @@ def walk(plan: Plan, port: Port) -> RolloutState:
         prepare(course)
         wait_for_window(course)
         close_group(course)
+        back_up_data(course)
         for host in course.ids():
             take_turn(course, host)
         be_at_safe_point(course)
@@ -57,7 +59,7 @@ def _may_close(course: Course) -> bool:
         return False
     visits = [course.planned(h) for h in course.ids(HostState.PENDING)]
     estimates = [p.estimate_seconds for p in visits if p.visited]
-    needed = policy.group_seconds(estimates, course.plan.grace_seconds)
+    needed = policy.group_seconds(estimates, course.plan.grace_seconds, course.plan.data)
     if policy.fits(now, course.deadline, needed):
         return True
     course.tell(
@@ -96,7 +98,7 @@ def _bring_all(
             course.port.confirm([h for h in todo if h not in stuck], CordonMode.SEALED)
         todo = []
         while stuck and not todo:
-            todo = _unstick(course, stuck, resumed)
+            todo = _unstick(course, stuck, resumed, before)
     course.stand(before)
 
 
@@ -124,7 +126,7 @@ def _mark(course: Course, outcome: Outcome) -> None:
     course.move(outcome.host, Event.SILENT if silent else Event.FAILED, outcome.detail)
 
 
-def _unstick(course: Course, stuck: _Stuck, resumed: Event) -> list[str]:
+def _unstick(course: Course, stuck: _Stuck, resumed: Event, before: News) -> list[str]:
     """Ask about the hosts that are stuck; return those that are to take their steps again."""
     _tell_stuck(course, stuck)
     silent = [h for h, (_, outcome) in stuck.items() if outcome.verdict is Verdict.UNKNOWN]
@@ -136,6 +138,7 @@ def _unstick(course: Course, stuck: _Stuck, resumed: Event) -> list[str]:
         again = [h for h in silent if h in stuck]
     else:
         again = [command.host]
+        course.stand(before)
         course.move(command.host, resumed)
     for host in again:
         step, outcome = stuck.pop(host)

@@ -60,6 +60,7 @@ class Event(StrEnum):
     APPLIED = "applied"
     PASSED = "passed"
     FAILED = "failed"
+    STUCK = "stuck"
     SILENT = "silent"
     ROLL_BACK = "roll-back"
     UNDONE = "undone"
@@ -84,10 +85,12 @@ TRANSITIONS: dict[tuple[HostState, Event], HostState] = {
     (_S.UPDATING,       _E.PUT_OFF):       _S.PENDING,         # begun, and nothing changed
     (_S.UPDATING,       _E.APPLIED):       _S.CHECKING,
     (_S.UPDATING,       _E.FAILED):        _S.ROLLING_BACK,
+    (_S.UPDATING,       _E.STUCK):         _S.NEEDS_OPERATOR,  # failed, cannot go back alone
     (_S.UPDATING,       _E.SILENT):        _S.UNKNOWN,
     (_S.UPDATING,       _E.ROLL_BACK):     _S.ROLLING_BACK,
     (_S.CHECKING,       _E.PASSED):        _S.UPDATED,
     (_S.CHECKING,       _E.FAILED):        _S.ROLLING_BACK,
+    (_S.CHECKING,       _E.STUCK):         _S.NEEDS_OPERATOR,
     (_S.CHECKING,       _E.SILENT):        _S.UNKNOWN,
     (_S.CHECKING,       _E.ROLL_BACK):     _S.ROLLING_BACK,
     (_S.UPDATED,        _E.ROLL_BACK):     _S.ROLLING_BACK,
