@@ -146,6 +146,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "cryptography": (
         "agent.enrol",
         "agent.keys",
+        "agent.sealed",  # backups at rest
         "agent.wire.tls",
         "coordinator.fleet.ca",
         "coordinator.fleet.certificates",

@@ -4,8 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.platforms.base import Spot
 from agent.steps.back_up import back_up, first_pass, keep_last
-from agent.steps.backup_list import LIST, TREE, BackupList, read_list, write_list
+from agent.steps.backup_list import (
+    LIST,
+    TREE,
+    BackupList,
+    BadList,
+    Headline,
+    read_list,
+    write_list,
+)
 from agent.steps.table import Cancelled, Failed
 from agent.wire.contract import StepName
 from agent.wire.profile_reader import read_profile
@@ -30,13 +39,14 @@ class _Counting(FastLinux):
         self.spoil: dict[str, bytes] = {}
         self.append: set[str] = set()
 
-    def copy_file(self, source: Path, target: Path) -> None:
-        super().copy_file(source, target)
-        self.copied.append(source.name)
-        if source.name in self.spoil:
-            target.write_bytes(self.spoil[source.name])
-        if source.name in self.append:
-            source.write_bytes(source.read_bytes() + b"!")
+    def copy(self, source: Spot, target: Spot) -> None:
+        super().copy(source, target)
+        live, copy = Path(str(source)), Path(str(target))
+        self.copied.append(live.name)
+        if live.name in self.spoil:
+            copy.write_bytes(self.spoil[live.name])
+        if live.name in self.append:
+            live.write_bytes(live.read_bytes() + b"!")
 
 
 @pytest.fixture
@@ -69,7 +79,7 @@ def test_the_list_says_path_size_mode_time_and_hash(bench: Bench) -> None:
     listed = read_list(bench.folders.backup)
 
     assert listed is not None
-    assert (listed.app, listed.version) == ("bench-app", "1.0")
+    assert (listed.head.app, listed.head.version) == ("bench-app", "1.0")
     mine = listed.files["prefs/user.ini"]
     assert mine.item.size == 4
     assert mine.item.mtime_ns == 1_234_567_891_234_567_891
@@ -179,18 +189,18 @@ def test_only_what_the_profile_names_is_backed_up(bench: Bench) -> None:
     assert found == ["data", "data/old.db", "prefs", "prefs/user.ini"]
 
 
-def _old_backup(bench: Bench, name: str, app: str, age: int) -> Path:
-    folder = bench.folders.backup.with_name(name)
+def _old_backup(bench: Bench, number: int, app: str = "bench-app", **about: bool) -> Path:
+    folder = bench.folders.backup.with_name(f"01JC{number:022}")
     write_tree(folder, {"tree/file": b"x"})
-    write_list(folder, BackupList(app, "0.9", {}))
-    os.utime(folder / LIST, ns=(age, age))
+    write_list(folder, BackupList(Headline(app, "0.9", complete=about.get("complete", True))))
     return folder
 
 
 def test_tidy_keeps_the_last_two_backups_of_this_app_and_leaves_all_else(bench: Bench) -> None:
-    oldest = _old_backup(bench, "a", "bench-app", 10)
-    older = _old_backup(bench, "b", "bench-app", 20)
-    others = _old_backup(bench, "c", "another-app", 5)
+    oldest, older = _old_backup(bench, 1), _old_backup(bench, 2)
+    others = _old_backup(bench, 3, "another-app")
+    newer = bench.folders.backup.with_name("01JE0000000000000000000000")
+    _old_backup(bench, 4).rename(newer)
     stranger = bench.folders.backup.with_name("not-ours")
     write_tree(stranger, {"x": b""})
     _back_up(bench)
@@ -199,10 +209,78 @@ def test_tidy_keeps_the_last_two_backups_of_this_app_and_leaves_all_else(bench: 
         keep_last(bench.work(StepName.BACK_UP))
 
     assert not oldest.exists()
-    assert older.exists()
-    assert others.exists()
-    assert stranger.exists()
+    assert all(p.exists() for p in (older, others, newer, stranger, bench.folders.backup))
+
+
+def test_tidy_keeps_as_many_as_the_profile_says(bench: Bench) -> None:
+    text = PROFILE.format(folder=bench.app, kill="false", timeout=1, soak=1)
+    bench.profile = read_profile(text + "\n[backup]\nkeep_last = 1\n", "x")
+    older = _old_backup(bench, 1)
+    _back_up(bench)
+
+    keep_last(bench.work(StepName.BACK_UP))
+
+    assert not older.exists()
     assert bench.folders.backup.exists()
+
+
+def test_what_a_crash_or_an_abandoned_rollout_left_half_made_goes_at_a_later_tidy(
+    bench: Bench,
+) -> None:
+    half, others = (
+        _old_backup(bench, 1, complete=False),
+        _old_backup(bench, 2, "another-app", complete=False),
+    )
+    without_list = bench.folders.backup.with_name(f"01JC{3:022}")
+    write_tree(without_list, {"tree/x": b"", ".backup.json.beef": b""})
+    _back_up(bench)
+
+    keep_last(bench.work(StepName.BACK_UP))
+
+    assert not half.exists()
+    assert not without_list.exists()
+    assert others.exists()
+
+
+def test_the_newest_complete_backup_stays_when_this_rollout_made_none(bench: Bench) -> None:
+    kept = [_old_backup(bench, number) for number in (1, 2, 3)]
+    first_pass(bench.work(StepName.STAGE))
+
+    keep_last(bench.work(StepName.BACK_UP))
+
+    assert all(folder.exists() for folder in kept)
+    assert not bench.folders.backup.exists()
+
+
+def test_a_backup_whose_old_release_is_still_there_is_a_way_back_and_stays(bench: Bench) -> None:
+    kept = [_old_backup(bench, number) for number in (1, 2, 3)]
+    write_tree(bench.app.with_name(f"app_old.{kept[0].name}"), {"x": b""})
+    _back_up(bench)
+
+    keep_last(bench.work(StepName.BACK_UP))
+
+    assert [folder.exists() for folder in kept] == [True, False, True]
+
+
+def test_a_damaged_list_is_not_taken_for_a_half_made_backup(bench: Bench) -> None:
+    damaged = _old_backup(bench, 1)
+    (damaged / LIST).write_bytes((damaged / LIST).read_bytes().replace(b"0.9", b"0.8"))
+    _back_up(bench)
+
+    keep_last(bench.work(StepName.BACK_UP))
+
+    assert damaged.exists()
+
+
+def test_data_backed_up_in_the_same_rollout_is_not_deleted_with_the_app_s(bench: Bench) -> None:
+    old = [_old_backup(bench, number) for number in (1, 2, 3)]
+    write_tree(old[0] / "data", {"tree/x": b""})
+    _back_up(bench)
+
+    keep_last(bench.work(StepName.BACK_UP))
+
+    assert [path.name for path in old[0].iterdir()] == ["data"]
+    assert not old[1].exists()
 
 
 def test_tidy_deletes_all_of_an_old_backup_wherever_the_power_was_cut(bench: Bench) -> None:
@@ -210,19 +288,29 @@ def test_tidy_deletes_all_of_an_old_backup_wherever_the_power_was_cut(bench: Ben
         keep_last(bench.work(StepName.BACK_UP))
 
     _back_up(bench)
-    _old_backup(bench, "b", "bench-app", 20)
+    older = _old_backup(bench, 2)
     for cut_at in range(1, 100):
-        _old_backup(bench, "a", "bench-app", 10)
+        _old_backup(bench, 1)
         cut = was_cut(tidy, cut_at)
         tidy()
-        assert {path.name for path in bench.folders.backup.parent.iterdir()} == {"b", ROLLOUT}
+        found = {path.name for path in bench.folders.backup.parent.iterdir()}
+        assert found == {older.name, ROLLOUT}
         if not cut:
             break
     assert cut_at > 4
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"app": 1}', b'{"files": [1]}'])
-def test_a_list_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, raw: bytes) -> None:
-    (tmp_path / LIST).write_bytes(raw)
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b"[]", b'{"head": 1}', b'{"head": {}, "list": []}', b'{"list": [1]}', b"\xff"],
+)
+def test_a_list_that_cannot_be_read_says_so(tmp_path: Path, raw: bytes) -> None:
+    digest = hashlib.sha256(raw).hexdigest().encode()
+    for content in (raw, digest + b"\n" + raw):
+        (tmp_path / LIST).write_bytes(content)
+        with pytest.raises(BadList):
+            read_list(tmp_path)
 
+
+def test_a_backup_that_was_never_begun_has_no_list(tmp_path: Path) -> None:
     assert read_list(tmp_path) is None
