@@ -2,21 +2,19 @@
 
 Preferences, certificates and the app's own backups arrive with content, mode, owner, times and
 extended attributes as they were. What the package ships under the same name is set aside as
-`.new`. May run again at any time before the swap: the live folder is only read.
+`.new`. May run again at any time before the swap: the live folder is only read, and both sides
+only as `Spot`s: what is a link there is carried over as a link, and never followed.
 """
 
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from agent.extract import sha256_of, strangers, verify_tree
-from agent.package_paths import BadPackage
+from agent.extract import strangers, verify_tree
+from agent.package_paths import BadPackage, folders_of
 from agent.platforms.base import Item, Spot
 from agent.steps.apply.parts import keeps, moving
 from agent.steps.table import Refused, Work
-from agent.steps.tree import matching, total_bytes
+from agent.steps.tree import matching, sha256_at, total_bytes
 from agent.wire.contract import Refusal
 from agent.wire.manifest import FileEntry, Manifest
 
@@ -34,17 +32,15 @@ def carry_over(work: Work, manifest: Manifest) -> Carried:
 
     Raises `Refused` PACKAGE_MISMATCH when a kept file is a folder in the package.
     """
-    live, incoming = work.installation.folder, work.folders.incoming
     carried = _plan(work, manifest)
     for path, aside in carried.aside.items():
-        if not (incoming / aside).exists():
-            (incoming / path).rename(incoming / aside)
+        if work.platform.look_at(_new(work, aside)) is None:
+            work.platform.rename(_new(work, path), _new(work, aside))
     _copy(work, carried.kept)
     _give_rights(work, manifest, carried)
     for item in reversed(carried.kept):  # last, since what is put into a folder changes its time
         if item.is_folder:
-            about = (live / item.path).stat()
-            os.utime(incoming / item.path, ns=(about.st_atime_ns, about.st_mtime_ns))
+            work.platform.give_times(_old(work, item.path), _new(work, item.path))
     return carried
 
 
@@ -60,35 +56,43 @@ def verify_release(work: Work, manifest: Manifest, carried: Carried) -> None:
             raise BadPackage(f'cannot carry over "{item.path}": it did not arrive as it was')
 
 
+def _old(work: Work, path: str) -> Spot:
+    return Spot(work.installation.folder, path)
+
+
+def _new(work: Work, path: str) -> Spot:
+    return Spot(work.folders.incoming, path)
+
+
 def _plan(work: Work, manifest: Manifest) -> Carried:
-    live = work.installation.folder
-    found = matching(moving(work.profile, work.platform.items(live)), keeps(work.profile))
+    live = moving(work.profile, work.platform.items(work.installation.folder))
+    found = matching(live, keeps(work.profile))
     shipped = {entry.path: entry for entry in manifest.files}
-    _check_kinds(work, found, shipped)
+    _check_kinds(found, shipped)
     aside = {
         item.path: _free_name(item.path, shipped)
         for item in found
-        if item.path in shipped and not _is_shipped(live, item, shipped[item.path])
+        if item.path in shipped and not _is_shipped(work, item, shipped[item.path])
     }
     newer = set(aside.values())  # the package's, in the place of an earlier package's
     return Carried([item for item in found if item.path not in newer], aside)
 
 
-def _check_kinds(work: Work, found: list[Item], shipped: Mapping[str, FileEntry]) -> None:
+def _check_kinds(found: list[Item], shipped: Mapping[str, FileEntry]) -> None:
+    folders = folders_of(shipped)
     for item in found:
-        there = work.platform.look_at(Spot(work.folders.incoming, item.path))
         if item.is_folder and item.path in shipped:
             kinds = "a folder here and a file in the package"
-        elif not item.is_folder and there is not None and there.is_folder:
+        elif not item.is_folder and item.path in folders:
             kinds = "a file here and a folder in the package"
         else:
             continue
         raise Refused(Refusal.PACKAGE_MISMATCH, f'cannot carry over "{item.path}": it is {kinds}')
 
 
-def _is_shipped(live: Path, item: Item, entry: FileEntry) -> bool:
+def _is_shipped(work: Work, item: Item, entry: FileEntry) -> bool:
     same_size = item.is_file and item.size == entry.size
-    return same_size and sha256_of(live / item.path) == entry.sha256
+    return same_size and sha256_at(work.platform, _old(work, item.path)) == entry.sha256
 
 
 def _free_name(path: str, shipped: Mapping[str, FileEntry]) -> str:
@@ -99,14 +103,16 @@ def _free_name(path: str, shipped: Mapping[str, FileEntry]) -> str:
 
 
 def _copy(work: Work, kept: list[Item]) -> None:
-    live, incoming = work.installation.folder, work.folders.incoming
     done, total = 0, total_bytes(kept)
     for item in kept:
-        target = incoming / item.path
+        target = _new(work, item.path)
+        there = work.platform.look_at(target)
+        if there is not None and there.is_folder is not item.is_folder:
+            work.platform.remove(target)  # kept by an earlier attempt; it is another kind now
         if item.is_folder:
-            target.mkdir(mode=0o700, exist_ok=True)
+            work.platform.make_folder(target)
         else:
-            work.platform.copy_file(live / item.path, target)
+            work.platform.copy(_old(work, item.path), target)
             done += item.size if item.is_file else 0
             work.progress(done, total)
 
@@ -116,55 +122,55 @@ def _give_rights(work: Work, manifest: Manifest, carried: Carried) -> None:
     kept = {item.path for item in carried.kept if not item.is_folder}
     for item in work.platform.items(work.folders.incoming):
         if item.is_folder:
-            _copy_rights(work, _folder_like(work, item.path), item.path)
+            work.platform.give_rights(_folder_like(work, item.path), _new(work, item.path))
     for entry in manifest.files:
         path = carried.aside.get(entry.path, entry.path)
         if path not in kept:
-            _check_plain(work, path)
-            _copy_rights(work, _file_like(work, entry.path), path)
-            (work.folders.incoming / path).chmod(entry.mode & 0o777)
-    _copy_rights(work, work.installation.folder, "")
+            _give_file_rights(work, entry, path)
+    work.platform.give_rights(_old(work, ""), _new(work, ""))
 
 
-def _check_plain(work: Work, path: str) -> None:
-    found = work.platform.look_at(Spot(work.folders.incoming, path))
+def _give_file_rights(work: Work, entry: FileEntry, path: str) -> None:
+    """Give a file of the package the owner of its like in the old release, and its own mode."""
+    found = work.platform.look_at(_new(work, path))
     if found is None or not found.is_file:
         raise BadPackage(f'cannot use "{path}" of the new release: it is not a plain file')
+    like = _file_like(work, entry.path)
+    if like is not None:
+        work.platform.give_rights(like, _new(work, path))
+    (work.folders.incoming / path).chmod(entry.mode & 0o777)
 
 
-def _copy_rights(work: Work, source: Path | None, path: str) -> None:
-    if source is not None:
-        work.platform.copy_rights(source, work.folders.incoming / path)
-
-
-def _folder_like(work: Work, path: str) -> Path:
+def _folder_like(work: Work, path: str) -> Spot:
     """Return the same folder in the old release, or the nearest one above that it has."""
-    live = work.installation.folder
     while path:
-        found = work.platform.look_at(Spot(live, path))
+        found = work.platform.look_at(_old(work, path))
         if found is not None and found.is_folder:
-            return live / path
+            break
         path = path.rpartition("/")[0]
-    return live
+    return _old(work, path)
 
 
-def _file_like(work: Work, path: str) -> Path | None:
+def _file_like(work: Work, path: str) -> Spot | None:
     """Return the same file in the old release, else the one file every release has."""
-    live = work.installation.folder
     for candidate in (path, work.profile.app.version.source):
-        found = work.platform.look_at(Spot(live, candidate))
+        found = work.platform.look_at(_old(work, candidate))
         if found is not None and found.is_file:
-            return live / candidate
+            return _old(work, candidate)
     return None
 
 
 def _is_same(work: Work, item: Item) -> bool:
-    old, new = work.installation.folder / item.path, work.folders.incoming / item.path
-    copy = work.platform.look_at(Spot(work.folders.incoming, item.path))
-    if copy is None or stat.S_IFMT(copy.mode) != stat.S_IFMT(item.mode):
+    old, new = _old(work, item.path), _new(work, item.path)
+    copy = work.platform.look_at(new)
+    if copy is None or _about(copy) != _about(item):
         return False
     if item.is_link:
-        return old.readlink() == new.readlink()
-    if (copy.mode, copy.mtime_ns) != (item.mode, item.mtime_ns):
-        return False
-    return item.is_folder or (copy.size == item.size and sha256_of(old) == sha256_of(new))
+        return work.platform.read_link(old) == work.platform.read_link(new)
+    return item.is_folder or (
+        copy.size == item.size and sha256_at(work.platform, old) == sha256_at(work.platform, new)
+    )
+
+
+def _about(item: Item) -> tuple[int, ...]:
+    return (item.mode, item.owner, item.group, item.mtime_ns)

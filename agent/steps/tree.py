@@ -1,10 +1,13 @@
-"""Which of what lies in a folder a profile's patterns mean, and how large it is."""
+"""Which of what lies in a folder a profile's patterns mean, how large it is, what a file holds."""
 
 import fnmatch
+import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from agent.platforms.base import Item
+from agent.platforms.base import FileControl, Item, Spot
+
+_CHUNK = 256 * 1024
 
 
 def total_bytes(found: Iterable[Item]) -> int:
@@ -13,8 +16,23 @@ def total_bytes(found: Iterable[Item]) -> int:
 
 
 def has_content(folder: Path) -> bool:
-    """True when `folder` is a real folder with something in it."""
+    """True when `folder`, of the agent's own, is a real folder with something in it."""
     return folder.is_dir() and not folder.is_symlink() and any(folder.iterdir())
+
+
+def sha256_at(files: FileControl, spot: Spot) -> str:
+    """Return the hash of a plain file. Raises `OSError`, for a link too."""
+    digest = hashlib.sha256()
+    with files.open_file(spot) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def beginning_of(files: FileControl, spot: Spot, most: int) -> bytes:
+    """Return the first `most` bytes of a plain file. Raises `OSError`, for a link too."""
+    with files.open_file(spot) as file:
+        return file.read(most)
 
 
 def matching(found: Iterable[Item], patterns: Iterable[str]) -> list[Item]:
