@@ -35,7 +35,8 @@ def carry_over(work: Work, manifest: Manifest) -> Carried:
     carried = _plan(work, manifest)
     for path, aside in carried.aside.items():
         if work.platform.look_at(_new(work, aside)) is None:
-            work.platform.rename(_new(work, path), _new(work, aside))
+            incoming = work.folders.incoming  # the agent's own, and the package's own folders
+            (incoming / path).rename(incoming / aside)
     _copy(work, carried.kept)
     _give_rights(work, manifest, carried)
     for item in reversed(carried.kept):  # last, since what is put into a folder changes its time
