@@ -259,8 +259,9 @@ class Course:
     def _refuse(self, why: str, mend: str = "") -> None:
         """Tell why an operator's word is not followed, before what was told already."""
         stands = self.stands
-        rest = f"; {stands.detail}" if stands.detail and not stands.detail.startswith(why) else ""
-        self.tell(stands.rollout, why + rest, stands.mend or mend)
+        if not stands.detail.startswith(why):
+            rest = f"; {stands.detail}" if stands.detail else ""
+            self.tell(stands.rollout, why + rest, stands.mend or mend)
 
     def _answers(self, host: str) -> bool:
         if self.port.confirm([host], CordonMode.SEALED)[0].sight is None:

@@ -131,7 +131,7 @@ def end_early(course: Course, verb: Verb) -> RolloutState:
     """End a walk an operator aborted: re-open what is whole, leave closed what is mixed."""
     if verb is Verb.ABORT_ROLL_BACK and (course.changed or course.is_data_touched):
         return roll_back_all(course)
-    if not course.changed and not course.is_bound:
+    if not course.changed:
         return _all_back(course, "aborted: every host is on the release it had")
     return leave_closed(course)
 

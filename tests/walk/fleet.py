@@ -14,6 +14,7 @@ from coordinator.walk.ports import Command, News, Outcome, SightOf, Verb, Verdic
 from coordinator.walk.states import HostState, RolloutState
 from tests.walk.pc import SECONDS, WAY_BACK_SECONDS, Fate, Pc, Release
 from tests.walk.plans import BEGIN, SILENCE
+from tests.walk.share import Share
 
 _IDLE = 25
 _VISIT_STEPS = (
@@ -22,6 +23,7 @@ _VISIT_STEPS = (
     StepName.START_SERVICE_MANAGER,
     StepName.CHECK_HEALTH,
 )
+_JUDGED = {*_VISIT_STEPS, StepName.BACK_UP_DATA}
 _CHANGES = {StepName.BACK_UP, StepName.APPLY_RELEASE}
 
 
@@ -54,12 +56,15 @@ class SimulatedFleet:
     ran: set[str] = field(default_factory=set)
     deadline: float = 0.0
     idle: int = 0
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         self.deadline = self.plan.deadline
         for planned in self.plan.hosts:
             ahead = planned.from_version == self.plan.version
             self.pcs[planned.id] = Pc(planned.id, release=Release.NEW if ahead else Release.OLD)
+        if self.plan.data is not None:
+            self.share = Share(self.plan.data, faults=self.faults)
         self.at.sort(key=lambda due: due[0])
         self.orders.sort(key=lambda due: due[0])
 
@@ -124,6 +129,8 @@ class SimulatedFleet:
             return silent
         self._judge_begin(pc, step, way)
         outcome = pc.run(step, way, attempt, fate)
+        if self.share is not None:
+            self.share.ends(pc, step, way, outcome)
         self.ran.add(f"{pc.id} {step} {way}")
         if fate in {Fate.SILENT, Fate.SILENT_FAIL}:
             pc.mute = 2
@@ -152,6 +159,8 @@ class SimulatedFleet:
             pc.due = CordonMode.NONE
             if pc.answers:
                 pc.mode, pc.code_used = CordonMode.NONE, False
+            if self.share is not None:
+                self.share.open(pc)
         opened = {p.release for p in self.pcs.values() if p.due is CordonMode.NONE}
         if len(opened) > 1 or Release.HALF in opened:
             self.faults.append(f"I4: re-opened with {sorted(opened)}")
@@ -220,8 +229,12 @@ class SimulatedFleet:
     # -- the referee ---------------------------------------------------------------------
 
     def _judge_begin(self, pc: Pc, step: StepName, way: Direction) -> None:
-        if way is Direction.TIDY or step not in _VISIT_STEPS:
+        if way is Direction.TIDY or step not in _JUDGED:
             return
+        if self.share is not None:
+            self.share.begins(pc, step, way)
+        if step is StepName.BACK_UP_DATA:
+            self._judge_closed(pc, step, list(self.pcs.values()))
         others = [p for p in self.pcs.values() if p is not pc]
         unsure = self.unknown - self.given_up - {pc.id}
         if unsure:
@@ -259,7 +272,7 @@ class SimulatedFleet:
 
     def visits(self) -> Iterator[str]:
         """Yield what was done in visits, in the little language of the tests."""
-        return (a for a in self.acts if any(f" {s}" in a for s in _VISIT_STEPS))
+        return (a for a in self.acts if a.split()[1] in _VISIT_STEPS)
 
     def details(self, state: RolloutState) -> list[str]:
         """Return what was said of the rollout when it was in this state."""

@@ -30,6 +30,7 @@ SECONDS = {
     StepName.STAGE: 60.0,
     StepName.DRAIN: 30.0,
     StepName.STOP_SERVICE_MANAGER: 2.0,
+    StepName.BACK_UP_DATA: 50.0,
     StepName.BACK_UP: 40.0,
     StepName.APPLY_RELEASE: 15.0,
     StepName.START_SERVICE_MANAGER: 4.0,
@@ -162,7 +163,7 @@ class Pc:
         return Outcome(self.id, Verdict.DONE, None, "", seconds)
 
     def _refusal(self, step: StepName) -> Refusal | None:
-        if step not in {StepName.BACK_UP, StepName.APPLY_RELEASE}:
+        if step not in {StepName.BACK_UP_DATA, StepName.BACK_UP, StepName.APPLY_RELEASE}:
             return None
         if self.mode is not CordonMode.SEALED:
             return Refusal.NOT_SEALED

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from agent.wire.contract import Direction, StepName
+from coordinator.model import SharedData
 from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
+from coordinator.walk.states import RolloutState
 from tests.walk.fleet import SimulatedFleet
 from tests.walk.pc import Fate
 from tests.walk.plans import BEGIN, make_plan
@@ -27,6 +29,21 @@ def _stormy() -> SimulatedFleet:
     return fleet
 
 
+def _sharing() -> SimulatedFleet:
+    answers = [
+        (Verb.RETRY, ""),
+        (Verb.RETRY, "pc-2"),
+        (Verb.ABORT_ROLL_BACK, ""),
+        (Verb.RETRY, ""),
+    ]
+    plan = make_plan(3, data=SharedData("pc-1", old_reads_new=False, seconds=50.0))
+    fleet = SimulatedFleet(plan, answers=answers)
+    fleet.fail("pc-1", StepName.BACK_UP_DATA, Fate.FAIL, Fate.FAIL)
+    fleet.fail("pc-2", StepName.CHECK_HEALTH, *[Fate.FAIL] * 4)
+    fleet.fail("pc-1", StepName.BACK_UP_DATA, Fate.FAIL, Fate.FAIL, way=Direction.UNDO)
+    return fleet
+
+
 def _summary(fleet: SimulatedFleet) -> object:
     pcs = fleet.pcs.values()
     return (
@@ -36,10 +53,11 @@ def _summary(fleet: SimulatedFleet) -> object:
         [(p.id, step, way) for p in pcs for step, way in p.journal],
         [p.runs for p in pcs],
         fleet.faults,
+        fleet.share,
     )
 
 
-@pytest.mark.parametrize("office", [_calm, _stormy])
+@pytest.mark.parametrize("office", [_calm, _stormy, _sharing])
 def test_replayed_from_what_was_kept_the_walk_asks_the_same(
     office: Callable[[], SimulatedFleet],
 ) -> None:
@@ -51,7 +69,7 @@ def test_replayed_from_what_was_kept_the_walk_asks_the_same(
     assert again.calls == first.calls == len(first.kept)
 
 
-@pytest.mark.parametrize("office", [_calm, _stormy])
+@pytest.mark.parametrize("office", [_calm, _stormy, _sharing])
 def test_killed_at_any_call_it_ends_the_same_with_no_step_done_twice(
     office: Callable[[], SimulatedFleet],
 ) -> None:
@@ -66,6 +84,7 @@ def test_killed_at_any_call_it_ends_the_same_with_no_step_done_twice(
         walk(fleet.plan, RecordingPort(fleet, killed.kept))
         assert _summary(fleet) == _summary(calm), f"killed at call {number}"
     assert calm.faults == []
+    assert calm.stands().rollout in {RolloutState.DONE, RolloutState.ABORTED}
 
 
 def test_a_wait_for_the_window_that_is_begun_anew_does_not_make_it_late() -> None:

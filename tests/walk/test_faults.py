@@ -342,7 +342,8 @@ def test_silence_is_asked_about_until_it_is_known(step: StepName, fate: Fate) ->
     fleet.fail("pc-1", step, fate)
     assert _ends(fleet) is DONE
     assert any(
-        d.startswith(f"PC-01: what {step} did is not known") for d in fleet.details(RolloutState.NEEDS_OPERATOR)
+        d.startswith(f"PC-01: what {step} did is not known")
+        for d in fleet.details(RolloutState.NEEDS_OPERATOR)
     )
 
 

@@ -9,13 +9,13 @@ from functools import partial
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.wire.contract import Direction, StepName
-from coordinator.model import AfterRollBack, FailurePolicy, Plan
+from agent.wire.contract import Direction
+from coordinator.model import AfterRollBack, FailurePolicy, Plan, SharedData
 from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
 from coordinator.walk.states import HostState, RolloutState
 from tests.walk.fleet import Deed, SimulatedFleet, Waits
-from tests.walk.pc import Fate, Pc, Release
+from tests.walk.pc import SECONDS, Fate, Pc, Release
 from tests.walk.plans import BEGIN, make_plan
 from tests.walk.replay import RecordingPort
 
@@ -28,7 +28,7 @@ _RUN = settings(
 )
 _FAULT = st.tuples(
     st.integers(1, 5),
-    st.sampled_from(list(StepName)),
+    st.sampled_from(list(SECONDS)),
     st.sampled_from([Direction.DO, Direction.DO, Direction.UNDO, Direction.TIDY]),
     st.lists(st.sampled_from(list(Fate)), min_size=1, max_size=4),
 )
@@ -58,7 +58,15 @@ def _plans(draw: st.DrawFn) -> Plan:
     opens = BEGIN + draw(st.sampled_from([0.0, 0.0, 200.0]))
     room = draw(st.sampled_from([200.0, 500.0, 3600.0, 86400.0]))
     held = draw(st.lists(st.integers(1, 5), max_size=1))
-    return make_plan(count, held=held, policy=policy, opens=opens, deadline=opens + room)
+    data = draw(st.sampled_from([None, True, False, False]))
+    return make_plan(
+        count,
+        held=held,
+        policy=policy,
+        opens=opens,
+        deadline=opens + room,
+        data=data if data is None else SharedData(f"pc-{draw(st.integers(1, count))}", data, 50.0),
+    )
 
 
 @st.composite
@@ -137,6 +145,21 @@ def test_who_is_let_in_is_on_one_version_and_who_is_not_stays_sealed(
     assert _releases(fleet, opened) <= expected or end is None
     if end is RolloutState.DONE:
         assert set(opened) == set(fleet.pcs)
+
+
+@_RUN
+@given(_offices())
+def test_a_group_that_went_back_has_its_data_as_it_was_and_the_newer_kept(
+    fleet: SimulatedFleet,
+) -> None:
+    end, share = _walk(fleet), fleet.share
+    if share is None or end is not RolloutState.ABORTED:
+        return
+    is_old = share.content == share.saved
+    assert is_old or not share.is_bound
+    assert share.backups <= 1
+    if share.aside:
+        assert is_old
 
 
 @_RUN
