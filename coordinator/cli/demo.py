@@ -22,8 +22,9 @@ import typer
 from coordinator.cli.demo_office import APP, NEW, OLD, DemoOffice
 from coordinator.cli.demo_troubles import FAULTS, Trouble, kill_coordinator, open_past_the_guard
 from coordinator.cli.demo_witness import Witness
-from coordinator.cli.demo_workstation import Wares, Workstation
+from coordinator.cli.demo_workstation import Wares, Way, Workstation
 from coordinator.cli.output import Json, table
+from coordinator.cli.watching import waits_for_a_person
 from coordinator.complaint import Complaint
 from coordinator.walk.states import HostState
 
@@ -55,6 +56,9 @@ def demo(
     kill: Annotated[
         bool, typer.Option("--kill-coordinator", help="Kill -9 the coordinator mid-way.")
     ] = False,
+    apply: Annotated[
+        Way, typer.Option("--apply", help="How the release is put in place.")
+    ] = Way.REPLACE_FOLDER,
     one_way: Annotated[
         bool, typer.Option("--one-way-data", help="The old release cannot read the new's data.")
     ] = False,
@@ -69,7 +73,9 @@ def demo(
     """Update five workstations on this machine: real processes, real links, real files."""
     show = Show(quiet=as_json)
     with _stage(keep) as base:
-        office = DemoOffice(base.resolve(), hosts, Wares(shares_data=True, one_way=one_way))
+        office = DemoOffice(
+            base.resolve(), hosts, Wares(apply=apply, shares_data=True, one_way=one_way)
+        )
         troubles = _troubles(office, fail, kill=kill, sabotage=sabotage)
         with closing(office):
             verdict = _run(office, troubles, show)
@@ -192,8 +198,13 @@ def _run(office: DemoOffice, troubles: list[tuple[Trouble, Workstation]], show: 
 
 
 def _follow(office: DemoOffice, label: str, show: Show) -> None:
-    """Return when the rollout has ended; shown live to whoever has a terminal."""
+    """Return when the rollout has ended; shown live to whoever has a terminal.
+
+    Raises `Complaint` when it comes to wait for a person: nobody is there to answer it.
+    """
     while (seen := office.rollout(label)) is None or not seen.state.is_final:
+        if seen is not None and waits_for_a_person(seen):
+            raise Complaint(f"{label} waits for a person: {seen.detail}", seen.mend)
         if not show.quiet and sys.stdout.isatty():
             office.watch(label)
         time.sleep(_LOOK_SECONDS)

@@ -26,11 +26,13 @@ from coordinator.cli.demo_processes import (
     wait_for,
 )
 from coordinator.cli.demo_witness import Case, Witness
-from coordinator.cli.demo_workstation import Wares, Workstation
+from coordinator.cli.demo_workstation import Wares, Way, Workstation
 from coordinator.complaint import Complaint
 from coordinator.standin.make_release import (
     Share,
     copy_release,
+    installer_files,
+    release_files,
     seed_host,
     seed_share,
     write_folder,
@@ -219,9 +221,13 @@ class DemoOffice:
     def publish_release(self, *versions: str) -> None:
         """Add releases of the app, and sign everything that is unsigned."""
         for version in versions:
-            write_zip(version, self.release(version), self._wares.size)
-            file = str(self.release(version))
-            self.roundsman("release", "add", APP, version, file, "--role", "any")
+            size = self._wares.size
+            write_zip(self.release(version), release_files(version, size))
+            file = self.release(version)
+            if self._wares.apply is Way.INSTALLER:
+                file = file.with_suffix(".installer.zip")
+                write_zip(file, installer_files(version, size))
+            self.roundsman("release", "add", APP, version, str(file), "--role", "any")
         self.roundsman("release", "sign", "--yes")
 
     def make_plan(self, version: str) -> Json:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from coordinator.cli.demo_processes import Process, spawn
@@ -45,24 +46,48 @@ class Workstation:
         return process
 
 
+class Way(StrEnum):
+    """How the demo's release is put in place."""
+
+    REPLACE_FOLDER = "replace-folder"
+    STAY = "stay"  # the same, but for a part that is left where it is
+    INSTALLER = "installer"
+
+
 @dataclass(frozen=True, slots=True)
 class Wares:
     """What the office works with: the app's profile, its size, and whether its data is shared."""
 
     profile: Path = _SCRIPTS / "profile.toml"
     size: Size = Size()  # noqa: RUF009 - frozen
+    apply: Way = Way.REPLACE_FOLDER
     shares_data: bool = False
     one_way: bool = False  # the old release cannot read what the new one has made of the data
 
     def profile_text(self) -> str:
-        """Return the profile, with where the shared data is when there is any."""
-        text = self.profile.read_text("utf-8")
+        """Return the profile, with how it applies a release and where its data is."""
+        text = self.profile.read_text("utf-8").replace(
+            _WAYS[Way.REPLACE_FOLDER], _WAYS[self.apply]
+        )
         if not self.shares_data:
             return text
         shared = _SHARED_DATA.format(old_reads_new="false" if self.one_way else "true")
         return text.replace(_OWN_DATA, shared)
 
 
+_WAYS = {
+    Way.REPLACE_FOLDER: """kind = "replace-folder"
+keep = ["config/**", "prefs/**", "certs/**", "data/**", "archive/**"]
+""",
+    Way.STAY: """kind = "replace-folder"
+keep = ["config/**", "prefs/**", "certs/**", "data/**"]
+stay = ["archive"]
+""",
+    Way.INSTALLER: """kind = "installer"
+program = "setup/install"
+arguments = ["{folder}"]
+""",
+}
 _OWN_DATA = """[data]
 scope = "host"
 """

@@ -52,12 +52,12 @@ def _watch_lines(client: Client, label: str, say: Callable[[str], None]) -> Roll
     while True:
         seen = patiently(lambda: client.rollout(label))
         told = _tell(client, label, told, say)
-        if seen.state.is_final or _waits_for_a_person(seen):
+        if seen.state.is_final or waits_for_a_person(seen):
             return seen
         time.sleep(_LOOK_SECONDS)
 
 
-def _waits_for_a_person(seen: RolloutView) -> bool:
+def waits_for_a_person(seen: RolloutView) -> bool:
     """True when it has stood at one question for longer than a workstation takes to come back."""
     is_asking = seen.state is RolloutState.NEEDS_OPERATOR
     return is_asking and seen.now - seen.since > NEEDED_SECONDS

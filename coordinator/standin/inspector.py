@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_OWN = ("config", "prefs", "certs", "data")
+_OWN = ("config", "prefs", "certs", "data", "archive")
 _GROWING = "data/*.txt"
 
 Json = dict[str, Any]

@@ -9,14 +9,20 @@ import os
 import random
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _HERE = Path(__file__).parent
 _PROGRAMS = ("officeapp.py", "servicemanager.py")
 _EPOCH = (2026, 1, 1, 0, 0, 0)
-_OF_THE_HOST = ("config", "certs", "prefs", "data")
+_OF_THE_HOST = ("config", "certs", "prefs", "data", "archive")
+_INSTALLER = b"""#!/bin/sh
+# usage: install TARGET: puts the release over the one that is installed there, in place
+set -e
+cp -R "$(dirname "$0")/../payload/." "$1"
+echo "installed into $1"
+"""
 _LAST_YEAR_NS = 1_763_000_000_123_456_789
 
 File = tuple[str, int, bytes]
@@ -46,10 +52,17 @@ def release_files(version: str, size: Size = _FULL_SIZE) -> Iterator[File]:
         yield f"lib/module{number:03d}.dat", 0o644, half + half[:1000] * (len(half) // 1000)
 
 
-def write_zip(version: str, file: Path, size: Size = _FULL_SIZE) -> None:
-    """Write one release as the zip that a vendor would hand out."""
+def installer_files(version: str, size: Size = _FULL_SIZE) -> Iterator[File]:
+    """Yield every file of a release that comes with a program that installs it."""
+    yield "setup/install", 0o755, _INSTALLER
+    for path, mode, content in release_files(version, size):
+        yield f"payload/{path}", mode, content
+
+
+def write_zip(file: Path, files: Iterable[File]) -> None:
+    """Write the files of one release as the zip that a vendor would hand out."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
-        for path, mode, content in release_files(version, size):
+        for path, mode, content in files:
             entry = zipfile.ZipInfo(path, _EPOCH)
             entry.external_attr = (0o100000 | mode) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
@@ -104,6 +117,7 @@ def seed_host(
         _write(folder / f"prefs/{user}.json", preferences.encode(), 0o640)
     for number in range(4):
         _write(folder / f"data/table{number}.db", own.randbytes(size.table))
+    _write(folder / "archive/last-year.db", own.randbytes(size.table))
     _make_older([file for name in _OF_THE_HOST for file in (folder / name).iterdir()])
 
 

@@ -16,7 +16,7 @@ from coordinator.api.client import Client
 from coordinator.cli.demo_office import APP, DemoOffice
 from coordinator.cli.demo_processes import Process, processes_below
 from coordinator.cli.demo_workstation import Wares, Workstation
-from coordinator.standin.make_release import Size, write_zip
+from coordinator.standin.make_release import Size, release_files, write_zip
 from tests.faults.ledger import Ledger
 from tests.until import until
 
@@ -41,7 +41,7 @@ class FaultOffice(DemoOffice):
         self.publish_profile()
         with self.client() as client:
             for version in versions:
-                write_zip(version, self.release(version), _WARES.size)
+                write_zip(self.release(version), release_files(version, _WARES.size))
                 client.add_package(PackageAsk(app=APP, version=version), self.release(version))
         self.roundsman("release", "sign", "--yes")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.standin.make_release import write_folder, write_zip
+from coordinator.standin.make_release import release_files, write_folder, write_zip
 from tests.standin.world import World, desk_in
 
 
@@ -14,7 +14,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("releases")
     for version in ("1.0", "1.1"):
         write_folder(version, folder / version)
-        write_zip(version, folder / f"{version}.zip")
+        write_zip(folder / f"{version}.zip", release_files(version))
     return folder
 
 

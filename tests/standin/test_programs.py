@@ -107,7 +107,7 @@ def test_a_release_is_some_two_hundred_files_and_twenty_megabytes_and_can_be_mad
     files = list(release_files("1.1"))
     assert len(files) == 200
     assert 20e6 < sum(len(content) for _, _, content in files) < 22e6
-    write_zip("1.1", tmp_path / "again.zip")
+    write_zip(tmp_path / "again.zip", release_files("1.1"))
     assert (tmp_path / "again.zip").read_bytes() == (releases / "1.1.zip").read_bytes()
 
 

@@ -90,7 +90,7 @@ class Desk:
         """Put another release in place, with what the host owns carried over."""
         incoming, outgoing = self.place / "incoming", self.place / f"{os.urandom(4).hex()}_old"
         copy_release(release, incoming)
-        for own in ("config", "prefs", "certs", "data"):
+        for own in ("config", "prefs", "certs", "data", "archive"):
             shutil.copytree(self.folder / own, incoming / own)
         self.folder.rename(outgoing)
         incoming.rename(self.folder)
