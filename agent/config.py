@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.real_path import ForeignLink, real_path
 from agent.steps.table import Installation, Refused
 from agent.wire.contract import Refusal
 from agent.wire.profile import Profile
@@ -122,10 +123,18 @@ def _config(table: _Table, beside: Path) -> Config:
     apps = table.table("apps")
     return Config(
         host=table.text("host", _HOST),
-        state=table.path("state", beside) or beside,
+        state=_state(table, table.path("state", beside) or beside),
         coordinators=_coordinators(table),
         apps={name: _place(apps.table(name)) for name in apps.raw},
     )
+
+
+def _state(table: _Table, folder: Path) -> Path:
+    """Return the state folder without links: from here on none is followed."""
+    try:
+        return real_path(folder.absolute())
+    except OSError as error:
+        raise table.error("state", f'cannot use "{folder}": {error.strerror}') from None
 
 
 def _coordinators(table: _Table) -> tuple[Coordinator, ...]:
@@ -153,16 +162,40 @@ def _place(table: _Table) -> AppPlace:
     )
 
 
+def find_place(config: Config, profile: Profile) -> Installation:
+    """Return where the app is, or where it would be: the first place that it may have."""
+    try:
+        return find_installation(config, profile)
+    except Refused as refused:
+        if refused.refusal is not Refusal.APP_ABSENT:
+            raise
+        place = config.apps.get(profile.name, AppPlace(None, {}))
+        folder = place.folder or Path(profile.app.folders[0])
+        return Installation(_real(folder, profile), place.values, place.data)
+
+
 def find_installation(config: Config, profile: Profile) -> Installation:
-    """Return where the app is on this host. Raises `Refused` APP_ABSENT."""
+    """Return where the app is on this host. Raises `Refused` APP_ABSENT or FOLDER_RIGHTS."""
     place = config.apps.get(profile.name, AppPlace(None, {}))
     candidates = [place.folder] if place.folder else [Path(f) for f in profile.app.folders]
     for folder in candidates:
-        if folder.is_dir():
-            return Installation(folder.resolve(), place.values, place.data)
+        real = _real(folder, profile)
+        if real.is_dir():
+            return Installation(real, place.values, place.data)
     tried = ", ".join(f'"{folder}"' for folder in candidates)
     raise Refused(
         Refusal.APP_ABSENT,
         f"cannot find {profile.title or profile.name}: there is no folder {tried}; "
         f"name it in agent.toml under [apps.{profile.name}]",
     )
+
+
+def _real(folder: Path, profile: Profile) -> Path:
+    try:
+        return real_path(folder)
+    except ForeignLink as error:
+        raise Refused(
+            Refusal.FOLDER_RIGHTS,
+            f'cannot use "{folder}": {error.strerror}, who could have it lead anywhere; remove '
+            f"it, or name the real folder in agent.toml under [apps.{profile.name}]",
+        ) from error

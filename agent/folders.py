@@ -2,19 +2,22 @@
 
 Kept folders are named after the rollout, so that an older `_old` is never taken for this one's.
 What is swapped with the app lies on the app's own volume: in the state folder when that is on
-it, else in a `.roundsman` folder beside the app. Users may write beside the app, so a folder
-there that is a link, not ours or open to others is refused rather than used.
+it, else in a `.roundsman` folder beside the app. Users may write beside the app: what they can
+have put there, or could put there in place of the agent's, is refused rather than used.
 """
 
+import errno
+import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 
-from agent.platforms.base import FileControl
+from agent.platforms.base import FileControl, Item, Spot
 from agent.steps.table import Folders, Refused
 from agent.wire.contract import Refusal
 
 _BESIDE = ".roundsman"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def folders_for(state: Path, rollout: str, app: Path, files: FileControl) -> Folders:
@@ -27,25 +30,82 @@ def folders_for(state: Path, rollout: str, app: Path, files: FileControl) -> Fol
     swap = app.parent / _BESIDE if apart else state
     staging, download, backups = swap / "staging", state / "downloads", state / "backups"
     owner = state.stat().st_uid
+    if apart and files.look_at(Spot(staging / rollout)) is None:
+        _check_above(app.parent, files, owner)
     for folder in (*([swap] if apart else []), staging, staging / rollout, download, backups):
-        _make(folder, owner)
+        make_private(folder, files, owner)
+    outgoing = app.parent / f"{app.name}_old.{rollout}"
+    _check_kept(outgoing, app, files, owner)
     return Folders(
         download=download,
         incoming=staging / rollout / "incoming",
-        outgoing=app.parent / f"{app.name}_old.{rollout}",
+        outgoing=outgoing,
         discarded=staging / rollout / "discarded",
         backup=backups / rollout,
     )
 
 
-def _make(folder: Path, owner: int) -> None:
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    open_to_others = folder.name == _BESIDE and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or open_to_others:
-        raise Refused(
-            Refusal.FOLDER_RIGHTS,
-            f'cannot use "{folder}": it is a link, a file, another user\'s or open to others; '
-            "remove it, so that the agent makes it anew",
-        )
+def check_state(state: Path) -> None:
+    """Raise `PermissionError` when users could put files of theirs in the agent's state folder."""
+    found = state.stat()
+    if found.st_mode & _OTHERS_WRITE or found.st_uid not in {0, os.geteuid()}:
+        why = "others may write there, and so give the agent orders; have it owned and written"
+        raise PermissionError(errno.EPERM, f"{why} by root alone", str(state))
+
+
+def make_private(folder: Path, files: FileControl, owner: int) -> None:
+    """Have a folder that only its owner, the agent's user, can look into.
+
+    Raises `Refused` FOLDER_RIGHTS when something else is there, or users could write in it.
+    """
+    try:
+        files.make_folder(Spot(folder))
+    except (NotADirectoryError, FileExistsError) as error:
+        raise _planted(folder) from error
+    found = files.look_at(Spot(folder))
+    if found is None or not found.is_folder or found.owner != owner:
+        raise _planted(folder)
+    if folder.name == _BESIDE and found.mode & _OTHERS_WRITE:
+        raise _planted(folder)  # somebody may have put things there already
+    if found.mode & _OTHERS:
+        folder.chmod(0o700)
+
+
+def _planted(folder: Path) -> Refused:
+    return Refused(
+        Refusal.FOLDER_RIGHTS,
+        f'cannot use "{folder}": it is a link, a file, another user\'s or open to others; '
+        "remove it, so that the agent makes it anew",
+    )
+
+
+def _check_above(parent: Path, files: FileControl, owner: int) -> None:
+    """Refuse to stage in a folder where users could put their own in place of the agent's."""
+    found = files.look_at(Spot(parent))
+    if found is None or _is_safe(found, owner):
+        return
+    raise Refused(
+        Refusal.FOLDER_RIGHTS,
+        f'cannot keep a release in "{parent}": users may rename what is in it; put the sticky '
+        f'bit on it (chmod +t "{parent}"), or have the agent\'s state folder on the same disk',
+    )
+
+
+def _is_safe(found: Item, owner: int) -> bool:
+    open_to_others = found.mode & _OTHERS_WRITE and not found.mode & stat.S_ISVTX
+    return found.owner in {0, owner} and not open_to_others
+
+
+def _check_kept(outgoing: Path, app: Path, files: FileControl, owner: int) -> None:
+    """Refuse what is in the place of the old release and cannot be it."""
+    for kept in (outgoing, outgoing.with_name(f"{outgoing.name}.part")):
+        found, live = files.look_at(Spot(kept)), files.look_at(Spot(app))
+        if found is None:
+            continue
+        owners = {0, owner, live.owner if live else found.owner}
+        if not found.is_folder or found.owner not in owners:
+            raise Refused(
+                Refusal.FOLDER_RIGHTS,
+                f'cannot use "{kept}": it is a link, a file or another user\'s folder, where '
+                "the old release is kept; move it away",
+            )

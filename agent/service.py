@@ -10,6 +10,7 @@ from agent.config import Config
 from agent.cordon import Cordon
 from agent.cordon_record import CordonTools
 from agent.enrol import EnrolProblem, renew_if_due
+from agent.folders import check_state
 from agent.journal import Journal
 from agent.lock import FolderLock
 from agent.logs import Logs
@@ -47,6 +48,7 @@ class Service:
         self.left_a_step = False
         with ExitStack() as held:
             config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            check_state(config.state)
             held.callback(FolderLock(config.state).close)
             self._journal = Journal.open(config.state / JOURNAL)
             held.callback(self._journal.close)
