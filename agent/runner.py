@@ -162,8 +162,9 @@ class Runner:
         row = self._row(order.step_id)
         if row is None:
             return No(Refusal.UNKNOWN_STEP, order.step_id)
-        if row.lane in self._lanes:
-            busy = self._lanes[row.lane].record.report
+        in_the_way = next((run for run in self._lanes.values() if _excludes(run.row, row)), None)
+        if in_the_way is not None:
+            busy = in_the_way.record.report
             return No(Refusal.LANE_BUSY, f"{busy.step_id} {busy.direction} is under way")
         run = self._new_run(order, row, received)
         self._journal.put_step(run.record)  # intent first: a crash shows
@@ -247,6 +248,10 @@ class Runner:
         if record is None:
             return StepReport(*key, StepState.UNHEARD)
         return page_of(record.report, record.findings, page)
+
+
+def _excludes(running: Step, wanted: Step) -> bool:
+    return running.lane is wanted.lane or running.alone or wanted.alone
 
 
 def _about(record: StepRecord) -> dict[str, object]:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.config import Config, find_installation
+from agent.config import Config, find_installation, find_place
 from agent.folders import folders_for
 from agent.journal import Journal
 from agent.platforms.base import Platform
@@ -18,6 +18,13 @@ from agent.wire.profile import Profile
 _TELL_SECONDS = 0.25
 _MOST_FACTS = 64
 _FOLDER = "app-folder"
+_OF_BACKUPS = {
+    StepName.LIST_BACKUPS,
+    StepName.VERIFY_BACKUP,
+    StepName.REHEARSE_RESTORE,
+    StepName.RESTORE_BACKUP,
+}
+"""Steps that work on a host where the app is no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,9 @@ class StepWork:
         if known is not None:
             place = config.apps.get(self.profile.name)
             return Installation(Path(known), *((place.values, place.data) if place else ({}, ())))
-        found = find_installation(config, self.profile)
+        bears_absence = self.step_id.rpartition("/")[2] in _OF_BACKUPS
+        find = find_place if bears_absence else find_installation
+        found = find(config, self.profile)
         memo.put(_FOLDER, str(found.folder))
         return found
 

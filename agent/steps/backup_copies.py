@@ -19,7 +19,6 @@ from agent.steps.backup_list import TREE, Copied
 from agent.wire.atomic import sync_folder
 
 SEALED = "sealed"
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Copies(Protocol):
@@ -137,7 +136,7 @@ class SealedCopies:
     def _seal(self, live: Spot, name: str) -> None:
         with (
             self._files.open_file(live) as content,
-            os.fdopen(os.open(self._folder / name, _NEW, 0o600), "wb") as copy,
+            self._files.new_file(Spot(self._folder, name), 0o600) as copy,
         ):
             seal_file(self._key, name, content, copy)
             copy.flush()
@@ -170,7 +169,7 @@ class SealedCopies:
         if copied.item.is_link:
             _make_link(copied, Path(str(target)))
             return
-        with os.fdopen(os.open(str(target), _NEW, 0o600), "wb") as file:
+        with self._files.new_file(target, 0o600) as file:
             for chunk in self.chunks(copied):
                 file.write(chunk)
             file.flush()

@@ -42,6 +42,7 @@ class Headline:
 
     app: str
     version: str
+    folder: str = ""  # where it was
     made: float = 0.0  # seconds since 1970
     complete: bool = False  # all of it was read back and found the same, the app being closed
     whole: bool = True  # of the whole folder, not only of what the profile names

@@ -90,6 +90,7 @@ def _keep(store: Store, making: "_Making", *, complete: bool) -> None:
         store.listed.head,
         app=wanted.app,
         version=wanted.version,
+        folder=str(wanted.live),
         whole=wanted.whole,
         made=time.time(),
         complete=complete,
@@ -122,6 +123,7 @@ class _Making:
         for item in items:
             self._have(item)
             self._tell(0)
+        self.copies.drop_all_but(self.copied.values())  # those that were made anew elsewhere
 
     def _have(self, item: Item) -> None:
         begun, known = self.done, self.copied.get(item.path)

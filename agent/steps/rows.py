@@ -3,9 +3,17 @@
 import errno
 
 from agent.steps.apply_release import apply_release, delete_old, put_old_back, recover
-from agent.steps.back_up import back_up, keep_last
+from agent.steps.back_up import back_up, keep_last, prove_as_it_was
 from agent.steps.check_health import check_health
 from agent.steps.drain import drain
+from agent.steps.restore import (
+    forget_rehearsal,
+    list_backups,
+    recover_restore,
+    rehearse_restore,
+    restore_backup,
+    verify_backup,
+)
 from agent.steps.service_manager import give_back, spare_started, start, stop, stop_again
 from agent.steps.stage import stage, unstage
 from agent.steps.survey import survey
@@ -82,6 +90,7 @@ _ROWS = (
     Step(
         StepName.BACK_UP,
         do=app_untouched(back_up),
+        undo=explained(prove_as_it_was),
         tidy=explained(keep_last),
         cancellable=True,
     ),
@@ -103,6 +112,31 @@ _ROWS = (
         do=explained(check_health),
         recover=explained(spare_started),
         cancellable=True,
+    ),
+    Step(
+        StepName.LIST_BACKUPS,
+        do=explained(list_backups),
+        lane=Lane.BACKGROUND,
+        cancellable=True,
+    ),
+    Step(
+        StepName.VERIFY_BACKUP,
+        do=explained(verify_backup),
+        lane=Lane.BACKGROUND,
+        cancellable=True,
+    ),
+    Step(
+        StepName.REHEARSE_RESTORE,
+        do=app_untouched(rehearse_restore),
+        recover=explained(forget_rehearsal),
+        lane=Lane.BACKGROUND,
+        cancellable=True,
+    ),
+    Step(
+        StepName.RESTORE_BACKUP,
+        do=explained(restore_backup),
+        recover=explained(recover_restore),
+        alone=True,
     ),
 )
 

@@ -159,3 +159,4 @@ class Step:
     recover: Handler | None = None
     lane: Lane = Lane.VISIT
     cancellable: bool = False
+    alone: bool = False  # not beside a step of another lane

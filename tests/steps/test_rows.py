@@ -27,7 +27,13 @@ def test_every_step_that_changes_the_host_can_be_undone(name: StepName) -> None:
 def test_what_is_slow_and_changes_nothing_runs_in_the_background() -> None:
     background = {name for name, row in STEPS.items() if row.lane is Lane.BACKGROUND}
 
-    assert background == {StepName.SURVEY, StepName.STAGE}
+    assert background == {
+        StepName.SURVEY,
+        StepName.STAGE,
+        StepName.LIST_BACKUPS,
+        StepName.VERIFY_BACKUP,
+        StepName.REHEARSE_RESTORE,
+    }
 
 
 def test_a_step_that_changes_the_host_cannot_be_cancelled_half_way() -> None:
