@@ -19,7 +19,7 @@ Grace = Annotated[
     float | None, typer.Option(help="Seconds people have to save; else the profile's.")
 ]
 OnFailure = Annotated[
-    AfterRollBack, typer.Option(help="Once a failed host is rolled back: stop or skip.")
+    AfterRollBack, typer.Option(help="Once a host has failed: stop, skip, roll-back-all.")
 ]
 
 

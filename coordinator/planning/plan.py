@@ -14,6 +14,7 @@ from packaging.version import Version as Release
 from agent.wire.contract import Finding, Severity, Target
 from agent.wire.profile import Profile
 from coordinator.model import FailurePolicy, Host, HostStanding, Plan, PlannedHost, SurveyOf
+from coordinator.planning.data import data_findings, shared_data
 from coordinator.planning.preflight import clock_findings, host_findings, plan_findings
 from coordinator.planning.window import Window, Within, rest_of_day
 
@@ -95,12 +96,13 @@ def make_plan(request: PlanRequest, basis: Basis) -> Plan:
         asked_by=request.asked_by,
         policy=request.policy,
         close_between_visits=basis.profile.closed_while_others_update,
+        data=shared_data(basis.profile, hosts, basis.surveys),
     )
     return _with_findings(plan, hosts, basis)
 
 
 def _with_findings(plan: Plan, hosts: Sequence[Host], basis: Basis) -> Plan:
-    found = plan_findings(plan)
+    found = plan_findings(plan) + data_findings(basis.profile, hosts, basis.surveys)
     for host, planned in zip(hosts, plan.hosts, strict=True):
         about = host_findings(host, basis.surveys.get(host.id), basis.profile.title)
         about += clock_findings(host, basis.skews.get(host.id, 0.0))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 from agent.wire.contract import Finding, Severity
-from coordinator.model import Host, HostStanding, Plan, SurveyOf
+from coordinator.model import Host, HostStanding, Plan, PlannedHost, SurveyOf
 from coordinator.walk.policy import fits, group_seconds
 
 MOST_SKEW_SECONDS = 300.0
@@ -116,14 +116,14 @@ def _too_long(plan: Plan) -> list[Finding]:
 
 
 def seconds_needed(plan: Plan) -> float:
-    """Return how long the whole group takes, one way back included (invariant I3)."""
+    """Return how long the whole group takes, its data and a way back included (I3)."""
     estimates = [p.estimate_seconds for p in plan.hosts if p.visited]
-    return group_seconds(estimates, plan.grace_seconds)
+    return group_seconds(estimates, plan.grace_seconds, plan.data)
 
 
 def timetable(plan: Plan) -> list[Turn]:
     """Return when each visit would begin and end, started in time."""
-    at = plan.opens + plan.grace_seconds
+    at = plan.opens + plan.grace_seconds + (plan.data.seconds if plan.data else 0.0)
     turns = []
     for planned in plan.hosts:
         if planned.visited:
@@ -144,11 +144,15 @@ def changes_since(plan: Plan, hosts: Sequence[Host], sealed: Collection[str]) ->
         host = present.get(known.id)
         if host is None:
             changes.append(f"{known.name} left")
-        elif known.visited and host.standing is HostStanding.HELD:
+        elif _is_needed(plan, known) and host.standing is HostStanding.HELD:
             changes.append(f"{known.name} is held")
         elif known.left_closed is not (known.id in sealed):
             changes.append(f"{known.name} was {'opened' if known.left_closed else 'closed'}")
     return changes
+
+
+def _is_needed(plan: Plan, known: PlannedHost) -> bool:
+    return known.visited or (plan.data is not None and plan.data.holder == known.id)
 
 
 def verdict(plan: Plan) -> Judgement:

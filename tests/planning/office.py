@@ -7,7 +7,7 @@ from typing import Any
 
 import coordinator
 from agent.wire.contract import Finding, Target
-from agent.wire.profile import Profile
+from agent.wire.profile import Data, Profile
 from agent.wire.profile_reader import read_profile
 from coordinator.model import Host, HostStanding, SurveyOf
 from coordinator.planning.plan import Basis, PackageChoice, PlanRequest
@@ -20,7 +20,8 @@ _PROFILE = Path(coordinator.__file__).parent / "profiles" / "impact-emploi.toml"
 
 def make_profile(**changes: Any) -> Profile:
     profile = read_profile(_PROFILE.read_text(encoding="utf-8"), _PROFILE.name)
-    return replace(profile, **{"estimate_seconds": 60.0, "grace_seconds": 30.0} | changes)
+    plain: dict[str, Any] = {"estimate_seconds": 60.0, "grace_seconds": 30.0, "data": Data()}
+    return replace(profile, **plain | changes)
 
 
 def make_host(name: str, **changes: Any) -> Host:
