@@ -10,7 +10,15 @@ from agent.platforms.base import Process
 from agent.steps.probes import page, why_no_answer
 from agent.steps.service_manager import service_manager_processes, spare_started
 from agent.steps.table import Failed, Work
-from agent.steps.versions import app_version, fill, service_manager_version, version_in
+from agent.steps.versions import (
+    Reading,
+    app_reading,
+    app_version,
+    fill,
+    is_told_by_running,
+    service_manager_version,
+    version_in,
+)
 from agent.wire.profile import ServiceManagerKind
 
 _LOOK_SECONDS = 0.25
@@ -19,8 +27,10 @@ _LOOK_SECONDS = 0.25
 def check_health(work: Work) -> None:
     """Return when the new release has been well for the profile's soak time. Raises `Failed`."""
     spare_started(work)
-    _check(_versions(work))
+    if not is_told_by_running(work.profile.app.version):
+        _check(_versions(work))
     _until_well(work)
+    _check(_versions(work))
     _soak(work)
     work.fact("app_version", app_version(work))
     work.fact("service_manager_version", service_manager_version(work))
@@ -32,13 +42,17 @@ def _check(why: str) -> None:
 
 
 def _versions(work: Work) -> str:
-    wanted, app = work.params.version, app_version(work)
-    if app != wanted:
-        return f"the app says {app or 'nothing'}, not {wanted}"
+    wanted, app = work.params.version, app_reading(work)
+    if app.version != wanted:
+        return f"the app says {app.version or 'nothing'}, not {wanted}" + _because(app)
     manager = service_manager_version(work)
     if work.profile.service_manager.version and manager != wanted:
         return f"the service manager says {manager or 'nothing'}, not {wanted}"
     return ""
+
+
+def _because(reading: Reading) -> str:
+    return f" ({reading.why})" if reading.why else ""
 
 
 def _until_well(work: Work) -> None:
@@ -61,6 +75,10 @@ def _soak(work: Work) -> None:
 def _why_not_the_same(work: Work, before: list[Process]) -> str:
     gone = [process for process in before if not work.platform.is_alive(process)]
     return f"the service manager (pid {gone[0].pid}) did not stay up" if gone else ""
+
+
+def _running_version(work: Work) -> str:
+    return _versions(work) if is_told_by_running(work.profile.app.version) else ""
 
 
 def _why_unwell(work: Work) -> str:
@@ -96,4 +114,9 @@ def _page(work: Work) -> str:
     return "" if found == wanted else f"{url} says {found or 'no version'}, not {wanted}"
 
 
-_LOOKS: tuple[Callable[[Work], str], ...] = (_service_manager, _port, _page)
+_LOOKS: tuple[Callable[[Work], str], ...] = (
+    _service_manager,
+    _port,
+    _page,
+    _running_version,
+)

@@ -3,9 +3,11 @@
 import http.client
 import socket
 import ssl
+import time
 from urllib.parse import urlsplit
 
 _SECONDS = 3.0
+_PAGE_SECONDS = 10.0
 _MOST_BYTES = 2**20
 _HOST = "127.0.0.1"
 
@@ -30,7 +32,7 @@ def page(url: str) -> str:
     try:
         connection.request("GET", parts.path or "/", headers={"Connection": "close"})
         answer = connection.getresponse()
-        body = answer.read(_MOST_BYTES)
+        body = _bounded(answer)
     except http.client.HTTPException as error:
         raise ValueError(f"it does not speak HTTP: {error!r}") from error
     finally:
@@ -38,6 +40,16 @@ def page(url: str) -> str:
     if answer.status != http.client.OK:
         raise ValueError(f"it says {answer.status} {answer.reason}")
     return body.decode("utf-8", "replace")
+
+
+def _bounded(answer: http.client.HTTPResponse) -> bytes:
+    """Return the first part of a page, however long it is and however slowly it comes."""
+    body, end = b"", time.monotonic() + _PAGE_SECONDS
+    while len(body) < _MOST_BYTES and (chunk := answer.read1(_MOST_BYTES - len(body))):
+        body += chunk
+        if time.monotonic() > end:
+            raise ValueError(f"it takes longer than {_PAGE_SECONDS:g} s")
+    return body
 
 
 def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:

@@ -18,7 +18,7 @@ from agent.steps.closing import open_now
 from agent.steps.room import rooms
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
-from agent.steps.versions import app_version, service_manager_version, unfilled
+from agent.steps.versions import app_reading, service_manager_version, unfilled, values_of
 from agent.wire.contract import Finding, Severity
 from agent.wire.manifest import Manifest
 
@@ -40,12 +40,12 @@ def survey(work: Work) -> None:
 
 
 def _versions(work: Work, _live: list[Item]) -> None:
-    app, manager = app_version(work), service_manager_version(work)
+    reading, manager = app_reading(work), service_manager_version(work)
+    app = reading.version
     work.fact("app_version", app)
     work.fact("service_manager_version", manager)
     if not app:
-        file = work.profile.app.version.source
-        _find(work, "version-unread", Severity.WARNING, f'cannot read a version in "{file}"')
+        _find(work, "version-unread", Severity.WARNING, reading.why)
     if work.profile.service_manager.version and app != manager:
         _find(
             work,
@@ -153,8 +153,10 @@ def _keep(work: Work, live: list[Item]) -> None:
 
 def _values(work: Work, _live: list[Item]) -> None:
     profile = work.profile
+    values = values_of(work)
     texts = (profile.health.port, profile.health.http, *profile.service_manager.start)
-    missing = {name for text in texts for name in unfilled(text, work.installation.values)}
+    texts += profile.apply.arguments + profile.apply.open + profile.app.version.arguments
+    missing = {name for text in texts for name in unfilled(text, values)}
     for name in sorted(missing):
         _find(
             work,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.steps.apply import replace_folder
+from agent.steps.apply import installer, replace_folder
 from agent.steps.table import Failed, Handler, Work
 from agent.wire.profile import ApplyKind
 
@@ -27,6 +27,14 @@ KINDS: dict[ApplyKind, Kind] = {
         put_back=replace_folder.put_back,
         tidy=replace_folder.tidy,
         recover=replace_folder.recover,
+    ),
+    ApplyKind.INSTALLER: Kind(
+        stage=installer.stage,
+        unstage=installer.unstage,
+        apply=installer.apply,
+        put_back=installer.put_back,
+        tidy=installer.tidy,
+        recover=installer.recover,
     ),
 }
 

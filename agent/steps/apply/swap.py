@@ -90,6 +90,11 @@ class Swap:
             self._fill(self.discarded)
             self._fill(self.incoming)
 
+    def discard_kept(self) -> None:
+        """Have in `discarded` what was taken out, when it is no way back."""
+        if self.has_content(self.kept):
+            self._set_aside(self.kept)
+
     def confirm(self) -> None:
         """Return when the renames are on the disk, those of a run that was cut short too."""
         for folder in {self.live.folder.parent, self.incoming.folder.parent}:

@@ -1,0 +1,91 @@
+"""Brings the old release back from its verified backup, for kinds that keep no old folder.
+
+The app's folder is rebuilt beside, every file read back, and swapped in by renames; what was
+there goes to `folders.outgoing` and from there to `folders.discarded`. Cut short anywhere, it
+goes on where it was: the disk says how far it got.
+"""
+
+from pathlib import Path
+
+from agent.platforms.base import Item, Spot
+from agent.steps.apply.newer_data import keep_newer_data
+from agent.steps.apply.parts import backed_up, is_kept_aside
+from agent.steps.apply.standing import Standing, note, standing
+from agent.steps.apply.swap import Swap
+from agent.steps.backup_set import differences, rebuild
+from agent.steps.table import Failed, Refused, Work
+
+
+def is_as_backed_up(work: Work) -> bool:
+    """True when the app's folder is, byte for byte, what was backed up before the change.
+
+    Raises `Refused` NO_BACKUP or BACKUP_DAMAGED.
+    """
+
+    def choose(items: list[Item]) -> list[Item]:
+        of_before = [item for item in items if not is_kept_aside(work.profile, item.path)]
+        return backed_up(work.profile, of_before)
+
+    return not differences(work, work.folders.backup, work.installation.folder, choose)
+
+
+def put_back(work: Work) -> None:
+    """Have the old release in the app's folder, if this rollout has begun to change it."""
+    swap = Swap(work, _rebuilt(work))
+    if standing(work) is Standing.NOT_BEGUN and not swap.is_begun:
+        return
+    try:
+        _swap_in(work, swap)
+    except Refused as no:
+        raise Failed(f"cannot bring the old release back: {no}") from no
+    keep_newer_data(work, swap)
+    swap.confirm()
+    note(work, Standing.NOT_BEGUN)
+
+
+def recover(work: Work) -> None:
+    """Bring the old release back when a change, or a way back, was cut short."""
+    if is_unsure(work):
+        put_back(work)
+
+
+def is_unsure(work: Work) -> bool:
+    """True when what is in the app's folder is neither the old nor the new release for sure."""
+    return standing(work) is Standing.CHANGING or Swap(work, _rebuilt(work)).is_begun
+
+
+def tidy(work: Work) -> None:
+    """Delete what was set aside; the backups have a tidying of their own."""
+    recover(work)
+    note(work, Standing.NOT_BEGUN)
+    for folder in (_rebuilt(work), _unfinished(work), work.folders.discarded):
+        work.platform.remove(Spot(folder))
+
+
+def _swap_in(work: Work, swap: Swap) -> None:
+    if not swap.is_begun:
+        if is_as_backed_up(work):
+            return
+        _rebuild(work)
+    elif not swap.has_app() and not swap.has_content(swap.incoming):
+        _rebuild(work)
+    swap.take_out()
+    if swap.has_content(swap.live) and swap.has_content(swap.incoming):
+        work.platform.give_rights(swap.incoming, swap.live)
+    swap.bring_in()
+    swap.discard_kept()
+
+
+def _rebuild(work: Work) -> None:
+    beside, whole = Spot(_unfinished(work)), Spot(_rebuilt(work))
+    rebuild(work, work.folders.backup, beside)
+    work.platform.remove(whole)
+    work.platform.rename(beside, whole)
+
+
+def _rebuilt(work: Work) -> Path:
+    return work.folders.incoming.with_name("rebuilt")
+
+
+def _unfinished(work: Work) -> Path:
+    return work.folders.incoming.with_name("rebuilt.part")
