@@ -178,6 +178,21 @@ class Engine:
                 news = News(RolloutState.LEFT_CLOSED, _DEFECT, f"{again}, {codes}")
                 self._rollouts.tell(rollout_id, news)
 
+    def forget(self, rollouts: Sequence[str]) -> None:
+        """Delete what the engine keeps of rollouts that have ended: it would only grow."""
+        known = (
+            {
+                w.workflow_id
+                for w in self._ready().list_workflows(
+                    workflow_ids=list(rollouts), load_input=False, load_output=False
+                )
+            }
+            if rollouts
+            else set()
+        )
+        if known:
+            self._ready().delete_workflows(sorted(known))
+
     def close(self) -> None:
         """Stop working; walks under way stay as they are and go on at the next launch."""
         if self._client is not None:

@@ -45,6 +45,7 @@ from coordinator.store.cordons import Cordons
 from coordinator.store.database import DatabaseLock, open_database
 from coordinator.store.enrolment import Book
 from coordinator.store.fleet import Catalogue, Fleet, People
+from coordinator.store.history import History
 from coordinator.store.members import Members
 from coordinator.store.rollouts import Rollouts
 from coordinator.walk.ports import Port
@@ -122,7 +123,9 @@ class Daemon:
         self._tickets = Tickets.open(settings.tickets_file)
         self._open_engine()
         self._open_https(People(database))
+        self._history = History(database)
         self._refresh()
+        self._forget_old()
 
     # -- links ---------------------------------------------------------------------------
 
@@ -246,12 +249,19 @@ class Daemon:
         if time.time() - self._refreshed > _DAY_SECONDS / 4:
             self._refresh()
             self._renew_certificate()
+            self._forget_old()
         self._engine.end_broken()
         self._look_for_higher_fences()
 
     def _refresh(self) -> None:
         self._repository.refresh()
         self._refreshed = time.time()
+
+    def _forget_old(self) -> None:
+        """Forget what nobody needs any more: the engine's part of it after a day."""
+        now, days = time.time(), self._settings.history_days
+        self._engine.forget(self._history.ended_before(now - _DAY_SECONDS))
+        self._history.forget(self._history.ended_before(now - days * _DAY_SECONDS))
 
     def _renew_certificate(self) -> None:
         """Have new connections shown a new certificate once the old one is near its end."""

@@ -35,6 +35,7 @@ class Settings:
     database_url: str = ""  # "" = SQLite in the home folder
     coordinator_id: str = "main"
     site: str = "main"
+    history_days: int = 30  # so long is kept who had what open, and each step's story
 
     @property
     def file(self) -> Path:
@@ -164,6 +165,12 @@ def _port(value: object) -> int:
     return value
 
 
+def _days(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= 3650:
+        raise ValueError("must be a number of days, 1 to 3650")
+    return value
+
+
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not 0 < len(value) <= 8:
         raise ValueError("must be a list of 1 to 8 texts")
@@ -178,6 +185,7 @@ _KEYS: dict[str, Reader] = {
     "database_url": _text_or_nothing,
     "coordinator_id": text,
     "site": text,
+    "history_days": _days,
 }
 """Every key of `coordinator.toml`; each may be left out."""
 

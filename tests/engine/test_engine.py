@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,26 @@ def test_a_rollout_is_carried_to_its_end(coordinator: Coordinator) -> None:
     visits = coordinator.rollouts.visits(plan.id)
     assert [v.state for v in visits] == [HostState.UPDATED] * 2
     assert coordinator.taken_up == [plan.id]
+
+
+def test_what_the_engine_keeps_of_an_ended_rollout_can_be_forgotten(
+    coordinator: Coordinator, tmp_path: Path
+) -> None:
+    plan, other = make_plan(2), replace(make_plan(2), id=numbered(2))
+    engine = coordinator.launch()
+    engine.submit(plan, "ann")
+    until(lambda: coordinator.state().is_final, 20)
+    engine.submit(other, "ann")
+    until(lambda: len(coordinator.taken_up) == 2 and coordinator.state().is_final, 20)
+    engine.forget([plan.id, numbered(3)])
+    coordinator.stop()
+
+    with closing(sqlite3.connect(tmp_path / "office.sqlite")) as database:
+        kept = {
+            table: {row[0] for row in database.execute(f"SELECT workflow_uuid FROM {table}")}
+            for table in ("workflow_status", "operation_outputs")
+        }
+    assert kept == {"workflow_status": {other.id}, "operation_outputs": {other.id}}
 
 
 @pytest.mark.parametrize(
