@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coordinator.standin.make_release import copy_release, seed_host
+from coordinator.standin.make_release import Share, copy_release, seed_host, seed_share
 from tests.until import until
 
 SCRIPTS = Path(__file__).parents[2] / "coordinator" / "standin"
@@ -109,6 +109,7 @@ class World:
     base: Path
     releases: Path
     desks: list[Desk]
+    share: Share | None = None
 
     def release(self, version: str) -> Path:
         return self.releases / version
@@ -132,7 +133,21 @@ class World:
         for desk in self.desks:
             desk.open_manager()
 
+    def share_data(self, *, one_way: bool) -> Share:
+        """Have every host share one folder of data, of the old release's schema."""
+        self.share = Share(self.base / "share", one_way)
+        seed_share(self.share, "1.0")
+        for desk in self.desks:
+            seed_host(desk.folder, desk.name, desk.port, share=self.share)
+        return self.share
+
     def note(self) -> None:
+        """Note what every host owns, before the rollout."""
+        self.note_end()
+        script("inspector.py", "note", self._config, self._noted)
+
+    def note_end(self) -> None:
+        """Write down what is to be expected of each host."""
         hosts = [
             {
                 "name": desk.name,
@@ -145,8 +160,9 @@ class World:
             for desk in self.desks
         ]
         releases = {"1.0": str(self.releases / "1.0"), "1.1": str(self.releases / "1.1.zip")}
-        self._config.write_text(json.dumps({"releases": releases, "hosts": hosts}))
-        script("inspector.py", "note", self._config, self._noted)
+        share = self.share and {"folder": str(self.share.folder), "one_way": self.share.one_way}
+        about = {"releases": releases, "hosts": hosts, "share": share}
+        self._config.write_text(json.dumps(about))
 
     @contextmanager
     def watched(self) -> Iterator[None]:
