@@ -64,7 +64,7 @@ def service_manager_programs(profile: Profile, folder: Path) -> Programs:
 
 
 def _programs(folder: Path, names: tuple[str, ...]) -> Programs:
-    return Programs(str(folder.resolve()), tuple(dict.fromkeys(names)))
+    return Programs(str(folder), tuple(dict.fromkeys(names)))
 
 
 def _script(process: Process) -> str:

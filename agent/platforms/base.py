@@ -95,6 +95,19 @@ class Item:
         return stat.S_ISDIR(self.mode)
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has something of a folder open: as a file, as its program or as its own folder."""
+
+    program: str
+    user: str
+    pid: int
+    path: str  # one of what it holds, absolute
+
+    def __str__(self) -> str:
+        return f'{self.program} of {self.user} (pid {self.pid}) holds "{self.path}"'
+
+
 class ProcessControl(Protocol):
     """Processes, in whichever session they are."""
 
@@ -176,6 +189,9 @@ class FileControl(Protocol):
 
     def mounts(self, folder: Path) -> list[str]:
         """Return the disks and folders that are mounted at `folder` or below it."""
+
+    def holders(self, folder: Path) -> list[Holder]:
+        """Return which processes hold something of `folder`, one entry each; not the agent."""
 
     def open_file(self, spot: Spot) -> BinaryIO:
         """Open a plain file for reading. Raises `OSError`, for a link too."""

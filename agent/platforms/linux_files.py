@@ -13,7 +13,7 @@ from typing import BinaryIO
 import psutil
 
 from agent.platforms import linux_beneath as beneath
-from agent.platforms.base import Item, Spot
+from agent.platforms.base import Holder, Item, Spot
 from agent.platforms.linux_beneath import parent_of
 from agent.platforms.linux_copy import Place, copy_link, copy_regular, copy_rights, new_file
 from agent.platforms.linux_remove import mounts, remove_tree
@@ -59,6 +59,15 @@ class LinuxFiles:
         """Return what is mounted at a folder or below it."""
         return mounts(folder)
 
+    def holders(self, folder: Path) -> list[Holder]:
+        """Return which processes hold something of `folder`."""
+        found = []
+        for process in psutil.process_iter(["name", "username"]):
+            if process.pid != os.getpid() and (path := _held_by(process, folder)):
+                about = process.info
+                found.append(Holder(about["name"], about["username"], process.pid, path))
+        return found
+
     def new_file(self, spot: Spot, mode: int) -> BinaryIO:
         """Make a plain file of this mode for writing. Raises `OSError`, for a link too."""
         with parent_of(spot) as place, new_file(place) as handle:
@@ -89,10 +98,9 @@ class LinuxFiles:
         except OSError as error:
             if error.errno not in _HELD:
                 raise
-            held = _holders(source.folder / source.path)
-            raise OSError(
-                error.errno, f"cannot be renamed, it is held by {held}", str(source)
-            ) from None
+            held = "; ".join(map(str, self.holders(source.folder / source.path)[:5]))
+            why = f"cannot be renamed: {held or 'a mount or an unknown program holds it'}"
+            raise OSError(error.errno, why, str(source)) from None
 
     def copy(self, source: Spot, target: Spot) -> None:
         """Copy one file or symlink, instead of any file that is there already."""
@@ -165,16 +173,12 @@ def patiently(act: Callable[[], object], seconds: float) -> None:
             return
 
 
-def _holders(folder: Path) -> str:
-    """Return who has something of `folder` open, in words."""
-    names = []
-    for process in psutil.process_iter(["name", "username"]):
-        with suppress(psutil.Error):
-            paths = [process.exe(), process.cwd(), *(f.path for f in process.open_files())]
-            if any(Path(path).is_relative_to(folder) for path in paths if path):
-                about = process.info
-                names.append(f"{about['name']} of {about['username']} (pid {process.pid})")
-    return ", ".join(names[:5]) or "a mount or an unknown program"
+def _held_by(process: psutil.Process, folder: Path) -> str:
+    """Return one path of `folder` that a process holds, "" when it holds none."""
+    with suppress(psutil.Error, OSError):
+        held = [*(file.path for file in process.open_files()), process.exe(), process.cwd()]
+        return next((path for path in held if path and Path(path).is_relative_to(folder)), "")
+    return ""
 
 
 def _rename(source: Spot, target: Spot) -> None:

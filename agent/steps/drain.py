@@ -45,7 +45,7 @@ def notice_of(work: Work) -> str:
 
 def _programs(work: Work) -> Programs:
     names = work.profile.app.programs + work.profile.updater_programs
-    return Programs(str(work.installation.folder.resolve()), names)
+    return Programs(str(work.installation.folder), names)
 
 
 def _wait_for_people(work: Work, programs: Programs) -> None:

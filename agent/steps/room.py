@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.platforms.base import Item
+from agent.platforms.base import Item, Spot
 from agent.steps.apply.parts import backed_up, keeps, moving
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
 from agent.wire.manifest import Manifest
+from agent.wire.profile import ApplyKind, DataScope
 
 _SPARE = 1.1  # ten per cent more than is known to be needed
 
@@ -34,13 +35,15 @@ class Room:
 
 
 def rooms(work: Work, live: list[Item], manifest: Manifest | None) -> list[Room]:
-    """Return one `Room` a volume: new release and kept files, backup and download.
+    """Return one `Room` a volume: new release and kept files, backup, shared data, download.
 
-    What an earlier attempt has already written counts as there. `live` is the app's folder;
-    without a manifest the new release is taken to be as large as the old one.
+    What an earlier attempt has already written counts as there, and what stays in the app's
+    folder as nothing. `live` is the app's folder; without a manifest the new release is taken
+    to be as large as the old one.
     """
     app_need = _missing(work, work.folders.incoming, _release_bytes(work, live, manifest))
-    agent_need = _missing(work, work.folders.backup, total_bytes(to_back_up(work, live)))
+    kept = total_bytes(to_back_up(work, live)) + _data_bytes(work, manifest)
+    agent_need = _missing(work, work.folders.backup, kept)
     agent_need += manifest.content_size if manifest else 0
     app_disk, agent_disk = work.folders.incoming.parent, work.folders.backup.parent
     if work.platform.same_volume(app_disk, agent_disk):
@@ -55,13 +58,29 @@ def to_back_up(work: Work, live: list[Item]) -> list[Item]:
 
 def _release_bytes(work: Work, live: list[Item], manifest: Manifest | None) -> int:
     ours = moving(work.profile, live)
-    keep = total_bytes(matching(ours, keeps(work.profile)))
-    return keep + (manifest.unpacked_size if manifest else total_bytes(ours))
+    new = manifest.unpacked_size if manifest else total_bytes(ours)
+    if work.profile.apply.kind is ApplyKind.REPLACE_FOLDER:
+        return new + total_bytes(matching(ours, keeps(work.profile)))
+    return new + total_bytes(ours)  # the old release, written anew from its backup to go back
+
+
+def _data_bytes(work: Work, manifest: Manifest | None) -> int:
+    """Return what the group's shared data take, when this host is the one that holds them."""
+    data = work.profile.data
+    elsewhere = manifest is not None and manifest.role != data.holder
+    if data.scope is not DataScope.SHARED or elsewhere:
+        return 0
+    folders = work.installation.data or tuple(map(Path, data.folders))
+    return sum(_bytes_in(work, work.installation.folder / folder) for folder in folders)
+
+
+def _bytes_in(work: Work, folder: Path) -> int:
+    found = work.platform.look_at(Spot(folder))
+    return total_bytes(work.platform.items(folder)) if found and found.is_folder else 0
 
 
 def _missing(work: Work, folder: Path, needed: int) -> int:
-    there = total_bytes(work.platform.items(folder)) if folder.is_dir() else 0
-    return max(0, needed - there)
+    return max(0, needed - _bytes_in(work, folder))
 
 
 def _room(work: Work, folder: Path, needed: int) -> Room:

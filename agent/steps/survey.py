@@ -1,29 +1,24 @@
 """Looks at the host before anything is planned: versions, people, rights, room. Changes nothing.
 
-The rename test is done for real, on a scratch folder beside the app: rights that look right on
-paper are not enough for the swap.
+What an update will do is tried for real, and nothing is left of it: see `agent.steps.trials`.
 """
 
-import os
 import re
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
-from agent.platforms.base import Item
+from agent.platforms.base import Item, Spot
 from agent.programs import app_programs
 from agent.steps.closing import open_now
 from agent.steps.room import rooms
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
+from agent.steps.trials import find_holders, find_mounts, try_rights, try_running
 from agent.steps.versions import app_reading, service_manager_version, unfilled, values_of
 from agent.wire.contract import Finding, Severity
 from agent.wire.manifest import Manifest
 
-_SCRATCH = ".roundsman-test-"
-_OURS = re.compile(r"_old\.[0-9A-HJKMNP-TV-Z]{26}$")
+_OURS = re.compile(r"_old\.[0-9A-HJKMNP-TV-Z]{26}(\.part)?$")
 
 
 def survey(work: Work) -> None:
@@ -31,8 +26,10 @@ def survey(work: Work) -> None:
     folder = work.installation.folder
     work.fact("system", work.platform.name)
     work.fact("app_folder", str(folder))
-    if not folder.is_dir():
-        _find(work, "app-absent", Severity.BLOCKS, f'there is no folder "{folder}"')
+    found = work.platform.look_at(Spot(folder))
+    if found is None or not found.is_folder:
+        what = "is no plain folder (any more)" if found else "is not there"
+        _find(work, "app-absent", Severity.BLOCKS, f'the app\'s folder "{folder}" {what}')
         return
     live = work.platform.items(folder)
     for look in _LOOKS:
@@ -84,64 +81,36 @@ def _manifest(work: Work) -> Manifest | None:
 
 
 def _rights(work: Work, _live: list[Item]) -> None:
-    folder = work.installation.folder
-    found = folder.stat()
-    work.fact("folder_rights", f"{stat.filemode(found.st_mode)} owner {found.st_uid}")
-    if os.path.ismount(folder) or folder.is_symlink():
-        _find(
-            work,
-            "folder-cannot-move",
-            Severity.BLOCKS,
-            f'"{folder}" is a link or a disk of its own, so it cannot be renamed',
-            "install the app in a plain folder",
-        )
+    found = work.platform.look_at(Spot(work.installation.folder))
+    if found is not None:
+        work.fact("folder_rights", f"{stat.filemode(found.mode)} owner {found.owner}")
 
 
-def _rename(work: Work, _live: list[Item]) -> None:
-    parent = work.installation.folder.parent
-    try:
-        _rename_for_real(work, parent)
-    except OSError as error:
-        _find(
-            work,
-            "rename-refused",
-            Severity.BLOCKS,
-            f'cannot rename a folder in "{parent}": {error.strerror}',
-            work.profile.help or f'give the agent full rights on "{parent}"',
-        )
-
-
-def _rename_for_real(work: Work, parent: Path) -> None:
-    for left in parent.glob(f"{_SCRATCH}*"):  # of a survey that was cut short
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left)
-    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
-    renamed = scratch.with_name(f"{scratch.name}-renamed")
-    try:
-        (scratch / "one").write_bytes(b"")
-        (scratch / "one").rename(scratch / "two")
-        work.platform.rename_folder(scratch, renamed)
-    finally:
-        for folder in (scratch, renamed):
-            if folder.exists():
-                shutil.rmtree(folder)
+def _trials(work: Work, _live: list[Item]) -> None:
+    for trial in (try_rights, try_running, find_mounts, find_holders):
+        trial(work)
 
 
 def _left_overs(work: Work, _live: list[Item]) -> None:
     folder = work.installation.folder
-    for beside in sorted(folder.parent.glob(f"{_escaped(folder.name)}_old*")):
-        ours = bool(_OURS.search(beside.name))
-        _find(
-            work,
-            "kept-folder" if ours else "left-over-old",
-            Severity.NOTE if ours else Severity.WARNING,
-            f'"{beside}" is left from {"a rollout not yet committed" if ours else "an update"}',
-            "" if ours else "move it away once nobody needs it",
-        )
+    for name in work.platform.names(Spot(folder.parent)):
+        if name.startswith(f"{folder.name}_old"):
+            _left_over(work, Spot(folder.parent, name))
 
 
-def _escaped(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
+def _left_over(work: Work, beside: Spot) -> None:
+    found = work.platform.look_at(beside)
+    if not _OURS.search(beside.path):
+        text = f'"{beside}" is left from an update'
+        fix = "move it away once nobody needs it"
+        _find(work, "left-over-old", Severity.WARNING, text, fix)
+    elif found is None or not found.is_folder:
+        text = f'"{beside}" has the name of a release kept aside, and is a link or a file'
+        fix = "find out who made it, and move it away"
+        _find(work, "planted-old", Severity.WARNING, text, fix)
+    else:
+        text = f'"{beside}" is left from a rollout not yet committed'
+        _find(work, "kept-folder", Severity.NOTE, text)
 
 
 def _keep(work: Work, live: list[Item]) -> None:
@@ -177,7 +146,7 @@ _LOOKS: tuple[Callable[[Work, list[Item]], None], ...] = (
     _sizes,
     _room,
     _rights,
-    _rename,
+    _trials,
     _left_overs,
     _keep,
     _values,

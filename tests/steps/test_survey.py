@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.platforms.base import Spot
 from agent.steps.survey import survey
 from agent.wire.contract import Severity, StepName
 from tests.steps.bench import Bench, FastLinux, SmallWork, release, snapshot, write_tree
@@ -92,7 +93,7 @@ def test_a_vendors_left_over_is_found_and_ours_is_told_apart(bench: Bench) -> No
 
 
 class _NoRename(FastLinux):
-    def rename_folder(self, source: Path, target: Path) -> None:
+    def rename(self, source: Spot, target: Spot) -> None:
         raise PermissionError(13, "Permission denied", str(source))
 
 
@@ -106,19 +107,23 @@ def test_a_folder_that_cannot_be_renamed_blocks_and_leaves_nothing_behind(bench:
 
 
 def test_what_a_survey_that_was_cut_short_left_is_swept_away(bench: Bench) -> None:
-    write_tree(bench.app.parent / ".roundsman-test-left", {"one": b""})
+    before = snapshot(bench.app.parent)
+    for folder in (bench.app.parent, bench.app):
+        write_tree(folder / ".roundsman-test-left", {"one": b""})
+        write_tree(folder / ".roundsman-test-left-renamed", {"two": b""})
+        (folder / ".roundsman-test-program").write_bytes(b"")
 
     _surveyed(bench)
 
-    assert [path.name for path in bench.app.parent.iterdir()] == ["app"]
+    assert snapshot(bench.app.parent) == before
 
 
-def test_an_app_folder_that_is_a_link_blocks(bench: Bench) -> None:
+def test_an_app_folder_that_has_become_a_link_is_no_app(bench: Bench) -> None:
     real = bench.app.with_name("real")
     bench.app.rename(real)
     bench.app.symlink_to(real)
 
-    assert _severity(_surveyed(bench), "folder-cannot-move") is Severity.BLOCKS
+    assert _severity(_surveyed(bench), "app-absent") is Severity.BLOCKS
 
 
 class _FullDisk(FastLinux):
