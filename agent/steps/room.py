@@ -8,7 +8,7 @@ from agent.steps.apply.parts import backed_up, keeps, moving
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
 from agent.wire.manifest import Manifest
-from agent.wire.profile import ApplyKind, DataScope
+from agent.wire.profile import ApplyKind
 
 _SPARE = 1.1  # ten per cent more than is known to be needed
 
@@ -35,15 +35,14 @@ class Room:
 
 
 def rooms(work: Work, live: list[Item], manifest: Manifest | None) -> list[Room]:
-    """Return one `Room` a volume: new release and kept files, backup, shared data, download.
+    """Return one `Room` a volume: new release and kept files, backup and download.
 
     What an earlier attempt has already written counts as there, and what stays in the app's
-    folder as nothing. `live` is the app's folder; without a manifest the new release is taken
-    to be as large as the old one.
+    folder as nothing; shared data is counted by `data_folders`. `live` is the app's folder;
+    without a manifest the new release is taken to be as large as the old one.
     """
     app_need = _missing(work, work.folders.incoming, _release_bytes(work, live, manifest))
-    kept = total_bytes(to_back_up(work, live)) + _data_bytes(work, manifest)
-    agent_need = _missing(work, work.folders.backup, kept)
+    agent_need = _missing(work, work.folders.backup, total_bytes(to_back_up(work, live)))
     agent_need += manifest.content_size if manifest else 0
     app_disk, agent_disk = work.folders.incoming.parent, work.folders.backup.parent
     if work.platform.same_volume(app_disk, agent_disk):
@@ -62,16 +61,6 @@ def _release_bytes(work: Work, live: list[Item], manifest: Manifest | None) -> i
     if work.profile.apply.kind is ApplyKind.REPLACE_FOLDER:
         return new + total_bytes(matching(ours, keeps(work.profile)))
     return new + total_bytes(ours)  # the old release, written anew from its backup to go back
-
-
-def _data_bytes(work: Work, manifest: Manifest | None) -> int:
-    """Return what the group's shared data take, when this host is the one that holds them."""
-    data = work.profile.data
-    elsewhere = manifest is not None and manifest.role != data.holder
-    if data.scope is not DataScope.SHARED or elsewhere:
-        return 0
-    folders = work.installation.data or tuple(map(Path, data.folders))
-    return sum(_bytes_in(work, work.installation.folder / folder) for folder in folders)
 
 
 def _bytes_in(work: Work, folder: Path) -> int:
