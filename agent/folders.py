@@ -31,7 +31,7 @@ def folders_for(state: Path, rollout: str, app: Path, files: FileControl) -> Fol
     staging, download, backups = swap / "staging", state / "downloads", state / "backups"
     owner = state.stat().st_uid
     if apart and files.look_at(Spot(staging / rollout)) is None:
-        _check_above(app.parent, files, owner)
+        check_above(app.parent, files, owner)
     for folder in (*([swap] if apart else []), staging, staging / rollout, download, backups):
         make_private(folder, files, owner)
     outgoing = app.parent / f"{app.name}_old.{rollout}"
@@ -79,7 +79,7 @@ def _planted(folder: Path) -> Refused:
     )
 
 
-def _check_above(parent: Path, files: FileControl, owner: int) -> None:
+def check_above(parent: Path, files: FileControl, owner: int) -> None:
     """Refuse to stage in a folder where users could put their own in place of the agent's."""
     found = files.look_at(Spot(parent))
     if found is None or _is_safe(found, owner):

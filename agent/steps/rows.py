@@ -5,6 +5,7 @@ import errno
 from agent.steps.apply_release import apply_release, delete_old, put_old_back, recover
 from agent.steps.back_up import back_up, keep_last, prove_as_it_was
 from agent.steps.check_health import check_health
+from agent.steps.data import back_up_data, keep_last_data, recover_data, restore_data
 from agent.steps.drain import drain
 from agent.steps.restore import (
     forget_rehearsal,
@@ -86,6 +87,14 @@ _ROWS = (
         do=explained(stop),
         undo=explained(give_back),
         tidy=explained(give_back),
+    ),
+    Step(
+        StepName.BACK_UP_DATA,
+        do=app_untouched(back_up_data),
+        undo=explained(restore_data),
+        tidy=explained(keep_last_data),
+        recover=explained(recover_data),
+        cancellable=True,
     ),
     Step(
         StepName.BACK_UP,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from agent.platforms.base import Item, Spot
 from agent.programs import app_programs
 from agent.steps.closing import open_now
+from agent.steps.data import survey_data
 from agent.steps.room import rooms
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
@@ -140,6 +141,10 @@ def _find(work: Work, code: str, severity: Severity, message: str, fix: str = ""
     work.find(Finding(code, severity, message[:500], fix[:500]))
 
 
+def _shared_data(work: Work, _live: list[Item]) -> None:
+    survey_data(work)
+
+
 _LOOKS: tuple[Callable[[Work, list[Item]], None], ...] = (
     _versions,
     _people,
@@ -150,4 +155,5 @@ _LOOKS: tuple[Callable[[Work, list[Item]], None], ...] = (
     _left_overs,
     _keep,
     _values,
+    _shared_data,
 )
