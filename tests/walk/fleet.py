@@ -57,6 +57,7 @@ class SimulatedFleet:
     deadline: float = 0.0
     idle: int = 0
     share: Share | None = None
+    tried: dict[tuple[str, StepName, Direction], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.deadline = self.plan.deadline
@@ -101,6 +102,7 @@ class SimulatedFleet:
 
     def _take(self, host: str, step: StepName, way: Direction, attempt: int) -> Outcome:
         pc = self.pcs[host]
+        self.tried[host, step, way] = attempt
         self.acts.append(f"{host} {step}" + (f" {way}" if way is not Direction.DO else ""))
         outcome = self._asked(pc, step, way, attempt)
         known = outcome.verdict is not Verdict.UNKNOWN

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from agent.wire.contract import Direction
 from coordinator.model import AfterRollBack, FailurePolicy, Plan, SharedData
+from coordinator.walk.back import walk_back
 from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
 from coordinator.walk.states import HostState, RolloutState
 from tests.walk.fleet import Deed, SimulatedFleet, Waits
+from tests.walk.left import left
 from tests.walk.pc import SECONDS, Fate, Pc, Release
 from tests.walk.plans import BEGIN, make_plan
 from tests.walk.replay import RecordingPort
@@ -209,3 +211,18 @@ def test_a_replayed_walk_asks_the_same_in_the_same_order(fleet: SimulatedFleet) 
     again = RecordingPort(fleet, list(first.kept))
     assert walk(fleet.plan, again) is end
     assert again.calls == len(first.kept)
+
+
+@_RUN
+@given(_offices())
+def test_whatever_was_left_closed_can_be_taken_back(fleet: SimulatedFleet) -> None:
+    if _walk(fleet) is not RolloutState.LEFT_CLOSED:
+        return
+    for pc in fleet.pcs.values():
+        pc.switch_on()
+    fleet.at, fleet.orders, fleet.answers = [], [], [(Verb.RETRY, "")] * 60
+    assert walk_back(left(fleet), fleet) is RolloutState.ABORTED
+    assert fleet.faults == []
+    assert _releases(fleet, fleet.open_hosts()) <= {Release.OLD}
+    if fleet.share is not None:
+        assert not fleet.share.is_bound
