@@ -24,9 +24,11 @@ from coordinator.api.app import make_app
 from coordinator.api.office import Office
 from coordinator.engine import Engine
 from coordinator.fences import Fences
+from coordinator.fleet.asker import Asker
 from coordinator.fleet.ca import Authority
 from coordinator.fleet.door import enrolment_routes
 from coordinator.fleet.enrolment import Directions, Enrolment
+from coordinator.fleet.errands import Errands
 from coordinator.fleet.hub import Hub, HubOptions, Order
 from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.listener import Listener
@@ -142,6 +144,7 @@ class Daemon:
         )
         self._hub = Hub(options)
         self._keeper = Keeper(cordons, self._hub, self._fences.current, self._plan_of)
+        self._keeper.lift_strays()
         self._stepper = Stepper(self._hub, self._stopping, self._fences.current)
         credentials = Credentials(
             self._pair.key, self._pair.certificate, settings.ca_folder / "ca.pem"
@@ -207,6 +210,7 @@ class Daemon:
 
     def _open_https(self, people: People) -> None:
         settings = self._settings
+        asker = Asker(self._stepper, self._fences.current, _new_ulid)
         enrolment = Enrolment(self._book, self._authority, self._directions)
         office = Office(
             fleet=self._fleet,
@@ -215,7 +219,8 @@ class Daemon:
             catalogue=self._catalogue,
             engine=self._engine,
             hub=self._hub,
-            surveyor=Surveyor(self._stepper, self._fences.current, _new_ulid),
+            surveyor=Surveyor(asker),
+            errands=Errands(asker, self._keeper),
             repository=self._repository,
             packages=self._packages,
             enrolment=enrolment,

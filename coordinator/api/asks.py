@@ -21,10 +21,12 @@ _WORD = r"^[a-z0-9][a-z0-9-]*$"
 _VERSION = r"^[0-9A-Za-z][0-9A-Za-z.+_~-]*$"
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _WINDOW = r"^([0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})?$"
+_BACKUP = r"^([0-9A-HJKMNP-TV-Z]{26})?$"
 _FORMS = {
     _WORD: "must be small letters, digits and hyphens",
     _VERSION: "must be letters, digits and . + _ ~ -, as 1.4.2",
     _CLOCK: "must be a time of day, as 17:30",
+    _BACKUP: "must be the name of a backup, as roundsman backup list shows it",
     _WINDOW: "must be two times of day, as 12:00-14:00",
 }
 """What each pattern asks for, in words."""
@@ -139,6 +141,19 @@ class DoctorAsk(Ask):
 
     hosts: list[Short] = []
     app: AppName | None = None
+
+
+class BackupAsk(Ask):
+    """Which backup of a host; the newest complete one when none is named."""
+
+    app: AppName | None = None  # may be left out when there is one only
+    backup: Annotated[str, StringConstraints(pattern=_BACKUP)] = ""
+
+
+class RestoreAsk(BackupAsk):
+    """Which backup is restored, and whether the host may stay closed afterwards."""
+
+    leave_closed: bool = False
 
 
 class OperatorAsk(Ask):

@@ -17,6 +17,7 @@ from agent.wire.https_errors import HttpsError, Refused, Unreachable, WrongServe
 from agent.wire.manifest import MOST_BYTES
 from coordinator.access import Access
 from coordinator.api import asks
+from coordinator.api import backup_schemas as b
 from coordinator.api import schemas as s
 from coordinator.api.asks import PREFIX
 from coordinator.complaint import Complaint
@@ -144,6 +145,26 @@ class Client:
     def doctor(self, ask: asks.DoctorAsk) -> list[s.CheckView]:
         """Return what is found on each host."""
         return _read_list(s.CheckView, self._said("/doctor", ask))
+
+    def backups(self, host: str, ask: asks.BackupAsk) -> list[b.BackupView]:
+        """Return the backups of a host."""
+        return _read_list(b.BackupView, self._said(_path("hosts", host, "backups"), ask))
+
+    def verify_backup(self, host: str, ask: asks.BackupAsk) -> b.ErrandView:
+        """Begin to verify a backup."""
+        return self._post(b.ErrandView, _path("hosts", host, "backups", "verify"), ask)
+
+    def rehearse_restore(self, host: str, ask: asks.BackupAsk) -> b.ErrandView:
+        """Begin to rehearse a restore."""
+        return self._post(b.ErrandView, _path("hosts", host, "backups", "rehearse"), ask)
+
+    def restore_backup(self, host: str, ask: asks.RestoreAsk) -> b.ErrandView:
+        """Begin to restore a backup."""
+        return self._post(b.ErrandView, _path("hosts", host, "backups", "restore"), ask)
+
+    def errand(self, errand: str) -> b.ErrandView:
+        """Return how far an errand has come."""
+        return self._get(b.ErrandView, _path("errands", errand))
 
     def make_plan(self, ask: asks.PlanAsk) -> s.PlanView:
         """Make a plan; nothing moves."""

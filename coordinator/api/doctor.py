@@ -16,7 +16,7 @@ _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 
 def doctor(office: Office, call: Call[DoctorAsk]) -> list[CheckView]:
     """Return what each host says of itself, for one app."""
-    app = call.ask.app or _only_app(office)
+    app = call.ask.app or only_app(office)
     profile = signed_profile(office, app)
     named = [known_host(office, key) for key in call.ask.hosts] or office.fleet.hosts()
     hosts = [h for h in named if h.standing in _IN_THE_FLEET]
@@ -24,7 +24,8 @@ def doctor(office: Office, call: Call[DoctorAsk]) -> list[CheckView]:
     return [_check(h, app, said[h.id]) for h in hosts]
 
 
-def _only_app(office: Office) -> str:
+def only_app(office: Office) -> str:
+    """Return the one app that has a signed profile. Raises `Problem`."""
     apps = signed_apps(office)
     if not apps:
         raise Problem(Status.CONFLICT, "no profile is signed yet: nothing to look for", SIGN)

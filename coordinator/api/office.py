@@ -9,6 +9,7 @@ from typing import Protocol
 from agent.wire.contract import Target
 from coordinator.fleet.enrolment import Enrolment
 from coordinator.fleet.enrolment_book import EnrolRequest
+from coordinator.fleet.errands import Errands
 from coordinator.fleet.standing import Standing
 from coordinator.model import Plan, SurveyOf
 from coordinator.releases.packages import PackageStore
@@ -56,6 +57,7 @@ class Office:
     engine: RolloutEngine
     hub: Links
     surveyor: Surveyor
+    errands: Errands
     repository: Repository
     packages: PackageStore
     enrolment: Enrolment

@@ -46,6 +46,8 @@ def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
     known = office.rollouts.find(plan.id)
     if known is not None:
         yield f"it was started as {known.label}", f"roundsman rollout status {known.label}"
+    if busy := [p.name for p in plan.hosts if p.id in office.errands.busy()]:
+        yield f"a backup is being restored on {', '.join(busy)}", "wait until that has ended"
     judged = verdict(plan)
     if not judged.go:
         yield "; ".join(judged.reasons[:3]), f"roundsman plan {key} lists it all; then plan again"

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from coordinator.api import doctor, fleet, plans, releases, rest, rollouts
+from coordinator.api import backups, doctor, fleet, plans, releases, rest, rollouts
 from coordinator.api.asks import (
     Ask,
+    BackupAsk,
     CommandAsk,
     DoctorAsk,
     ImportAsk,
@@ -18,6 +19,7 @@ from coordinator.api.asks import (
     ProfileAsk,
     PublishAsk,
     ReasonAsk,
+    RestoreAsk,
     StartAsk,
     TokenAsk,
 )
@@ -73,6 +75,14 @@ ROUTES: tuple[Row, ...] = (
     Row("POST", "/signed", _O, "release sign", releases.publish, PublishAsk),
 
     Row("POST", "/doctor", _O, "doctor", doctor.doctor, DoctorAsk),
+
+    Row("POST", "/hosts/{host}/backups", _O, "backup list", backups.list_backups, BackupAsk),
+    Row("POST", "/hosts/{host}/backups/verify", _O, "backup verify", backups.verify, BackupAsk),
+    Row("POST", "/hosts/{host}/backups/rehearse", _O, "backup rehearse", backups.rehearse,
+        BackupAsk),
+    Row("POST", "/hosts/{host}/backups/restore", _O, "backup restore", backups.restore,
+        RestoreAsk),
+    Row("GET", "/errands/{errand}", _O, "backup watch", backups.errand),
 
     Row("POST", "/plans", _O, "plan", plans.make, PlanAsk),
     Row("GET", "/plans/{plan}", _V, "plan show", plans.show),

@@ -7,18 +7,18 @@ host (invariant I2). Renewal belongs to the daemon, not to the walk: a long step
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from agent.wire.contract import (
     CordonMode,
     CordonOrder,
     Fence,
     Sight,
+    Target,
     UncordonOrder,
 )
 from coordinator.fleet.hub import Order
 from coordinator.fleet.stepper import Links
-from coordinator.model import Plan
 from coordinator.store.cordons import Cordons
 from coordinator.store.rows import CordonRow
 from coordinator.walk.ports import SightOf
@@ -26,6 +26,22 @@ from coordinator.walk.ports import SightOf
 _CALL_SECONDS = 5.0
 _CordonOrder = CordonOrder | UncordonOrder
 _METHODS = {CordonOrder: "cordon", UncordonOrder: "uncordon"}
+
+
+class Closing(Protocol):
+    """What a cordon is put on for, as far as the keeper must know: a plan is one."""
+
+    @property
+    def profile(self) -> Target:
+        """The signed profile that says what is closed."""
+
+    @property
+    def notice(self) -> str:
+        """What people read who open it all the same."""
+
+    @property
+    def close_between_visits(self) -> bool:
+        """Whether a service manager that the agent itself started counts as open."""
 
 
 class Keeper:
@@ -39,7 +55,7 @@ class Keeper:
         wanted: Cordons,
         links: Links,
         fence: Callable[[], Fence],
-        plan_of: Callable[[str], Plan | None],
+        plan_of: Callable[[str], Closing | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = wanted
@@ -49,7 +65,7 @@ class Keeper:
         self._clock = clock
         self._lock = threading.Lock()
         self._wanted = wanted.all()
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, Closing] = {}
         self._sent: dict[str, tuple[_CordonOrder, float]] = {}  # the last order, and when
         self._confirmed: dict[str, float] = {}
 
@@ -122,6 +138,29 @@ class Keeper:
         self._refresh()
         return self._ask(hosts, "uncordon")
 
+    # -- for what is asked of one host outside of a rollout --------------------------------
+
+    def close_for(self, errand: str, closing: Closing) -> None:
+        """Let cordons be put on for an errand; known to this run of the daemon only."""
+        self._plans[errand] = closing
+
+    def uncordon_for(self, cause: str, hosts: Sequence[str]) -> list[SightOf]:
+        """Lift the cordons that were put on for one rollout or errand, and no other."""
+        wanted = self._wanted
+        return self.uncordon([h for h in hosts if h in wanted and wanted[h].rollout == cause])
+
+    def lift_strays(self) -> None:
+        """Lift the leases of errands that an earlier run of the daemon has left behind."""
+        leased = [r for r in self._wanted.values() if r.mode is CordonMode.LEASED]
+        strays = [row.host for row in leased if self._plan(row.rollout) is None]
+        if strays:
+            self._store.lift(strays)
+            self._refresh()
+
+    def is_sealed(self, host: str) -> bool:
+        """True for a host that is to be sealed, and was not opened on the spot."""
+        return host in self.sealed()
+
     def renew_seal(self, host: str) -> None:
         """Let a host that was opened on the spot be sealed again, with a new code."""
         self._store.renew(host)
@@ -167,7 +206,7 @@ class Keeper:
             code_salt=row.salt,
         )
 
-    def _plan(self, rollout: str) -> Plan | None:
+    def _plan(self, rollout: str) -> Closing | None:
         if rollout not in self._plans:
             found = self._plan_of(rollout)
             if found is None:

@@ -1,26 +1,43 @@
 """A coordinator's HTTPS over the real store; engine, links and surveys are fakes."""
 
 import contextlib
+import os
 import shutil
+import time
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 from starlette.routing import Mount
 
-from agent.wire.contract import CordonMode, Target
+from agent.wire.contract import (
+    CordonMode,
+    Fence,
+    Finding,
+    Sight,
+    StepReport,
+    StepState,
+    Target,
+)
 from agent.wire.enrolment import Coordinator
 from coordinator.access import CA_FILE, Access, new_token, read_access, token_hash, write_access
 from coordinator.api.app import make_app
 from coordinator.api.client import Client
 from coordinator.api.office import Office
 from coordinator.api.roles import OperatorRole
+from coordinator.fleet.asker import Asker
 from coordinator.fleet.ca import Authority
 from coordinator.fleet.door import enrolment_routes, server_context
 from coordinator.fleet.enrolment import Directions, Enrolment
+from coordinator.fleet.errands import Errands
+from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.standing import Standing
+from coordinator.fleet.stepper import Stepper
 from coordinator.model import Host, HostStanding, Plan, SurveyOf
+from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.keys import SIGNING_KEY
 from coordinator.releases.packages import PackageStore
@@ -83,10 +100,56 @@ class FakeSurveyor:
         return {h: self.said.get(h, well) for h in host_ids}
 
 
+def _fence() -> Fence:
+    return Fence(1, "ab")
+
+
+def _new_id() -> str:
+    return make_ulid(time.time(), os.urandom(RANDOM_BYTES))
+
+
 def make_home(folder: Path) -> None:
     """Make a coordinator's home and an operator's folder, as `roundsman init` does."""
     settings = Settings(home=folder / "home", addresses=("127.0.0.1",))
     set_up(settings, folder / "operator", "ann", lambda: PASSPHRASE)
+
+
+class FakeAgents:
+    """Agents that do at once what they are asked, and answer what they are told to."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, dict[str, str]] = {}  # by step
+        self.reports: dict[str, StepReport] = {}  # by step; else done
+        self.findings: dict[str, tuple[Finding, ...]] = {}
+        self.taken: list[tuple[str, str, str]] = []  # host, step, direction
+        self.cordons: list[tuple[str, str, str]] = []  # host, what, rollout
+        self.hold = Event()
+        self.hold.set()
+
+    def call(self, host_id: str, method: str, request: Any, deadline: float) -> Any:
+        if method in {"cordon", "uncordon"}:
+            mode = getattr(request, "mode", CordonMode.NONE)
+            self.cordons.append((host_id, mode.value, request.rollout))
+            return Sight(mode, guarded=True)
+        step = request.step_id.rpartition("/")[2]
+        if method == "start":
+            self.taken.append((host_id, step, request.direction.value))
+        if step == "restore-backup" and not self.hold.is_set():
+            self.hold.wait(0.05)
+            return StepReport(request.step_id, request.direction, StepState.RUNNING, 1, 1, 40, 100)
+        done = self.reports.get(step, StepReport("", request.direction, StepState.DONE))
+        return replace(
+            done,
+            step_id=request.step_id,
+            direction=request.direction,
+            facts=self.facts.get(step, {}),
+            findings=self.findings.get(step, ()),
+        )
+
+    def call_all(
+        self, requests: Mapping[str, Any], method: str, deadline: float
+    ) -> dict[str, Any]:
+        return {host: self.call(host, method, ask, deadline) for host, ask in requests.items()}
 
 
 class RealOffice:
@@ -109,6 +172,14 @@ class RealOffice:
         self.surveyor = FakeSurveyor()
         self.enrolment = Enrolment(self.book, self.authority, self._directions)
         self.address = ""
+        self.agents = FakeAgents()
+        self.keeper = Keeper(self.cordons, self.agents, _fence, self._plan_of)
+        self.stepper = Stepper(self.agents, Event(), _fence)
+        self.errands = Errands(Asker(self.stepper, _fence, _new_id), self.keeper)
+
+    def _plan_of(self, rollout: str) -> Plan | None:
+        row = self.rollouts.find(rollout)
+        return row.plan if row else None
 
     def _directions(self) -> Directions:
         root = self.repository.root_of_trust()
@@ -124,12 +195,14 @@ class RealOffice:
             engine=self.engine,
             hub=self.links,
             surveyor=self.surveyor,
+            errands=self.errands,
             repository=self.repository,
             packages=PackageStore(self.settings.packages_folder),
             enrolment=self.enrolment,
             codes=self._code,
             uploads=self.settings.home / "uploads",
             waiting=self.book.waiting,
+            sealed=self.keeper.sealed,
             version="0.0-test",
             clock=self.clock,
         )

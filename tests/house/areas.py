@@ -57,6 +57,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "api": ("coordinator.api",),
     "api's client": (
         "coordinator.api.asks",
+        "coordinator.api.backup_schemas",
         "coordinator.api.client",
         "coordinator.api.roles",
         "coordinator.api.schemas",
