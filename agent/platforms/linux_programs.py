@@ -11,7 +11,12 @@ from agent.platforms import tend
 from agent.platforms.base import Ended, Going
 
 _LOOK_SECONDS = 0.2
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/",
+    "DEBIAN_FRONTEND": "noninteractive",  # no package may ask a question: nobody would answer
+}
 
 
 class LinuxPrograms:
@@ -27,8 +32,7 @@ class LinuxPrograms:
 
 
 def _run(argv: Sequence[str], cwd: Path, user: str, seconds: float, going: Going) -> Ended:
-    environment = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": "/"}
-    order = {"argv": list(argv), "cwd": str(cwd), "user": user, "environment": environment}
+    order = {"argv": list(argv), "cwd": str(cwd), "user": user, "environment": _ENVIRONMENT}
     tender = subprocess.Popen(
         [sys.executable, "-I", tend.__file__, json.dumps(order)],
         stdin=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.steps.apply import installer, replace_folder
+from agent.steps.apply import installer, package, replace_folder
 from agent.steps.table import Failed, Handler, Work
 from agent.wire.profile import ApplyKind
 
@@ -35,6 +35,14 @@ KINDS: dict[ApplyKind, Kind] = {
         put_back=installer.put_back,
         tidy=installer.tidy,
         recover=installer.recover,
+    ),
+    ApplyKind.PACKAGE: Kind(
+        stage=package.stage,
+        unstage=package.unstage,
+        apply=package.apply,
+        put_back=package.put_back,
+        tidy=package.tidy,
+        recover=package.recover,
     ),
 }
 
