@@ -14,12 +14,14 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.bench import answer, cordon, idle, restart, visit
+from tests.bench import answer, cordon, idle, restart, update, visit
 from tests.bench.figure import Figure
 
 FILE = Path("build") / "bench.json"
 ROWS: dict[str, Callable[[], list[Figure]]] = {
     "visit": visit.measure,
+    "update": update.small,
+    "update-large": update.large,
     "cordon": cordon.measure,
     "idle-coordinator": idle.coordinator,
     "idle-agent": idle.agent,
@@ -55,11 +57,14 @@ def _measured(row: str) -> list[Figure]:
 
 
 def _table(figures: Sequence[Figure]) -> str:
-    rows = [
-        (f.name, f"{f.value:.3g}", f.unit, f"< {f.limit:g}", "ok" if f.ok else "MISSED", f.note)
-        for f in figures
-    ]
+    rows = [(f.name, f"{f.value:.3g}", f.unit, *_judged(f), f.note) for f in figures]
     return tabulate(rows, ("figure", "value", "unit", "limit", "", "how"), disable_numparse=True)
+
+
+def _judged(figure: Figure) -> tuple[str, str]:
+    if figure.limit is None:
+        return "", ""
+    return f"< {figure.limit:g}", "ok" if figure.ok else "MISSED"
 
 
 if __name__ == "__main__":

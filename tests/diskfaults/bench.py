@@ -84,13 +84,18 @@ class Bench:
         agent.hear()
         agent.order(cut.order, 1)
         agent.kill()
-        holds = cut.holds
-        for name in ("app.parent", "app", "incoming", "outgoing", "backup"):
-            value = self.place.app.parent if name == "app.parent" else getattr(self.place, name)
-            holds = holds.replace(f"{{{name}}}", str(value))
-        found = [c for c in calls_in(tracer.end()) if c.name == cut.name and holds in c.text]
+        calls = calls_in(tracer.end())
+        after = next((i for i, c in enumerate(calls) if self._fill(cut.after) in c.text), 0)
+        holds = self._fill(cut.holds)
+        found = [c for c in calls[after:] if _is_named(c, cut.name) and holds in c.text]
         assert len(found) >= cut.nth, (cut, self.folder)
         return found[cut.nth - 1]
+
+    def _fill(self, words: str) -> str:
+        for name in ("app.parent", "app", "incoming", "outgoing", "backup"):
+            value = self.place.app.parent if name == "app.parent" else getattr(self.place, name)
+            words = words.replace(f"{{{name}}}", str(value))
+        return words
 
     def count(self, scenario: Scenario, role: str) -> list[Call]:
         """Every file system call of one thread, from its gate on, without a fault."""
@@ -105,3 +110,8 @@ class Bench:
         agent.reap()
         assert not judge.holds(set(scenario.live)), judge.holds(set(scenario.live))
         return calls_in(tracer.end())
+
+
+def _is_named(call: Call, name: str) -> bool:
+    """True for `rename` by any of its names: renameat, renameat2; `chmod`: fchmod, fchmodat."""
+    return call.name in {name, f"f{name}", f"{name}at", f"f{name}at", f"{name}at2"}

@@ -1,6 +1,7 @@
 """The agent is ended in the middle of an update, started again, ended again, and so on."""
 
 import random
+import time
 from dataclasses import dataclass, field
 
 from tests.diskfaults.agent import Agent, AgentDied
@@ -32,10 +33,10 @@ class Restarting:
         self._order: Order = APPLY
         self._attempt = 1
 
-    def run(self, times: int) -> Restarts:
-        """Restart it that often, each time by a kill that hit."""
+    def run(self, times: int, until: float) -> Restarts:
+        """Restart it that often, each time by a kill that hit, or till then on this machine."""
         result = Restarts(times)
-        while result.fired < times and not result.wrong:
+        while result.fired < times and not result.wrong and time.monotonic() < until:
             self._once(result)
         return result
 

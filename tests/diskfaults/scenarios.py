@@ -31,6 +31,7 @@ class Cut:
     name: str  # of the call
     holds: str  # what the call's arguments hold, `{app}` and so on filled in
     nth: int = 1  # of the calls that do
+    after: str = ""  # only those after the first call that holds this
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,9 @@ _READY = (STAGE, BACK_UP)
 _APPLIED = (*_READY, APPLY)
 
 
+_NEW_IN_PLACE = Cut(APPLY, "fsync", "<{app.parent}>", after='"{incoming}", "{app}"')
+
+
 def _recovery(name: str, before: tuple[Order, ...], cut: Cut, live: frozenset[str]) -> Scenario:
     return Scenario(f"recovery ({name})", before, cut.order, live=live, cut=cut)
 
@@ -84,10 +88,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("apply-release tidy", _APPLIED, TIDY_APPLY, (), _NEW),
     Scenario("back-up tidy", _APPLIED, TIDY_BACK_UP, (), _NEW, arrange=_add_older_backups),
     _recovery("apply, no app", _READY, Cut(APPLY, "rename", '"{incoming}", "{app}"'), _ANY),
-    _recovery("apply, new in place", _READY, Cut(APPLY, "fsync", "<{app.parent}>", 2), _NEW),
-    _recovery("apply, carrying over", _READY, Cut(APPLY, "fchmod", "<{incoming}", 4), _OLD),
+    _recovery("apply, new in place", _READY, _NEW_IN_PLACE, _NEW),
+    _recovery("apply, carrying over", _READY, Cut(APPLY, "chmod", "{incoming}", 4), _OLD),
     _recovery("undo, no app", _APPLIED, Cut(UNAPPLY, "rename", '"{outgoing}", "{app}"'), _ANY),
-    _recovery("tidy, half deleted", _APPLIED, Cut(TIDY_APPLY, "unlinkat", "<{outgoing}", 5), _NEW),
+    _recovery("tidy, half deleted", _APPLIED, Cut(TIDY_APPLY, "unlink", "{outgoing}", 5), _NEW),
     _recovery("back-up, half copied", (STAGE,), Cut(BACK_UP, "fsync", "<{backup}", 6), _OLD),
     _recovery("stage, half unpacked", (), Cut(STAGE, "chmod", "{incoming}", 6), _OLD),
 )

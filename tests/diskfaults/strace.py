@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CALL = re.compile(r"^([a-z0-9_]+)\((.*)$")
+_BELOW = re.compile(r'(?:\d+|AT_FDCWD)<([^>]*)>, "([^"]+)"')
 _SECONDS = 20.0
 CHANGING = (
     "mkdir",
@@ -73,7 +74,9 @@ LOOKING = (
     "faccessat",
     "faccessat2",
 )
-NAMES = ("openat", *CHANGING, *LOOKING)
+RENAMING = ("rename", "renameat", "renameat2")
+OPENING = ("openat", "openat2")
+NAMES = (*OPENING, *CHANGING, *LOOKING)
 KILL = "KILL"
 
 
@@ -88,7 +91,7 @@ class Call:
     @property
     def changes(self) -> bool:
         """True when it may change what is on the disk."""
-        if self.name == "openat":
+        if self.name in OPENING:
             return "O_CREAT" in self.text or "O_TRUNC" in self.text
         if self.name == "ioctl":
             return "FICLONE" in self.text
@@ -96,7 +99,20 @@ class Call:
 
     @property
     def opens_to_write(self) -> bool:
-        return self.name == "openat" and ("O_WRONLY" in self.text or "O_RDWR" in self.text)
+        return self.name in OPENING and ("O_WRONLY" in self.text or "O_RDWR" in self.text)
+
+    @property
+    def approaches(self) -> bool:
+        """True for the opening of a folder, so as to do something in it by the next call."""
+        flags = ("O_DIRECTORY", "O_NOFOLLOW")
+        return self.name in OPENING and all(flag in self.text for flag in flags)
+
+
+def _with_paths(name: str, text: str) -> str:
+    """Have a name in an open folder, `7</a>, "b"`, be the path that is meant, `"/a/b"`."""
+    if name not in OPENING and not name.endswith(("at", "at2", "statx")):
+        return text
+    return _BELOW.sub(lambda found: f'"{Path(found[1], found[2])}"', text)
 
 
 def calls_in(log: str) -> list[Call]:
@@ -107,7 +123,7 @@ def calls_in(log: str) -> list[Call]:
         matched = _CALL.match(line)
         if matched and matched[1] in NAMES:
             counted[matched[1]] = counted.get(matched[1], 0) + 1
-            found.append(Call(matched[1], counted[matched[1]], matched[2]))
+            found.append(Call(matched[1], counted[matched[1]], _with_paths(*matched.groups())))
     return found
 
 

@@ -44,7 +44,8 @@ def _line(first: str, rest: Sequence[str]) -> str:
 
 def restarts_in_words(restarts: Restarts) -> str:
     return (
-        f"Agent restarted in mid-update: {restarts.fired} kills that hit; {restarts.runnable} "
+        f"Agent restarted in mid-update: {restarts.fired} kills that hit, of {restarts.wanted} "
+        f"at the most; {restarts.runnable} "
         "starts came up and had a runnable app (the others were killed in their recovery); "
         f"{restarts.ended} updates and roll-backs ended in between; {len(restarts.wrong)} wrong."
     )
