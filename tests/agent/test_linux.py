@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.platforms.base import CloseRung, Process
+from agent.platforms import linux_beneath as beneath
+from agent.platforms.base import CloseRung, Process, Spot
 from agent.platforms.linux import Linux
 from agent.platforms.linux_files import patiently
 from agent.platforms.linux_services import Systemd
@@ -127,7 +128,7 @@ def test_a_copy_has_extended_attributes_and_acl(linux: Linux, tmp_path: Path) ->
         os.setxattr(source, "system.posix_acl_access", acl)
     except OSError as error:
         pytest.skip(f"this file system has no such attributes: {error}")
-    linux.copy_file(source, target)
+    linux.copy(Spot(source), Spot(target))
     assert os.getxattr(target, "user.note") == b"kept"
     assert os.getxattr(target, "system.posix_acl_access") == acl
     assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(source.stat().st_mode)
@@ -141,13 +142,13 @@ def test_rights_copied_take_away_attributes_that_the_source_lacks(
     target.write_text("x")
     with suppress(OSError):
         os.setxattr(target, "user.note", b"old")
-    linux.copy_rights(source, target)
+    linux.give_rights(Spot(source), Spot(target))
     assert "user.note" not in os.listxattr(target)
 
 
 def test_a_device_or_pipe_is_not_copied(linux: Linux, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="is no plain file"):
-        linux.copy_file(Path("/dev/null"), tmp_path / "copy")
+        linux.copy(Spot(Path("/dev/null")), Spot(tmp_path / "copy"))
 
 
 def test_a_held_folder_is_tried_again_for_a_while() -> None:
@@ -244,3 +245,34 @@ def test_sessions_come_from_logind_where_there_is_one(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert [(s.id, s.user, s.active) for s in linux.sessions()] == [("2", "marie", True)]
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """An app's folder in which another folder is mounted."""
+    app, shared = tmp_path / "app", tmp_path / "shared"
+    (app / "a folder/share").mkdir(parents=True)
+    shared.mkdir()
+    (shared / "work").write_text("of years")
+    bind: list[str | Path] = ["mount", "--bind", shared, app / "a folder/share"]
+    if subprocess.run(bind, capture_output=True, check=False).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    yield app
+    subprocess.run(["umount", app / "a folder/share"], check=True)
+
+
+def test_a_folder_with_something_mounted_in_it_is_not_deleted(linux: Linux, mounted: Path) -> None:
+    assert linux.mounts(mounted) == [str(mounted / "a folder/share")]
+    with pytest.raises(OSError, match="something is mounted at"):
+        linux.remove(Spot(mounted))
+    assert (mounted / "a folder/share/work").read_text() == "of years"
+
+
+def test_a_kernel_that_cannot_be_asked_to_refuse_links_is_not_trusted_to(tmp_path: Path) -> None:
+    (tmp_path / "real/below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+
+    os.close(beneath.open_part_by_part(Spot(tmp_path, "real/below")))
+    for path in ("link", "link/below", "real/absent"):
+        with pytest.raises((NotADirectoryError, FileNotFoundError)):
+            beneath.open_part_by_part(Spot(tmp_path, path))
