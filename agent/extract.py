@@ -27,6 +27,7 @@ Progress = Callable[[int, int], None]
 
 _CHUNK = 256 * 1024
 _ENTRY_BYTES = 46 + 4 * 400 + 256  # a directory entry: header, longest name, extra fields
+_ENTRY = b"PK\1\2"  # what each entry of the directory begins with
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _ENCRYPTED = 0x1
 _REPARSE_POINT = 0x400
@@ -99,11 +100,13 @@ def sha256_of(path: Path) -> str:
 
 
 class _Bounded(io.BufferedReader):
-    """Refuses to read more at once than the manifest can account for."""
+    """Refuses to read more at once than the manifest can account for, in bytes and in entries."""
 
-    def __init__(self, path: Path, most: int) -> None:
+    def __init__(self, path: Path, most_entries: int) -> None:
         super().__init__(io.FileIO(path, "r"))
-        self._most = most
+        self._most = max(most_entries * _ENTRY_BYTES, 2 * _CHUNK)
+        self._most_entries = 2 * most_entries + 100  # those that are there twice are named later
+        self.in_directory = True
 
     def read(self, size: int | None = -1) -> bytes:
         """Return at most `size` bytes. Raises `BadPackage` when that is beyond the bound."""
@@ -112,15 +115,20 @@ class _Bounded(io.BufferedReader):
                 f"cannot unpack the package: its directory of {size} bytes is larger than its "
                 f"manifest allows ({self._most} bytes)"
             )
-        return super().read(size)
+        found = super().read(size)
+        if self.in_directory and found.count(_ENTRY) > self._most_entries:
+            raise BadPackage(
+                "cannot unpack the package: it has more entries than its manifest has files"
+            )
+        return found
 
 
 @contextmanager
 def _opened(content: Path, most_entries: int) -> Iterator[zipfile.ZipFile]:
-    most = max(most_entries * _ENTRY_BYTES, 2 * _CHUNK)
-    with _Bounded(content, most) as file:
+    with _Bounded(content, most_entries) as file:
         with _legible("the package"):
             archive = zipfile.ZipFile(file)
+        file.in_directory = False
         with archive:
             yield archive
 

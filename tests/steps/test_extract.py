@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import stat
 import struct
@@ -14,10 +15,11 @@ import pytest
 
 from agent.extract import check_paths, extract, strangers, verify_tree, wipe
 from agent.package_paths import BadPackage
-from agent.wire.manifest import Manifest
+from agent.wire.manifest import Manifest, write_manifest
 from tests.steps.bench import manifest_of, release, write_tree, zip_of
 
 _FILES = release("1.1")
+_MOST_GROWN = 64 * 1024  # kilobytes
 
 
 def _quiet(_done: int, _total: int) -> None:
@@ -259,36 +261,98 @@ def test_a_bomb_is_never_unpacked_beyond_what_the_manifest_says(tmp_path: Path) 
     assert (tmp_path / "into/a").stat().st_size <= 1000
 
 
-_UNPACK_A_MILLION = """
-import resource, sys
+_UNPACK = """
+import json, resource, sys
 from pathlib import Path
 from agent.extract import extract
 from agent.package_paths import BadPackage
-from tests.steps.bench import manifest_of
+from agent.wire.manifest import read_manifest
+manifest = read_manifest(Path(sys.argv[1]).with_suffix(".json").read_bytes())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+why = ""
 try:
-    extract(Path(sys.argv[1]), manifest_of({"a": b""}), Path(sys.argv[2]), lambda *bytes: None)
+    extract(Path(sys.argv[1]), manifest, Path(sys.argv[2]), lambda *bytes: None)
 except BadPackage as error:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error)
+    why = str(error)
+print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, why]))
 """
 
 
-def test_a_million_entries_are_refused_without_reading_them(tmp_path: Path) -> None:
-    one = struct.pack("<4s6H3L5H2L", b"PK\1\2", *[0] * 9, 1, *[0] * 6) + b"a"
-    directory = one * 1_000_000
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65_535, 65_535, len(directory), 0, 0)
-    (tmp_path / "p.zip").write_bytes(directory + end)
-
+def _unpacked_by_another(tmp_path: Path, manifest: Manifest) -> tuple[int, str]:
+    """Unpack p.zip in a process of its own; return by how many KB it grew, and its refusal."""
+    (tmp_path / "p.json").write_bytes(write_manifest(manifest))
     told = subprocess.run(
-        [sys.executable, "-c", _UNPACK_A_MILLION, tmp_path / "p.zip", tmp_path / "into"],
+        [sys.executable, "-c", _UNPACK, tmp_path / "p.zip", tmp_path / "into"],
         capture_output=True,
         text=True,
         check=True,
         cwd=Path(__file__).parents[2],
     ).stdout
+    grown, why = json.loads(told)
+    return grown, why
 
-    assert "its directory of 47000000 bytes is larger than its manifest allows" in told
-    assert int(told.split()[0]) < 64 * 1024  # kilobytes
+
+def _zip_of_a_million_entries(path: Path) -> None:
+    one = struct.pack("<4s6H3L5H2L", b"PK\1\2", *[0] * 9, 1, *[0] * 6) + b"a"
+    directory = one * 1_000_000
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65_535, 65_535, len(directory), 0, 0)
+    path.write_bytes(directory + end)
+
+
+def test_a_million_entries_are_refused_without_reading_them(tmp_path: Path) -> None:
+    _zip_of_a_million_entries(tmp_path / "p.zip")
+
+    grown, why = _unpacked_by_another(tmp_path, manifest_of({"a": b""}))
+
+    assert "its directory of 47000000 bytes is larger than its manifest allows" in why
+    assert grown < _MOST_GROWN
+    assert not (tmp_path / "into").exists()
+
+
+def test_a_million_entries_are_refused_though_the_manifest_is_a_long_one(tmp_path: Path) -> None:
+    _zip_of_a_million_entries(tmp_path / "p.zip")
+    files = {f"folder/{number}": b"" for number in range(30_000)}
+
+    grown, why = _unpacked_by_another(tmp_path, manifest_of(files))
+
+    assert "more entries than its manifest has files" in why
+    assert grown < 2 * _MOST_GROWN  # the directory itself, and the manifest's own names
+    assert not (tmp_path / "into").exists()
+
+
+def test_a_bomb_takes_no_memory(tmp_path: Path) -> None:
+    bomb = zip_of(tmp_path / "p.zip", {"a": bytes(200_000_000)})
+    assert 1000 * bomb.stat().st_size < 200_000_000
+    raw = bomb.read_bytes()
+    bomb.write_bytes(_patched(raw, 24, struct.pack("<L", 1000)))
+
+    grown, why = _unpacked_by_another(tmp_path, manifest_of({"a": bytes(1000)}))
+
+    assert why
+    assert grown < _MOST_GROWN
+
+
+def test_a_large_file_takes_no_memory(tmp_path: Path) -> None:
+    files = {"a": bytes(200_000_000)}
+    zip_of(tmp_path / "p.zip", files)
+
+    grown, why = _unpacked_by_another(tmp_path, manifest_of(files))
+
+    assert (why, (tmp_path / "into/a").stat().st_size) == ("", 200_000_000)
+    assert grown < _MOST_GROWN
+
+
+@pytest.mark.parametrize("length", [501, 33_001, 65_001])
+def test_a_path_longer_than_a_system_can_hold_is_refused_before_any_write(
+    tmp_path: Path, length: int
+) -> None:
+    path = "/".join(["x" * 99] * (length // 100))[:length].strip("/") + "y" * (length % 100)
+    content = zip_of(tmp_path / "p.zip", {"a": b"x", path: b"x"})
+
+    for manifest in (manifest_of({"a": b"x"}), manifest_of({"a": b"x", path: b"x"})):
+        with pytest.raises(BadPackage, match="cannot unpack"):
+            extract(content, manifest, tmp_path / "into", _quiet)
+        assert not (tmp_path / "into").exists()
 
 
 def test_a_zip_in_a_zip_is_just_a_file(tmp_path: Path) -> None:
