@@ -64,6 +64,18 @@ class FaultOffice(DemoOffice):
             command, env=self._environment, capture_output=True, text=True, timeout=60, check=False
         )
 
+    def typed(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Type a command of `roundsman` as a person does; return how it ended."""
+        command = [sys.executable, "-m", "coordinator.cli", *words]
+        return subprocess.run(
+            command,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
     def open_apps(self) -> None:
         """Have somebody open the app on every workstation; return once it is open."""
         for host in self.hosts:
