@@ -70,7 +70,7 @@ def _cannot() -> str:
 
 def _counted(bench: Bench) -> Iterator[tuple[str, str, list[Call]]]:
     for scenario in SCENARIOS:
-        for role in ("main", "lane"):
+        for role in scenario.roles:
             yield scenario.name, role, bench.count(scenario, role)
 
 
@@ -93,6 +93,7 @@ def _strike(base: Path, points: Sequence[Point], until: float) -> list[Verdict]:
     with ProcessPoolExecutor(_WORKERS, context, _Worker.start, (base,)) as pool:
         for done in pool.map(_Worker.strike, chunks, [until] * len(chunks)):
             verdicts += done
+            sys.stdout.writelines(f"{text}\n" for text in [wrong_in_words(done)] if text)
             if len(verdicts) % 500 < len(done):
                 wrong = sum(bool(v.wrong) for v in verdicts)
                 sys.stdout.write(f"{len(verdicts)} struck, {wrong} wrong\n")

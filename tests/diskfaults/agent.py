@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.diskfaults.driver import Line, Told, run
@@ -49,7 +50,7 @@ class Agent:
 
     def order(self, order: Order, attempt: int) -> Told:
         """Have it take a step; return the last report. Raises `AgentDied`."""
-        self._tell(do="order", step=order.step, direction=order.direction, attempt=attempt)
+        self._tell(do="order", attempt=attempt, **asdict(order))
         report: Told = self.hear()["report"]
         return report
 

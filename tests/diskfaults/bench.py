@@ -2,11 +2,12 @@
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.diskfaults.agent import Agent, AgentDied
 from tests.diskfaults.judge import Baseline, Judge, baseline
-from tests.diskfaults.office import Place, build
+from tests.diskfaults.office import Place, Variant, build
 from tests.diskfaults.scenarios import SCENARIOS, Cut, Order, Scenario
 from tests.diskfaults.strace import KILL, Call, calls_in, counting, injecting
 
@@ -14,25 +15,23 @@ from tests.diskfaults.strace import KILL, Call, calls_in, counting, injecting
 class Bench:
     """One folder in which offices are made, one at a time, always at the same path."""
 
-    def __init__(self, folder: Path, before: Baseline | None = None) -> None:
+    def __init__(self, folder: Path, before: Mapping[Variant, Baseline] | None = None) -> None:
         self.folder = folder
         self.place = Place(folder / "world")
-        self._before = before
-
-    @property
-    def before(self) -> Baseline:
-        assert self._before is not None
-        return self._before
+        self.before = dict(before or {})
 
     def prepare(self) -> None:
-        """Build the office, and keep one for each scenario as it is before the fault."""
+        """Build the offices, and keep one for each scenario as it is before the fault."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.place.root.mkdir(parents=True)
-        build(self.place)
-        self._before = baseline(self.place)
-        self._save("as built")
+        self.folder.mkdir(parents=True)
+        for variant in Variant:
+            self.place.root.mkdir()
+            build(self.place, variant)
+            self.before[variant] = baseline(self.place)
+            self._save(variant)
+            shutil.rmtree(self.place.root)
         for scenario in SCENARIOS:
-            self.restore("as built")
+            self.restore(scenario.variant)
             self._lead_up(scenario)
             self._save(scenario.name)
 
@@ -41,7 +40,10 @@ class Bench:
         saved = self.folder / "saved" / name
         script = 'rm -rf "$2" && cp -a "$1" "$2"'
         subprocess.run(["sh", "-c", script, "sh", str(saved), str(self.place.root)], check=True)
-        return Judge(self.place, self.before)
+        return self._judge()
+
+    def _judge(self) -> Judge:
+        return Judge(self.place, self.before[self.place.variant])
 
     def after_strike(self) -> None:
         """Nothing more happens to this disk than what the agent did."""
@@ -92,7 +94,7 @@ class Bench:
         return found[cut.nth - 1]
 
     def _fill(self, words: str) -> str:
-        for name in ("app.parent", "app", "incoming", "outgoing", "backup"):
+        for name in ("app.parent", "app", "incoming", "outgoing", "backup", "share"):
             value = self.place.app.parent if name == "app.parent" else getattr(self.place, name)
             words = words.replace(f"{{{name}}}", str(value))
         return words

@@ -37,7 +37,7 @@ from agent.wire.manifest import Manifest
 from agent.wire.profile import Profile
 from agent.wire.profile_reader import read_profile
 from agent.work import Tools
-from tests.diskfaults.office import HOST, NEW, PROFILE, ROLLOUT, Place, manifest
+from tests.diskfaults.office import HOST, NEW, ROLLOUT, Place, manifest
 
 _TARGET = Target("bench", "0" * 64)
 _STEP_SECONDS = 60.0
@@ -96,8 +96,8 @@ class LocalPackages:
     """One profile and one package, taken as verified; asks at the gate when told to."""
 
     def __init__(self, place: Place, line: Line) -> None:
-        self._profile = read_profile(PROFILE.format(app=place.app), "bench.toml")
-        self._manifest = manifest()
+        self._profile = read_profile(place.profile, "bench.toml")
+        self._manifest = manifest(place.variant)
         self._content = place.package
         self._line = line
         self.gated = False
@@ -124,14 +124,14 @@ def wait_at_gate(line: Line) -> None:
     line.receive()
 
 
-def order_of(step: str, direction: str, attempt: int) -> StartOrder:
+def order_of(told: Told) -> StartOrder:
     return StartOrder(
-        f"{ROLLOUT}/{HOST}/{step}",
-        Direction(direction),
-        attempt,
+        f"{told['rollout']}/{HOST}/{told['step']}",
+        Direction(told["direction"]),
+        told["attempt"],
         Fence(3, "abc123"),
         _STEP_SECONDS,
-        StepParams(_TARGET, _TARGET, NEW),
+        StepParams(_TARGET, _TARGET, NEW, backup="" if told["rollout"] == ROLLOUT else ROLLOUT),
     )
 
 
@@ -158,7 +158,7 @@ class Driver:
         while told := self._line.receive():
             if told["do"] == "end":
                 break
-            self._take(runner, order_of(told["step"], told["direction"], told["attempt"]))
+            self._take(runner, order_of(told))
         runner.close(10)
         journal.close()
         self._line.send(ended=True)

@@ -6,65 +6,26 @@ What it reads of the product is what lies on the disk: folders, files, and the j
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import stat
+import subprocess
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.diskfaults.office import KEPT, NEW, OLDER, Place, release
-
-ANY = -1  # the time of a file that is not carried over
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """One file, link or folder, whole."""
-
-    mode: int  # with the kind
-    owner: tuple[int, int]
-    mtime_ns: int  # ANY for folders that are not kept, and for what the package brings
-    content: str = ""  # hash of a file, target of a link
-    attributes: tuple[tuple[str, bytes], ...] = ()
-
-
-Tree = Mapping[str, Thing]
-
-
-def look(folder: Path) -> dict[str, Thing]:
-    """Everything below a folder, and the folder itself as "."; {} when it is absent."""
-    if not os.path.lexists(folder):
-        return {}
-    found = {".": _thing(folder)}
-    for here, folders, files in os.walk(folder, onerror=_raise):
-        for name in (*folders, *files):
-            path = Path(here, name)
-            found[str(path.relative_to(folder))] = _thing(path)
-    return found
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _thing(path: Path) -> Thing:
-    about = path.lstat()
-    content = ""
-    if stat.S_ISREG(about.st_mode):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-    elif stat.S_ISLNK(about.st_mode):
-        content = str(path.readlink())
-    names = os.listxattr(path, follow_symlinks=False)
-    attributes = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
-    return Thing(
-        about.st_mode,
-        (about.st_uid, about.st_gid),
-        about.st_mtime_ns,
-        content,
-        tuple(sorted(attributes.items())),
-    )
-
+from tests.diskfaults.judge_data import SHARES, DataJudge, sealed
+from tests.diskfaults.office import (
+    KEPT,
+    NEW,
+    OLDER,
+    Place,
+    Variant,
+    package_files,
+    release,
+)
+from tests.diskfaults.things import ANY, Thing, Tree, differences, look
 
 _KEPT_PATHS = {*KEPT, "prefs", "prefs/deep", "prefs/link"}
 
@@ -83,30 +44,36 @@ def new_tree(old: Tree) -> dict[str, Thing]:
     for path in list(expected):
         for above in Path(path).parents:
             expected.setdefault(str(above), old[str(above)])
-    return expected
+    return expected | {path: thing for path, thing in old.items() if _is_pool(path)}
 
 
-def differences(found: Tree, expected: Tree, *, times_of: set[str] | None = None) -> list[str]:
-    """How `found` is not as `expected`; times are compared of `times_of`, None: of all files."""
-    if not found:
-        return ["is absent"]
-    told = [f"lacks {path}" for path in expected.keys() - found.keys()]
-    told += [f"has {path} besides" for path in found.keys() - expected.keys()]
-    for path in expected.keys() & found.keys():
-        told += _difference(path, found[path], expected[path], times_of)
-    return sorted(told)
+def _is_pool(path: str) -> bool:
+    return Path(path).parts[:1] == ("pool",)
 
 
-def _difference(path: str, found: Thing, expected: Thing, times_of: set[str] | None) -> list[str]:
-    told = []
-    for what in ("mode", "owner", "content", "attributes"):
-        if getattr(found, what) != getattr(expected, what):
-            told.append(f"{path}: {what} {getattr(found, what)}, not {getattr(expected, what)}")
-    is_folder = stat.S_ISDIR(expected.mode)
-    timed = path in times_of if times_of is not None else not is_folder
-    if timed and expected.mtime_ns not in {ANY, found.mtime_ns}:
-        told.append(f"{path}: time {found.mtime_ns}, not {expected.mtime_ns}")
-    return told
+def without_pool(tree: Tree) -> dict[str, Thing]:
+    """What moves in an update, but for the folder itself: the way back is the agent's own."""
+    return {path: thing for path, thing in tree.items() if path != "." and not _is_pool(path)}
+
+
+def installed_tree(place: Place) -> dict[str, Thing]:
+    """What the installer makes of the old release: tried on a copy, without the product."""
+    scratch = place.root / "tried"
+    for path, content in package_files(Variant.INSTALLER).items():
+        file = scratch / "package" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(0o755 if path.startswith(("payload/bin/", "setup/")) else 0o644)
+    app = scratch / "app"
+    subprocess.run(["cp", "-a", str(place.app), str(app)], check=True)
+    subprocess.run([str(scratch / "package/setup/install"), str(app)], check=True)
+    found = look(app)
+    shutil.rmtree(scratch)
+    changed = {p.removeprefix("payload/") for p in package_files(Variant.INSTALLER)}
+    return {
+        path: replace(thing, mtime_ns=ANY) if path in changed else thing
+        for path, thing in found.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +83,16 @@ class Baseline:
     old: Tree
     new: Tree
     bystanders: Mapping[str, Tree]
+    share: Tree
 
 
 def baseline(place: Place) -> Baseline:
     """Read it; the office must be as it was built."""
     old = look(place.app)
+    is_installed = place.variant is Variant.INSTALLER
+    new = installed_tree(place) if is_installed else new_tree(old)
     around = {str(folder): look(folder) for folder in place.bystanders}
-    return Baseline(old, new_tree(old), around)
+    return Baseline(old, new, around, look(place.share))
 
 
 class Judge:
@@ -131,10 +101,14 @@ class Judge:
     def __init__(self, place: Place, before: Baseline) -> None:
         self.place = place
         self.before = before
+        self.data = DataJudge(place, before.share)
 
     def live(self) -> str:
         """Which release is in place: "old", "new", or how it is neither."""
-        found = look(self.place.app)
+        return self._release_at(self.place.app)
+
+    def _release_at(self, folder: Path) -> str:
+        found = look(folder)
         not_old = differences(found, self.before.old)
         if not not_old:
             return "old"
@@ -148,22 +122,27 @@ class Judge:
         """What is wrong with the release in place, the way back, and what lies around."""
         live = self.live()
         wrong = [] if live in allowed else [f"live is {live}, not {' or '.join(sorted(allowed))}"]
-        return wrong + self._around()
+        return wrong + self._around() + self.data.holds()
 
     def way_back(self) -> list[str]:
-        """While the new release is in place and not tidied, the old one lies beside it, whole."""
+        """While the new release is in place and not tidied, the old one is kept, whole."""
         if self.live() != "new":
             return []
-        return [
-            f"way back {word}" for word in differences(look(self.place.outgoing), self.before.old)
-        ]
+        if self.place.variant is Variant.INSTALLER:
+            return self.backup_is_whole()
+        found, wanted = look(self.place.outgoing), self.before.old
+        if self.place.variant is Variant.STAY:
+            found.pop(".", None)
+            wanted = without_pool(wanted)
+        return [f"way back {word}" for word in differences(found, wanted)]
 
     def backup_is_whole(self) -> list[str]:
-        """The backup is the old release, with everything about it."""
+        """The backup is the old release, with all about it; of a sealed one less is seen."""
+        if self.place.variant is Variant.SEALED:
+            return sealed(self.place.backup)
         found = look(self.place.backup / "tree")
-        wanted = {path: thing for path, thing in self.before.old.items() if path != "."}
         found.pop(".", None)
-        return [f"backup {word}" for word in differences(found, wanted)]
+        return [f"backup {word}" for word in differences(found, without_pool(self.before.old))]
 
     def _around(self) -> list[str]:
         wrong = []
@@ -171,7 +150,10 @@ class Judge:
             told = differences(look(Path(folder)), expected, times_of=set(expected))
             wrong += [f"bystander {folder} {word}" for word in told]
         beside = {path.name for path in self.place.app.parent.iterdir()}
-        known = {"app", "app_old", "other", self.place.outgoing.name}
+        aside = self.place.set_aside
+        known = {"app", "app_old", "other", self.place.outgoing.name, aside.name, *SHARES}
+        if aside.exists() and self._release_at(aside).startswith("neither"):
+            wrong.append(f"set aside is {self._release_at(aside)}")
         wrong += [f"stranger beside the app: {name}" for name in sorted(beside - known)]
         inside = {path.name for path in self.place.root.iterdir()} - {"lost+found"}
         if inside != {"office", "outside"}:
@@ -184,7 +166,11 @@ class Judge:
             ("stage", "do"): self._staged,
             ("stage", "undo"): lambda: self._absent(self.place.incoming),
             ("back-up", "do"): self.backup_is_whole,
+            ("back-up", "undo"): lambda: self._is("old"),
             ("back-up", "tidy"): self._backups_tidied,
+            ("restore-backup", "do"): lambda: self._is("old") + self._was_set_aside(),
+            ("back-up-data", "do"): self.data.is_backed_up,
+            ("back-up-data", "undo"): self.data.is_back,
             ("apply-release", "do"): lambda: self._is("new") + self.way_back(),
             ("apply-release", "undo"): lambda: self._is("old") + self._absent(self.place.outgoing),
             ("apply-release", "tidy"): self._tidied,
@@ -199,6 +185,9 @@ class Judge:
     def _absent(folder: Path) -> list[str]:
         return [f"{folder.name} is still there"] if os.path.lexists(folder) else []
 
+    def _was_set_aside(self) -> list[str]:
+        return [] if self.place.set_aside.exists() else ["what was in place is not kept"]
+
     def _tidied(self) -> list[str]:
         left = self._absent(self.place.outgoing) + self._absent(self.place.discarded)
         return self._is("new") + left
@@ -206,8 +195,9 @@ class Judge:
     def _staged(self) -> list[str]:
         files = {p: t.content for p, t in look(self.place.incoming).items() if t.content}
         empty = hashlib.sha256(b"").hexdigest()
-        wanted = {p: hashlib.sha256(c).hexdigest() for p, c in release(NEW).items()}
-        assert wanted["lib/empty"] == empty
+        package = package_files(self.place.variant)
+        wanted = {p: hashlib.sha256(c).hexdigest() for p, c in package.items()}
+        assert empty in wanted.values()
         return [] if files == wanted else ["what is staged is not the release"]
 
     def _backups_tidied(self) -> list[str]:

@@ -9,12 +9,14 @@ import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from agent.wire.manifest import FileEntry, Manifest
 
 HOST = "pc-03-1f2e3d"
 ROLLOUT = "01JD0000000000000000000000"
+ERRAND = "01JE0000000000000000000000"  # what is asked for outside of the rollout, after it
 OLDER = ("01JC0000000000000000000000", "01JC0000000000000000000001")
 OLD, NEW = "1.0", "1.1"
 _USER, _OWNER = 1000, 1001
@@ -39,14 +41,44 @@ start = ["bin/manager"]
 [updater]
 programs = ["bin/updater"]
 
-[apply]
-kind = "replace-folder"
-keep = ["prefs/**", "certs/*.pem"]
-
 [health]
 timeout = 10
 soak = 5
+
+[apply]
 """
+_REPLACE = """kind = "replace-folder"
+keep = ["prefs/**", "certs/*.pem"]
+"""
+_INSTALLER = """kind = "installer"
+program = "setup/install"
+arguments = ["{{folder}}"]
+"""
+_SHARED = """
+[data]
+scope = "shared"
+holder = "server"
+folders = ["{share}"]
+"""
+
+
+class Variant(StrEnum):
+    """What the profile says of the app; each has offices of its own."""
+
+    FOLDER = "folder"
+    STAY = "stay"  # a part of the app's folder belongs to something else
+    INSTALLER = "installer"
+    SEALED = "sealed"  # the backup is encrypted
+    SHARED = "shared"  # the group has data on this host
+
+
+_KINDS = {
+    Variant.FOLDER: _REPLACE,
+    Variant.STAY: _REPLACE + 'stay = ["pool"]\n',
+    Variant.INSTALLER: _INSTALLER,
+    Variant.SEALED: _REPLACE + "[backup]\nencrypt = true\n",
+    Variant.SHARED: _REPLACE + _SHARED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +92,14 @@ class Place:
         return self.root / "office"
 
     @property
+    def variant(self) -> Variant:
+        return Variant((self.office / "variant").read_text())
+
+    @property
+    def profile(self) -> str:
+        return (PROFILE + _KINDS[self.variant]).format(app=self.app, share=self.share)
+
+    @property
     def state(self) -> Path:
         return self.office / "state"
 
@@ -70,6 +110,20 @@ class Place:
     @property
     def outgoing(self) -> Path:
         return self.app.parent / f"app_old.{ROLLOUT}"
+
+    @property
+    def set_aside(self) -> Path:
+        """What was in the app's folder before a backup was restored."""
+        return self.app.parent / f"app_old.{ERRAND}"
+
+    @property
+    def share(self) -> Path:
+        """The data of the group."""
+        return self.office / "srv" / "share"
+
+    @property
+    def newer_share(self) -> Path:
+        return self.share.with_name(f"share.{ROLLOUT}")
 
     @property
     def incoming(self) -> Path:
@@ -126,29 +180,62 @@ KEPT = {
 NOT_KEPT = {"certs/readme.txt": b"about", "data/old.db": b"not kept" * 100}
 
 
+POOL = {"pool/index": b"of another program", "pool/sub/blob.bin": b"blob" * 100}
+SHARE = {"ledger.db": b"ledger" * 5000, "schema": b"1.0", "sub/notes.txt": b"notes"}
+NEWER_SHARE = SHARE | {"schema": b"1.1", "sub/more.txt": b"written by the new release"}
+_INSTALL = b"""#!/bin/sh
+set -e
+/bin/cp -R "$(/usr/bin/dirname "$0")/../payload/." "$1/"
+/bin/chmod 644 "$1/lib/only-in-1.1.bin"
+"""
+
+
 def _mode(path: str) -> int:
-    return 0o755 if path.startswith("bin/") else 0o644
+    return 0o755 if path.startswith(("bin/", "setup/")) else 0o644
 
 
-def manifest() -> Manifest:
+def package_files(variant: Variant) -> dict[str, bytes]:
+    """The files of the new release's package."""
+    if variant is not Variant.INSTALLER:
+        return release(NEW)
+    files = {path: content for path, content in release(NEW).items() if path not in KEPT}
+    return {f"payload/{path}": content for path, content in files.items()} | {
+        "setup/install": _INSTALL
+    }
+
+
+def manifest(variant: Variant) -> Manifest:
     """The signed list of the new release."""
     entries = tuple(
         FileEntry(path, _mode(path), len(content), hashlib.sha256(content).hexdigest())
-        for path, content in release(NEW).items()
+        for path, content in package_files(variant).items()
     )
     return Manifest("bench-app", NEW, "client", "linux", "0" * 64, 1, entries)
 
 
-def build(place: Place) -> None:
+def build(place: Place, variant: Variant) -> None:
     """Make the office with the old release in place, and its bystanders."""
     for bystander in place.bystanders:
         _write(bystander, {"precious.txt": b"not yours", "sub/more.txt": b"nor this"})
     place.state.mkdir(mode=0o700, parents=True)
+    (place.office / "variant").write_text(variant)
     _write(place.app, release(OLD) | KEPT | NOT_KEPT)
+    if variant is Variant.STAY:
+        _write(place.app, POOL)
     _own(place.app)
+    if variant is Variant.SHARED:
+        write_share(place, SHARE)
     with zipfile.ZipFile(place.package, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in release(NEW).items():
+        for name, content in package_files(variant).items():
             archive.writestr(name, content)
+
+
+def write_share(place: Place, files: Mapping[str, bytes]) -> None:
+    """Have the group's data; what is there and the same is left as it is."""
+    present = {p: (place.share / p).read_bytes() for p in files if (place.share / p).exists()}
+    _write(place.share, {p: c for p, c in files.items() if present.get(p) != c})
+    for path in (place.share, *place.share.rglob("*")):
+        os.chown(path, _USER, _OWNER)
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -9,7 +9,6 @@ from tests.diskfaults.trial import Kind, Point
 
 _FULL, _BROKEN, _DENIED, _READ_ONLY = "ENOSPC", "EIO", "EACCES", "EROFS"
 _NAMES_IN_A_FOLDER = {"mkdir", "mkdirat", *RENAMING, "link", "linkat"}
-_OF_THE_SWAP = {*RENAMING, "unlink", "unlinkat", "fsync"}
 _MAKES_ONE = {"symlink", "symlinkat", "setxattr", "lsetxattr", "fsetxattr"}
 _CONTENT = {
     "write",
@@ -93,4 +92,4 @@ def in_order(points: Iterable[Point], seed: int) -> list[Point]:
 
 def _is_first(point: Point) -> bool:
     swap = point.scenario.startswith(("apply-release", "recovery")) and point.role == "lane"
-    return swap and point.fault == KILL and point.name in _OF_THE_SWAP
+    return swap and point.fault == KILL and point.name in RENAMING

@@ -7,10 +7,12 @@ the kernel's memory held are not in the copy. The copy is mounted, as after a re
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.diskfaults.bench import Bench
 from tests.diskfaults.judge import Baseline, Judge
+from tests.diskfaults.office import Variant
 
 _IMAGE_BYTES = 24 * 2**20
 _OPTIONS = "loop,commit=300"  # nothing gets to the disk by the clock alone
@@ -23,7 +25,7 @@ class NoPowerCut(Exception):  # noqa: N818
 class PowerBench(Bench):
     """A bench whose office is on an image; what `Bench` has saved is used again."""
 
-    def __init__(self, folder: Path, before: Baseline) -> None:
+    def __init__(self, folder: Path, before: Mapping[Variant, Baseline]) -> None:
         super().__init__(folder, before)
         self._images = folder / "images"
         self._images.mkdir(exist_ok=True)
@@ -38,7 +40,7 @@ class PowerBench(Bench):
             self._make(image, self.folder / "saved" / name)
         _run("cp", "--sparse=always", str(image), str(self._live))
         self._mount(self._live)
-        return Judge(self.place, self.before)
+        return self._judge()
 
     def after_strike(self) -> None:
         """Cut the power, and switch it on again."""
@@ -54,7 +56,7 @@ class PowerBench(Bench):
 
     def check(self) -> None:
         """Raise `NoPowerCut` unless a cut loses what was not synced, and only that."""
-        self.restore("as built")
+        self.restore(Variant.FOLDER)
         synced, unsynced = self.place.root / "synced", self.place.root / "unsynced"
         unsynced.write_bytes(b"lost" * 4096)
         with synced.open("wb") as file:

@@ -5,7 +5,15 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.diskfaults.office import OLDER, Place
+from tests.diskfaults.office import (
+    ERRAND,
+    NEWER_SHARE,
+    OLDER,
+    ROLLOUT,
+    Place,
+    Variant,
+    write_share,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +22,14 @@ class Order:
 
     step: str
     direction: str = "do"
+    rollout: str = ROLLOUT
 
 
 STAGE, BACK_UP, APPLY = Order("stage"), Order("back-up"), Order("apply-release")
 UNSTAGE, UNAPPLY = Order("stage", "undo"), Order("apply-release", "undo")
 TIDY_APPLY, TIDY_BACK_UP = Order("apply-release", "tidy"), Order("back-up", "tidy")
+PROVE, RESTORE = Order("back-up", "undo"), Order("restore-backup", rollout=ERRAND)
+DATA, UNDATA = Order("back-up-data"), Order("back-up-data", "undo")
 _ANY = frozenset({"old", "new"})
 _OLD, _NEW = frozenset({"old"}), frozenset({"new"})
 
@@ -45,6 +56,7 @@ class Scenario:
     live: frozenset[str] = _OLD
     cut: Cut | None = None
     attempt: int = 1
+    variant: Variant = Variant.FOLDER
     arrange: Callable[[Place], None] = lambda _place: None
 
     @property
@@ -57,6 +69,16 @@ class Scenario:
         """True when a whole backup must be there throughout."""
         return BACK_UP in self.before
 
+    @property
+    def has_way_back(self) -> bool:
+        """True when the old release must be kept as long as the new one is in place."""
+        return TIDY_APPLY not in (*self.before, self.order)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Whose calls are struck: the receipt of an order is the same for every variant."""
+        return ("main", "lane") if self.variant is Variant.FOLDER else ("lane",)
+
 
 def _add_older_backups(place: Place) -> None:
     """Two backups of earlier rollouts, a day apart."""
@@ -67,26 +89,58 @@ def _add_older_backups(place: Place) -> None:
         os.utime(older / "backup.json", (moment, moment))
 
 
+def _write_newer_data(place: Place) -> None:
+    """What the new release does to the data that the group shares."""
+    write_share(place, NEWER_SHARE)
+    (place.office / "data-is-newer").touch()
+
+
 _READY = (STAGE, BACK_UP)
 _APPLIED = (*_READY, APPLY)
-
-
+_TIDIED = (*_APPLIED, TIDY_APPLY)
+_STAY, _INSTALLER = Variant.STAY, Variant.INSTALLER
+_SEALED, _SHARED = Variant.SEALED, Variant.SHARED
 _NEW_IN_PLACE = Cut(APPLY, "fsync", "<{app.parent}>", after='"{incoming}", "{app}"')
+_INSTALLED = Cut(APPLY, "openat", '"{app}/version.txt"', after='"{incoming}/payload')
 
 
-def _recovery(name: str, before: tuple[Order, ...], cut: Cut, live: frozenset[str]) -> Scenario:
-    return Scenario(f"recovery ({name})", before, cut.order, live=live, cut=cut)
+def _recovery(
+    name: str,
+    before: tuple[Order, ...],
+    cut: Cut,
+    live: frozenset[str],
+    variant: Variant = Variant.FOLDER,
+) -> Scenario:
+    arrange = _write_newer_data if DATA in before else lambda _place: None
+    return Scenario(
+        f"recovery ({name})",
+        before,
+        cut.order,
+        live=live,
+        cut=cut,
+        variant=variant,
+        arrange=arrange,
+    )
 
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario("stage", (), STAGE, (BACK_UP, APPLY)),
     Scenario("back-up", (STAGE,), BACK_UP, (APPLY,)),
+    Scenario("back-up, encrypted", (STAGE,), BACK_UP, (APPLY, RESTORE), variant=_SEALED),
     Scenario("apply-release", _READY, APPLY, (UNAPPLY,), _ANY),
     Scenario("apply-release undo", _APPLIED, UNAPPLY, (APPLY,), _ANY),
     Scenario("apply-release anew", (*_APPLIED, UNAPPLY), APPLY, (UNAPPLY,), _ANY, attempt=2),
+    Scenario("back-up undo", (*_APPLIED, UNAPPLY), PROVE),
     Scenario("stage undo", _READY, UNSTAGE, (STAGE, APPLY)),
     Scenario("apply-release tidy", _APPLIED, TIDY_APPLY, (), _NEW),
     Scenario("back-up tidy", _APPLIED, TIDY_BACK_UP, (), _NEW, arrange=_add_older_backups),
+    Scenario("apply-release, some stays", _READY, APPLY, (UNAPPLY,), _ANY, variant=_STAY),
+    Scenario("apply-release undo, some stays", _APPLIED, UNAPPLY, (), _ANY, variant=_STAY),
+    Scenario("apply-release, installer", _READY, APPLY, (UNAPPLY,), _ANY, variant=_INSTALLER),
+    Scenario("apply-release undo, installer", _APPLIED, UNAPPLY, (), _ANY, variant=_INSTALLER),
+    Scenario("restore-backup", _TIDIED, RESTORE, (), _ANY, variant=_SEALED),
+    Scenario("back-up-data", (), DATA, (UNDATA,), variant=_SHARED),
+    Scenario("back-up-data undo", (DATA,), UNDATA, (), variant=_SHARED, arrange=_write_newer_data),
     _recovery("apply, no app", _READY, Cut(APPLY, "rename", '"{incoming}", "{app}"'), _ANY),
     _recovery("apply, new in place", _READY, _NEW_IN_PLACE, _NEW),
     _recovery("apply, carrying over", _READY, Cut(APPLY, "chmod", "{incoming}", 4), _OLD),
@@ -94,4 +148,13 @@ SCENARIOS: tuple[Scenario, ...] = (
     _recovery("tidy, half deleted", _APPLIED, Cut(TIDY_APPLY, "unlink", "{outgoing}", 5), _NEW),
     _recovery("back-up, half copied", (STAGE,), Cut(BACK_UP, "fsync", "<{backup}", 6), _OLD),
     _recovery("stage, half unpacked", (), Cut(STAGE, "chmod", "{incoming}", 6), _OLD),
+    _recovery("stay, half out", _READY, Cut(APPLY, "rename", '"{outgoing}.part/', 3), _OLD, _STAY),
+    _recovery("stay, half in", _READY, Cut(APPLY, "rename", ', "{app}/', 3), _OLD, _STAY),
+    _recovery("stay, half back", _APPLIED, Cut(UNAPPLY, "rename", ', "{app}/', 3), _OLD, _STAY),
+    _recovery("installer, has run", _READY, _INSTALLED, _OLD, _INSTALLER),
+    _recovery(
+        "installer undo, no app", _APPLIED, Cut(UNAPPLY, "rename", ', "{app}"'), _OLD, _INSTALLER
+    ),
+    _recovery("restore, no app", _TIDIED, Cut(RESTORE, "rename", ', "{app}"'), _ANY, _SEALED),
+    _recovery("data undo, no data", (DATA,), Cut(UNDATA, "rename", ', "{share}"'), _OLD, _SHARED),
 )

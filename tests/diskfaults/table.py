@@ -52,7 +52,7 @@ def restarts_in_words(restarts: Restarts) -> str:
 
 
 def wrong_in_words(verdicts: Sequence[Verdict]) -> str:
-    """Every point that did not hold, and how."""
+    """Every point that did not hold, and how, a line each; "" when all did."""
     lines = []
     for verdict in verdicts:
         point = verdict.point

@@ -189,7 +189,7 @@ class Trial:
 
     def _look(self, when: str) -> bool:
         wrong = self._judge.holds(self._allowed)
-        if "tidy" not in self._scenario.name:
+        if self._scenario.has_way_back:
             wrong += self._judge.way_back()
         if self._scenario.has_backup:
             wrong += self._judge.backup_is_whole()
