@@ -14,13 +14,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, WorkflowStatus
 from sqlalchemy import Connection
 
 from agent.wire.codec import decode, encode
 from agent.wire.contract import CordonMode, Direction, StepName
 from coordinator.model import Plan
 from coordinator.store.rollouts import Rollouts
+from coordinator.store.rows import RolloutRow
+from coordinator.walk.back import Return, walk_back
 from coordinator.walk.ports import Command, News, Outcome, Port, SightOf
 from coordinator.walk.rollout import walk
 from coordinator.walk.states import RolloutState
@@ -33,6 +35,11 @@ _POLL_SECONDS = 0.5  # the longest a rollout waits before it begins; asking cost
 _DEFECT = (
     "the walk stopped on a defect of the coordinator, see its log; every host stays as it is, "
     "closed if it was closed"
+)
+
+_OUTDATED = (
+    "the coordinator was upgraded while this was under way, and walks otherwise now; every host "
+    "stays as it is, closed if it was closed"
 )
 
 TakeUp = Callable[[Plan], Port]
@@ -134,6 +141,7 @@ class Engine:
             serializer=DBOSPortableJSONSerializer(),
             application_name=_NAME,
         )
+        self._end_outdated()
 
     def submit(self, plan: Plan, by: str) -> int:
         """Start a rollout and return its number.
@@ -141,57 +149,77 @@ class Engine:
         The rollout and its place in the group's queue are written in one transaction. Raises
         `HostsBusy` when a host of it is in a rollout that has not ended.
         """
+        enqueue = self._enqueuing(_WORKFLOW, plan.id, plan, encode(plan))
+        return self._rollouts.begin(plan, by, enqueue)
 
+    def take_back(self, order: Return) -> None:
+        """Start the roll-back of a rollout that was left closed. Raises `HostsBusy`."""
+        walk_id = f"{order.plan.id}-{order.heard}"
+        enqueue = self._enqueuing(_WAY_BACK, walk_id, order.plan, encode(order))
+        self._rollouts.begin_again(order.plan, enqueue)
+
+    def _enqueuing(
+        self, name: str, walk_id: str, plan: Plan, order: dict[str, Any]
+    ) -> Callable[[Connection], None]:
         def enqueue(connection: Connection) -> None:
             self._ready().enqueue_in_transaction(
                 connection,
                 {
-                    "workflow_name": _WORKFLOW,
+                    "workflow_name": name,
                     "queue_name": _QUEUE,
-                    "workflow_id": plan.id,
+                    "workflow_id": walk_id,
                     "queue_partition_key": f"{plan.site}/{plan.group}",
                     "app_version": APPLICATION_VERSION,
                 },
-                encode(plan),
+                order,
             )
 
-        return self._rollouts.begin(plan, by, enqueue)
+        return enqueue
 
     def say(self, rollout: str, command: Command) -> None:
         """Hand an operator's word to a walk; it is heard at its next safe point."""
         self._rollouts.say(rollout, command)
 
     def broken(self) -> list[str]:
-        """Return the rollouts whose walk ended on a defect: nothing moves them any more."""
-        found = self._ready().list_workflows(
-            status=["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"], load_input=False, load_output=False
-        )
-        return [w.workflow_id for w in found]
+        """Return the rollouts whose last walk ended on a defect: nothing moves them any more."""
+        found = {_rollout_of(w.workflow_id) for w in self._walks(status=_BROKEN)}
+        return sorted(rollout_id for rollout_id in found if self._is_last_broken(rollout_id))
 
     def end_broken(self) -> None:
         """End those rollouts, every host left as it is, so that another may take their hosts."""
-        for rollout_id in self.broken():
+        for broken in self._walks(status=_BROKEN):
+            rollout_id = _rollout_of(broken.workflow_id)
             row = self._rollouts.find(rollout_id)
-            if row is not None and row.ended is None:
-                again = f"roundsman plan {row.plan.app} {row.plan.version}"
-                codes = "or roundsman rollout codes {rollout}"
-                news = News(RolloutState.LEFT_CLOSED, _DEFECT, f"{again}, {codes}")
-                self._rollouts.tell(rollout_id, news)
+            if row is not None and row.ended is None and self._is_last_broken(rollout_id):
+                self._leave_closed(row, _DEFECT)
+
+    def _is_last_broken(self, rollout_id: str) -> bool:
+        walks = self._walks(workflow_id_prefix=rollout_id, sort_desc=True, limit=1)
+        return any(one.status in _BROKEN for one in walks)
+
+    def _end_outdated(self) -> None:
+        """End what another version of the walk was under way with: it cannot be gone on with."""
+        for left in self._walks(status=["PENDING", "ENQUEUED"]):
+            if left.app_version != APPLICATION_VERSION:
+                self._ready().cancel_workflow(left.workflow_id)
+                row = self._rollouts.find(_rollout_of(left.workflow_id))
+                if row is not None and row.ended is None:
+                    self._leave_closed(row, _OUTDATED)
+
+    def _leave_closed(self, row: RolloutRow, why: str) -> None:
+        again = f"roundsman plan {row.plan.app} {row.plan.version}"
+        others = "roundsman rollout roll-back {rollout}, or roundsman rollout codes {rollout}"
+        news = News(RolloutState.LEFT_CLOSED, why, f"{again}, or {others}")
+        self._rollouts.tell(row.id, news)
 
     def forget(self, rollouts: Sequence[str]) -> None:
         """Delete what the engine keeps of rollouts that have ended: it would only grow."""
-        known = (
-            {
-                w.workflow_id
-                for w in self._ready().list_workflows(
-                    workflow_ids=list(rollouts), load_input=False, load_output=False
-                )
-            }
-            if rollouts
-            else set()
-        )
+        known = self._walks(workflow_id_prefix=list(rollouts)) if rollouts else []
         if known:
-            self._ready().delete_workflows(sorted(known))
+            self._ready().delete_workflows(sorted(one.workflow_id for one in known))
+
+    def _walks(self, **which: Any) -> list[WorkflowStatus]:
+        return self._ready().list_workflows(**which, load_input=False, load_output=False)
 
     def close(self) -> None:
         """Stop working; walks under way stay as they are and go on at the next launch."""
@@ -206,7 +234,14 @@ class Engine:
         return self._client
 
 
+def _rollout_of(walk_id: str) -> str:
+    """Return whose walk it is: a way back has a number after the rollout's id."""
+    return walk_id.partition("-")[0]
+
+
 _WORKFLOW = "rollout"
+_WAY_BACK = "roll-back"
+_BROKEN = ["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _engines: dict[str, TakeUp] = {}  # workflows are found by name, so they cannot be methods
 
 
@@ -214,4 +249,11 @@ _engines: dict[str, TakeUp] = {}  # workflows are found by name, so they cannot 
 def _rollout(wire: dict[str, Any]) -> str:
     plan = decode(Plan, wire)
     state: RolloutState = walk(plan, DurablePort(_engines[_NAME](plan)))
+    return state.value
+
+
+@DBOS.workflow(name=_WAY_BACK, max_recovery_attempts=None)
+def _roll_back(wire: dict[str, Any]) -> str:
+    order = decode(Return, wire)
+    state: RolloutState = walk_back(order, DurablePort(_engines[_NAME](order.plan)))
     return state.value

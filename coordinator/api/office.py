@@ -16,6 +16,7 @@ from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
 from coordinator.store.fleet import Catalogue, Fleet, People
 from coordinator.store.rollouts import Rollouts
+from coordinator.walk.back import Return
 from coordinator.walk.ports import Command
 
 
@@ -27,6 +28,9 @@ class RolloutEngine(Protocol):
 
     def say(self, rollout: str, command: Command) -> object:
         """Hand an operator's word to a walk."""
+
+    def take_back(self, order: Return) -> None:
+        """Start the roll-back of a rollout that was left closed. Raises `HostsBusy`."""
 
 
 class Links(Protocol):

@@ -8,13 +8,15 @@ from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
 from coordinator.api.schemas import CodeView, NewsView, ReportView, RolloutView, VisitView, WhyView
+from coordinator.api.take_back import is_way_back, take_back
 from coordinator.api.why import explain
 from coordinator.model import Plan, PlannedHost
 from coordinator.planning.preflight import changes_since, verdict
 from coordinator.planning.window import later_today
 from coordinator.report.rollout import as_html, as_text, rollout_report
-from coordinator.store.rollouts import HostsBusy
+from coordinator.store.busy import HostsBusy
 from coordinator.store.rows import RolloutRow, StepRow, VisitRow
+from coordinator.walk.course import NOT_ALONE
 from coordinator.walk.policy import CLOSE, PREPARE, VISIT
 from coordinator.walk.ports import Command, Verb
 
@@ -111,6 +113,10 @@ def report(office: Office, call: Call[NoAsk]) -> ReportView:
 def say(office: Office, call: Call[CommandAsk]) -> RolloutView:
     """Hand an operator's word to a rollout under way; it is heard at its next safe point."""
     row = _known(office, call.names["rollout"])
+    command = _command(row, call.ask, office.clock(), call.who.name)
+    if is_way_back(row, command):
+        take_back(office, row, command)
+        return _whole(office, _known(office, row.id))
     if row.state.is_final:
         raise Problem(
             Status.CONFLICT,
@@ -118,7 +124,6 @@ def say(office: Office, call: Call[CommandAsk]) -> RolloutView:
             f"roundsman plan {row.plan.app} VERSION, for a new rollout of the group; "
             f"roundsman rollout codes {row.label} shows what opens a host on the spot",
         )
-    command = _command(row, call.ask, office.clock(), call.who.name)
     office.engine.say(row.id, command)
     return _whole(office, row)
 
@@ -126,12 +131,22 @@ def say(office: Office, call: Call[CommandAsk]) -> RolloutView:
 def _command(row: RolloutRow, ask: CommandAsk, now: float, by: str) -> Command:
     if ask.host is None and ask.verb in _NEEDS_HOST:
         raise Problem(Status.INVALID, f"cannot {ask.verb}: which host?")
+    if ask.verb is Verb.ROLL_BACK and ask.host and _go_back_together(row.plan):
+        raise Problem(
+            Status.CONFLICT,
+            f"cannot roll {ask.host} back alone: {NOT_ALONE}",
+            f"roundsman rollout abort {row.label} --roll-back-all",
+        )
     if ask.until is not None and ask.verb is not Verb.RESUME:
         raise Problem(Status.INVALID, f"cannot {ask.verb} until a time: only resume takes one")
     host = _planned(row, ask.host).id if ask.host else ""
     verb = Verb.ABORT_ROLL_BACK if ask.verb is Verb.ROLL_BACK and not host else ask.verb
     until = _today_at(ask.until, now) if ask.until else 0.0
     return Command(1, verb, host, by, until)  # the store numbers it
+
+
+def _go_back_together(plan: Plan) -> bool:
+    return plan.data is not None and not plan.data.old_reads_new
 
 
 def _today_at(clock: str, now: float) -> float:
@@ -195,7 +210,8 @@ def _view(row: RolloutRow, visits: list[VisitView], now: float) -> RolloutView:
 def _visit(visit: VisitRow, planned: PlannedHost, steps: list[StepRow]) -> VisitView:
     running = [s for s in steps if s.state == StepState.RUNNING]
     now = running[-1] if running else None
-    done = [s for s in steps if s.direction is Direction.DO and s.state == StepState.DONE]
+    taken = [s for s in steps if s.step in _STEPS and s.direction is Direction.DO]
+    done = [s for s in taken if s.state == StepState.DONE]
     return VisitView(
         host=planned.name,
         id=planned.id,

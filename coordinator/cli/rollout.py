@@ -170,7 +170,8 @@ def roll_back(
     as_json: Json = False,
 ) -> None:
     """Bring a host, or the whole group, back to the old release."""
-    agreed(f"Roll back {host or 'every host that was updated'}?", yes=yes)
+    everything = "every host that was updated, and the data they share as it was before that"
+    agreed(f"Roll back {host or everything}?", yes=yes)
     _say(rollout, as_json, Verb.ROLL_BACK, host)
 
 
@@ -198,7 +199,8 @@ def consequences(seen: RolloutView, *, roll_back_all: bool) -> str:
         return "No host is on another release than before: all re-open."
     listed = ", ".join(changed)
     if roll_back_all:
-        return f"Rolled back to the old release: {listed}. Then all hosts re-open."
+        data = "Data they share goes back with them, the newer is kept aside."
+        return f"Rolled back to the old release: {listed}. {data} Then all hosts re-open."
     return (
         f"Left as they are: {listed}. All {len(seen.visits)} hosts stay closed, the group being "
         f"of mixed versions, until: roundsman plan {seen.app} {seen.version}, or the codes: "

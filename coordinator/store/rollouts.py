@@ -10,18 +10,15 @@ from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, upd
 from agent.wire.codec import decode, encode
 from agent.wire.contract import Direction, Finding, StepName, StepReport
 from coordinator.model import Plan
+from coordinator.store.busy import refuse_busy, refuse_changed_since, refuse_sealed
 from coordinator.store.database import reader, upsert
 from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
-from coordinator.store.tables import command, cordon, news, plan, rollout, setting, step_run, visit
+from coordinator.store.tables import command, news, plan, rollout, setting, step_run, visit
 from coordinator.walk.ports import Command, News, Verb
 from coordinator.walk.states import HostState, RolloutState
 
 _BEGAN = {HostState.UPDATING}
 _ENDED = {HostState.UPDATED, HostState.ROLLED_BACK, HostState.SKIPPED}
-
-
-class HostsBusy(Exception):  # noqa: N818 - reads better where it is caught
-    """Some of the hosts are taken by another rollout; nothing was written."""
 
 
 class Rollouts:
@@ -61,8 +58,8 @@ class Rollouts:
         """
         now = self._clock()
         with self._engine.begin() as c:
-            self._refuse_busy(c, made)
-            self._refuse_sealed(c, made)
+            refuse_busy(c, made)
+            refuse_sealed(c, made)
             number = (c.scalar(select(func.max(rollout.c.number))) or 0) + 1
             c.execute(
                 insert(rollout).values(
@@ -81,32 +78,20 @@ class Rollouts:
             enqueue(c)
         return number
 
-    def _refuse_busy(self, c: Connection, made: Plan) -> None:
-        query = (
-            select(visit.c.host, rollout.c.number)
-            .join(rollout, rollout.c.id == visit.c.rollout)
-            .where(rollout.c.ended.is_(None), visit.c.host.in_([p.id for p in made.hosts]))
-        )
-        busy = c.execute(query).all()
-        if busy:
-            names = {p.id: p.name for p in made.hosts}
-            listed = ", ".join(f"{names[h]} in r{n}" for h, n in busy[:5])
-            raise HostsBusy(f"cannot start: already under way on {listed}")
+    def begin_again(self, made: Plan, enqueue: Callable[[Connection], None]) -> None:
+        """Let a rollout that has ended go on, and enqueue its walk, in one transaction.
 
-    def _refuse_sealed(self, c: Connection, made: Plan) -> None:
-        """Raise `HostsBusy` where another app is closed: its codes would be lost."""
-        query = (
-            select(cordon.c.host, rollout.c.app, rollout.c.number)
-            .join(rollout, rollout.c.id == cordon.c.rollout)
-            .where(rollout.c.app != made.app, cordon.c.opened == 0)
-            .where(cordon.c.host.in_([p.id for p in made.hosts]))
-        )
-        names = {p.id: p.name for p in made.hosts}
-        if found := [f"{app} on {names[h]} by r{n}" for h, app, n in c.execute(query)]:
-            raise HostsBusy(
-                f"cannot start: still kept closed is {', '.join(found[:5])}. Update that, or "
-                "open it by its codes, and have each of these workstations on"
-            )
+        Raises `HostsBusy` as `begin` does, when it has not ended, and when a later rollout has
+        changed a host of it.
+        """
+        with self._engine.begin() as c:
+            refuse_busy(c, made)
+            refuse_sealed(c, made)
+            refuse_changed_since(c, made)
+            values: dict[str, Any] = {"state": RolloutState.ROLLING_BACK.value, "ended": None}
+            values |= {"detail": "", "mend": "", "since": self._clock()}
+            c.execute(update(rollout).where(rollout.c.id == made.id).values(values))
+            enqueue(c)
 
     def find(self, key: str) -> RolloutRow | None:
         """Return a rollout by id, number ("r12", "12") or "" for the latest."""

@@ -51,6 +51,7 @@ from coordinator.store.database import open_database
 from coordinator.store.enrolment import Book
 from coordinator.store.fleet import Catalogue, Fleet, People
 from coordinator.store.rollouts import Rollouts
+from coordinator.walk.back import Return
 from coordinator.walk.ports import Command, News
 from coordinator.walk.states import HostState, RolloutState
 from tests.trust.office import Clock, serving
@@ -66,6 +67,7 @@ class FakeEngine:
     def __init__(self, rollouts: Rollouts) -> None:
         self._rollouts = rollouts
         self.said: list[Command] = []
+        self.taken_back: list[Return] = []
 
     def submit(self, plan: Plan, by: str) -> int:
         return self._rollouts.begin(plan, by, lambda _connection: None)
@@ -73,6 +75,10 @@ class FakeEngine:
     def say(self, rollout: str, command: Command) -> None:
         self._rollouts.say(rollout, command)
         self.said.append(command)
+
+    def take_back(self, order: Return) -> None:
+        self._rollouts.begin_again(order.plan, lambda _connection: None)
+        self.taken_back.append(order)
 
 
 @dataclass

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from agent.wire.contract import Direction
+from agent.wire.contract import Direction, StepName, StepReport, StepState
 from coordinator.api.asks import CommandAsk
 from coordinator.api.roles import OperatorRole
 from coordinator.complaint import Complaint
-from coordinator.model import HostStanding
+from coordinator.model import HostStanding, SharedData
 from coordinator.walk.ports import Command, News, Verb
 from coordinator.walk.states import HostState, RolloutState
 from tests.api.real import RealOffice
 from tests.plans import make_plan
 
-HOST = "pc-01-abcdef"
+HOST, OTHER = "pc-01-abcdef", "pc-02-abcdef"
 
 
 @pytest.fixture
@@ -160,6 +160,96 @@ def test_an_ended_rollout_hears_nothing(walking: Walking) -> None:
     office.tell(rollout, News(RolloutState.LEFT_CLOSED, "mixed"))
     with office.client() as client, pytest.raises(Complaint, match="has ended, left-closed"):
         client.say("r1", CommandAsk(verb=Verb.RESUME))
+
+
+# -- taken back ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def left(office: RealOffice) -> RealOffice:
+    """An office whose rollout was left closed: PC-01 is updated, PC-02 failed, both stay."""
+    office.add_hosts()
+    holder = SharedData(HOST, old_reads_new=False, seconds=5.0)
+    plan = make_plan(data=holder)
+    office.rollouts.add_plan(plan)
+    rollout = office.start("p1")
+    for host, state in ((HOST, HostState.UPDATED), (OTHER, HostState.NEEDS_OPERATOR)):
+        office.tell(rollout, News(RolloutState.WALKING, host=host, state=state))
+        _step(office, f"{rollout}/{host}/apply-release", attempt=2)
+    _step(office, f"{rollout}/{HOST}/back-up-data")
+    office.rollouts.say(rollout, Command(1, Verb.ABORT_LEAVE_CLOSED))
+    office.tell(rollout, News(RolloutState.LEFT_CLOSED, "mixed"))
+    return office
+
+
+def _step(
+    office: RealOffice, step_id: str, way: Direction = Direction.DO, attempt: int = 1
+) -> None:
+    office.rollouts.begin_step(step_id, way, attempt)
+    office.rollouts.end_step(StepReport(step_id, way, StepState.DONE, attempt), "done")
+
+
+@pytest.mark.parametrize("verb", [Verb.ROLL_BACK, Verb.ABORT_ROLL_BACK])
+def test_a_rollout_that_was_left_closed_can_be_rolled_back(left: RealOffice, verb: Verb) -> None:
+    with left.client() as client:
+        seen = client.say("r1", CommandAsk(verb=verb))
+    assert (seen.state, seen.ended) == (RolloutState.ROLLING_BACK, None)
+    (order,) = left.engine.taken_back
+    assert [(h.id, h.state, h.is_changed) for h in order.hosts] == [
+        (HOST, HostState.UPDATED, True),
+        (OTHER, HostState.NEEDS_OPERATOR, True),
+        ("pc-03-abcdef", HostState.PENDING, False),
+    ]
+    assert {(a.host, a.step, a.number) for a in order.attempts} == {
+        (HOST, StepName.APPLY_RELEASE, 2),
+        (OTHER, StepName.APPLY_RELEASE, 2),
+        (HOST, StepName.BACK_UP_DATA, 1),
+    }
+    assert (order.heard, order.is_data_touched) == (2, True)
+
+
+def test_what_is_back_already_is_not_called_changed(left: RealOffice) -> None:
+    rollout = left.rollouts.find("r1")
+    assert rollout is not None
+    _step(left, f"{rollout.id}/{OTHER}/apply-release", Direction.UNDO)
+    _step(left, f"{rollout.id}/{HOST}/back-up-data", Direction.UNDO)
+    with left.client() as client:
+        client.say("r1", CommandAsk(verb=Verb.ROLL_BACK))
+    (order,) = left.engine.taken_back
+    assert [h.id for h in order.hosts if h.is_changed] == [HOST]
+    assert not order.is_data_touched
+
+
+def test_a_rollout_whose_hosts_were_re_opened_cannot_be_taken_back(left: RealOffice) -> None:
+    rollout = left.rollouts.find("r1")
+    assert rollout is not None
+    _step(left, f"{rollout.id}/{HOST}/stop-service-manager", Direction.TIDY)
+    with left.client() as client, pytest.raises(Complaint, match="were re-opened already"):
+        client.say("r1", CommandAsk(verb=Verb.ROLL_BACK))
+
+
+def test_a_rollout_of_long_ago_cannot_be_taken_back(left: RealOffice) -> None:
+    left.clock.ahead += 26 * 86400
+    with left.client() as client, pytest.raises(Complaint, match="ended too long ago"):
+        client.say("r1", CommandAsk(verb=Verb.ROLL_BACK))
+
+
+def test_one_that_another_has_changed_since_cannot_be_taken_back(left: RealOffice) -> None:
+    later = "01JD0000000000000000000009"
+    left.rollouts.begin(make_plan(1, id=later), "ann", lambda _connection: None)
+    with left.client() as client:
+        with pytest.raises(Complaint, match="already under way on PC-01 in r2"):
+            client.say("r1", CommandAsk(verb=Verb.ROLL_BACK))
+        _step(left, f"{later}/{HOST}/apply-release")
+        left.tell(later, News(RolloutState.DONE))
+        with pytest.raises(Complaint, match="cannot take r1 back: changed since are PC-01 by r2"):
+            client.say("r1", CommandAsk(verb=Verb.ROLL_BACK))
+    assert left.engine.taken_back == []
+
+
+def test_no_host_is_rolled_back_alone_when_the_data_it_shares_cannot_be(left: RealOffice) -> None:
+    with left.client() as client, pytest.raises(Complaint, match="cannot roll PC-01 back alone"):
+        client.say("r1", CommandAsk(verb=Verb.ROLL_BACK, host="PC-01"))
 
 
 def test_an_unknown_rollout_is_named(office: RealOffice) -> None:

@@ -14,8 +14,10 @@ from agent.wire.contract import CordonMode, Direction, Sight, StepName
 from coordinator.engine import Engine
 from coordinator.fleet.stepper import Stopped
 from coordinator.model import Plan
+from coordinator.store.busy import HostsBusy
 from coordinator.store.database import open_database
 from coordinator.store.rollouts import Rollouts
+from coordinator.walk.back import LeftHost, Return
 from coordinator.walk.ports import Command, News, Outcome, Port, SightOf, Verb, Verdict
 from coordinator.walk.states import HostState, RolloutState
 from tests.plans import make_plan, numbered
@@ -226,8 +228,105 @@ def test_a_walk_that_ends_on_a_defect_is_told_of(coordinator: Coordinator) -> No
         RolloutState.LEFT_CLOSED,
         2,
     )
-    assert ended.mend == "roundsman plan office-demo 1.1, or roundsman rollout codes r1"
+    assert ended.mend.startswith(
+        "roundsman plan office-demo 1.1, or roundsman rollout roll-back r1"
+    )
     assert engine.submit(make_plan(1, id=numbered(9)), "ann") == 2, "its hosts are free"
+
+
+def test_a_rollout_of_another_version_of_the_walk_is_left_closed_and_blocks_no_other(
+    coordinator: Coordinator, tmp_path: Path
+) -> None:
+    plan, stopped = make_plan(2), threading.Event()
+    coordinator.halt = stop_at("do stage", stopped)
+    coordinator.launch().submit(plan, "ann")
+    assert stopped.wait(20)
+    coordinator.stop()
+    with sqlite3.connect(tmp_path / "office.sqlite") as database:
+        database.execute("update workflow_status set application_version = 'walk-1'")
+    database.close()
+    coordinator.halt = lambda _what: None
+    engine = coordinator.launch()
+    ended = coordinator.rollouts.find("r1")
+    assert ended is not None
+    assert ended.state is RolloutState.LEFT_CLOSED
+    assert "the coordinator was upgraded" in ended.detail
+    assert "roundsman rollout roll-back r1" in ended.mend
+    engine.submit(make_plan(2, id=numbered(9)), "ann")
+    until(lambda: coordinator.state() is RolloutState.DONE, 20)
+
+
+def _left_closed(coordinator: Coordinator) -> Plan:
+    """A rollout of which one host was changed, and whose walk then broke off."""
+
+    def defect(asked: str) -> None:
+        if asked == "do back-up pc-02-abcdef":
+            raise ZeroDivisionError
+
+    plan = make_plan(2)
+    coordinator.halt = defect
+    engine = coordinator.launch()
+    engine.submit(plan, "ann")
+    until(lambda: engine.broken() == [plan.id], 20)
+    engine.end_broken()
+    coordinator.asked.clear()
+    return plan
+
+
+def _return(plan: Plan, heard: int = 7) -> Return:
+    one, two = (p.id for p in plan.hosts)
+    hosts = LeftHost(one, HostState.UPDATED, True), LeftHost(two, HostState.UPDATING, False)
+    return Return(plan, heard, hosts, ())
+
+
+def test_a_rollout_that_was_left_closed_is_taken_back(coordinator: Coordinator) -> None:
+    plan = _left_closed(coordinator)
+    coordinator.halt = lambda _what: None
+    assert coordinator.engine is not None
+    coordinator.engine.take_back(_return(plan))
+    coordinator.engine.end_broken()  # its first walk is no matter any more
+    until(lambda: coordinator.state() is RolloutState.ABORTED, 20)
+    assert coordinator.asked.index("undo apply-release pc-01-abcdef") < coordinator.asked.index(
+        "uncordon"
+    )
+    with pytest.raises(HostsBusy, match="PC-01 by r2"):
+        coordinator.engine.submit(make_plan(2, id=numbered(9)), "ann")
+        until(lambda: coordinator.state() is RolloutState.DONE, 20)
+        coordinator.rollouts.begin_step(
+            f"{numbered(9)}/pc-01-abcdef/apply-release", Direction.DO, 1
+        )
+        coordinator.engine.take_back(_return(plan, 8))
+
+
+def test_a_roll_back_goes_on_after_a_crash_with_the_call_it_was_in(
+    coordinator: Coordinator,
+) -> None:
+    plan, stopped = _left_closed(coordinator), threading.Event()
+    where = "undo apply-release pc-01-abcdef"
+    coordinator.halt = stop_at(where, stopped)
+    assert coordinator.engine is not None
+    coordinator.engine.take_back(_return(plan))
+    assert stopped.wait(20)
+    coordinator.stop()
+    assert coordinator.state() is RolloutState.ROLLING_BACK
+    before = len(coordinator.asked)
+    coordinator.halt = lambda _what: None
+    coordinator.launch()
+    until(lambda: coordinator.state().is_final, 20)
+    assert coordinator.state() is RolloutState.ABORTED
+    assert coordinator.asked[before] == where
+
+
+def test_all_walks_of_a_rollout_are_forgotten_with_it(coordinator: Coordinator) -> None:
+    plan = _left_closed(coordinator)
+    coordinator.halt = lambda _what: None
+    engine = coordinator.engine
+    assert engine is not None
+    engine.take_back(_return(plan))
+    until(lambda: coordinator.state().is_final, 20)
+    engine.forget([plan.id])
+    assert engine.broken() == []
+    engine.forget([plan.id])
 
 
 def test_nothing_in_the_database_is_pickled(coordinator: Coordinator, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from agent.wire.contract import CordonMode, Direction, Finding, Severity, StepReport, StepState
+from coordinator.store.busy import HostsBusy
 from coordinator.store.cordons import Cordons
-from coordinator.store.rollouts import HostsBusy, Rollouts
+from coordinator.store.rollouts import Rollouts
 from coordinator.walk.ports import Command, News, Verb
 from coordinator.walk.states import HostState, RolloutState
 from tests.plans import make_plan, numbered
