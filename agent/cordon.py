@@ -134,6 +134,15 @@ class Cordon:
         finally:
             self._watch.expecting -= 1
 
+    @contextmanager
+    def letting(self) -> Iterator[None]:
+        """Let the app itself be open inside; what is open at the end is closed."""
+        self._watch.letting += 1
+        try:
+            yield
+        finally:
+            self._watch.letting -= 1
+
     def _put_on(self, order: CordonOrder) -> None:
         self._check_fence(order)
         if order.mode is CordonMode.NONE:

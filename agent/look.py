@@ -45,6 +45,7 @@ class Watch:
         self._voice = voice
         self._asked: dict[tuple[int, float], float] = {}
         self.expecting = 0  # steps under way that start the service manager
+        self.letting = 0  # steps under way in which a person works with the app
 
     def look(self, record: CordonRecord, *, guarded: bool) -> Look:
         """Return who has the app open; close them when the guard is on."""
@@ -70,7 +71,7 @@ class Watch:
     def _is_spared(
         self, record: CordonRecord, process: Process, by_pid: Mapping[int, Process]
     ) -> bool:
-        if self.expecting and record.service.include(process):
+        if self.letting or (self.expecting and record.service.include(process)):
             return True
         first = next((p for p in _line(process, by_pid) if self._journal.is_spared(p)), None)
         name = record.programs.name_of

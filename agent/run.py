@@ -15,6 +15,7 @@ from agent.wire.contract import (
     StepReport,
     StepState,
 )
+from agent.wire.profile import ApplyKind, Profile
 from agent.work import Progress
 
 FINDINGS_A_PAGE = 25
@@ -37,6 +38,7 @@ class Run:
     begun: float  # on the platform's clock
     touched_before: bool
     revision: int
+    attended: bool = False  # a person works with the app meanwhile: known once it is carried out
 
     @property
     def handler(self) -> Handler | None:
@@ -51,7 +53,14 @@ class Run:
     @property
     def cancellable(self) -> bool:
         """True when it may be ended from outside: never when it takes something back."""
-        return self.row.cancellable and self.record.report.direction is Direction.DO
+        may_end = self.row.cancellable or self.attended
+        return may_end and self.record.report.direction is Direction.DO
+
+    def is_attended(self, profile: Profile) -> bool:
+        """True when the person at this host updates the app in this run, from inside it."""
+        this = (self.row.name, self.record.report.direction)
+        applies = this == (StepName.APPLY_RELEASE, Direction.DO)
+        return applies and profile.apply.kind is ApplyKind.ATTENDED
 
     @property
     def starts_programs(self) -> bool:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from agent.fence import why_stale
 from agent.journal import Journal, JournalError
@@ -191,8 +191,16 @@ class Runner:
         is_do = run.record.report.direction is Direction.DO
         work = self._work(run.record, ticket, afresh=is_do)
         work.report_to(run.progress)
-        with self._tools.expecting() if run.starts_programs else nullcontext():
+        run.attended = run.is_attended(work.profile)
+        run.progress.cancellable = run.cancellable
+        with self._meanwhile(run):
             run.handler(work)
+
+    def _meanwhile(self, run: Run) -> AbstractContextManager[None]:
+        """Return what the guard lets be while a run lasts."""
+        if run.attended:
+            return self._tools.letting()
+        return self._tools.expecting() if run.starts_programs else nullcontext()
 
     def _work(self, record: StepRecord, ticket: str, *, afresh: bool) -> StepWork:
         profile = self._tools.profile(record.params.profile, afresh=afresh)

@@ -133,7 +133,14 @@ def _build(
     voice = LoggedVoice()
     cordon = Cordon(journal, CordonTools(platform, config, profile, voice))
     tools = Tools(
-        platform, config, packages, cordon, voice, packages.kept_profile, cordon.expecting
+        platform,
+        config,
+        packages,
+        cordon,
+        voice,
+        packages.kept_profile,
+        cordon.expecting,
+        cordon.letting,
     )
     return tools, cordon
 

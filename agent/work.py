@@ -38,6 +38,7 @@ class Tools:
     voice: Voice
     kept_profile: Callable[[Target], Profile | None] = lambda _target: None
     expecting: Callable[[], AbstractContextManager[None]] = nullcontext
+    letting: Callable[[], AbstractContextManager[None]] = nullcontext  # the app itself be open
 
     def profile(self, target: Target, *, afresh: bool) -> Profile:
         """Return the verified profile. Raises `Refused` NOT_SIGNED.

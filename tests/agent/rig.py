@@ -1,7 +1,8 @@
 """A runner over a real journal, whose steps do what a test says; it can lose power."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -73,6 +74,7 @@ class Rig:
         self.file = CutFile(folder / "journal.sqlite", cut_at, after)
         self.journal = Journal(self.file)
         self.kept: Profile | None = None
+        self.let_open = 0
         tools = Tools(
             self.platform,
             config_of(folder),
@@ -80,8 +82,17 @@ class Rig:
             FakeGuard(),
             FakeVoice(),
             kept_profile=lambda _target: self.kept,
+            letting=self._letting,
         )
         self.runner = Runner(steps, self.journal, tools)
+
+    @contextmanager
+    def _letting(self) -> Iterator[None]:
+        self.let_open += 1
+        try:
+            yield
+        finally:
+            self.let_open -= 1
 
     def take(self, order: StartOrder) -> StepReport:
         """Start a step and return its last report."""

@@ -101,3 +101,17 @@ def test_after_an_uncordon_the_app_may_be_opened(
     process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
     assert [seen.pid for seen in cordon.look().open] == [process.pid]
     assert linux.is_alive(process)
+
+
+def test_an_app_that_a_person_is_to_update_from_inside_is_let_be_until_then(
+    cordon: Cordon, linux: Linux, launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    cordon.apply(SEALED)
+    with cordon.letting():
+        process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
+        sight = cordon.look()
+        assert linux.is_alive(process)
+        assert sight.guarded
+        assert [program.pid for program in sight.spared] == [process.pid]
+        assert not sight.open
+    until(lambda: not linux.is_alive(process))

@@ -25,6 +25,7 @@ from agent.wire.contract import (
     StepReport,
     StepState,
 )
+from agent.wire.profile import Apply, ApplyKind
 from tests.agent.fakes import FENCE, PROFILE, ROLLOUT, Orders
 from tests.agent.rig import Gate, Rig
 from tests.until import until
@@ -337,6 +338,25 @@ def test_another_step_goes_on_when_asked_to_end(tmp_path: Path) -> None:
         assert asked.state is StepState.RUNNING
         gate.go.set()
         assert rig.end_of(ORDERS.start()).state is StepState.DONE
+
+
+def test_an_update_by_the_person_at_the_host_ends_when_asked_and_lets_the_app_be_open(
+    tmp_path: Path,
+) -> None:
+    let: list[int] = []
+
+    def do(work: Work) -> None:
+        let.append(rig.let_open)
+        pausing(work)
+
+    with running(tmp_path, Step(StepName.APPLY_RELEASE, do, undo=do)) as rig:
+        plain = rig.packages.the_profile
+        rig.packages.the_profile = replace(plain, apply=Apply(ApplyKind.ATTENDED, open=("a",)))
+        rig.runner.start(ORDERS.start())
+        until(lambda: let == [1], what="the app may be open")
+        rig.runner.cancel(CancelOrder(ORDERS.start().step_id, DO, FENCE))
+        assert rig.end_of(ORDERS.start()).state is StepState.CANCELLED
+        until(lambda: rig.let_open == 0, what="the app is kept closed again")
 
 
 def test_an_undo_is_never_cancelled(tmp_path: Path) -> None:

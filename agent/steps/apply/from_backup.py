@@ -14,6 +14,7 @@ from agent.steps.apply.standing import Standing, note, standing
 from agent.steps.apply.swap import Swap
 from agent.steps.backup_set import differences, rebuild
 from agent.steps.table import Failed, Refused, Work
+from agent.steps.versions import app_version
 
 
 def is_as_backed_up(work: Work) -> bool:
@@ -32,15 +33,9 @@ def is_as_backed_up(work: Work) -> bool:
 def put_back(work: Work) -> None:
     """Have the old release in the app's folder, if this rollout has begun to change it."""
     swap = Swap(work, _rebuilt(work))
-    if standing(work) is Standing.NOT_BEGUN and not swap.is_begun:
-        return
-    try:
-        _swap_in(work, swap)
-    except Refused as no:
-        raise Failed(f"cannot bring the old release back: {no}") from no
-    keep_newer_data(work, swap)
-    swap.confirm()
-    note(work, Standing.NOT_BEGUN)
+    if standing(work) is not Standing.NOT_BEGUN or swap.is_begun:
+        _go_back(work, swap)
+    work.fact("app_version", app_version(work))
 
 
 def recover(work: Work) -> None:
@@ -60,6 +55,16 @@ def tidy(work: Work) -> None:
     note(work, Standing.NOT_BEGUN)
     for folder in (_rebuilt(work), _unfinished(work), work.folders.discarded):
         work.platform.remove(Spot(folder))
+
+
+def _go_back(work: Work, swap: Swap) -> None:
+    try:
+        _swap_in(work, swap)
+    except Refused as no:
+        raise Failed(f"cannot bring the old release back: {no}") from no
+    keep_newer_data(work, swap)
+    swap.confirm()
+    note(work, Standing.NOT_BEGUN)
 
 
 def _swap_in(work: Work, swap: Swap) -> None:

@@ -10,14 +10,13 @@ from pathlib import Path
 from agent.extract import verify_tree, wipe
 from agent.package_paths import BadPackage
 from agent.platforms.base import Ended
-from agent.steps.apply import from_backup
-from agent.steps.apply.from_backup import is_as_backed_up, is_unsure
+from agent.steps.apply.from_backup import is_as_backed_up, is_unsure, put_back
 from agent.steps.apply.outcome import confirm_version, told, when_late
 from agent.steps.apply.staging import check_room, manifest_of, unfinished, unpack
 from agent.steps.apply.standing import Standing, note, standing
 from agent.steps.backup_check import complete_store
 from agent.steps.table import Failed, Refused, Work
-from agent.steps.versions import app_version, fill, values_of
+from agent.steps.versions import fill, values_of
 from agent.wire.contract import Finding, Refusal, Severity
 from agent.wire.manifest import Manifest
 from agent.wire.profile import ExitMeaning
@@ -45,7 +44,7 @@ def unstage(work: Work) -> None:
 def apply(work: Work) -> None:
     """Have the ordered version installed by the installer."""
     if is_unsure(work):  # an earlier attempt was cut short
-        from_backup.put_back(work)
+        put_back(work)
     if standing(work) is not Standing.CHANGED:
         manifest = manifest_of(work)
         _check_program(work, manifest)
@@ -56,22 +55,6 @@ def apply(work: Work) -> None:
         _conclude(work, _install(work, manifest, argv))
     confirm_version(work)
     note(work, Standing.CHANGED)
-
-
-def put_back(work: Work) -> None:
-    """Have the app's folder as it was backed up."""
-    from_backup.put_back(work)
-    work.fact("app_version", app_version(work))
-
-
-def tidy(work: Work) -> None:
-    """Delete what an undo has set aside."""
-    from_backup.tidy(work)
-
-
-def recover(work: Work) -> None:
-    """Bring the old release back when an installer, or a way back, was cut short."""
-    from_backup.recover(work)
 
 
 def _check_program(work: Work, manifest: Manifest) -> None:

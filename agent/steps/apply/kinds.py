@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from agent.steps.apply import installer, package, replace_folder
-from agent.steps.table import Failed, Handler, Work
+from agent.steps.apply import attended, from_backup, installer, package, replace_folder
+from agent.steps.table import Handler, Work
 from agent.wire.profile import ApplyKind
 
 
@@ -32,9 +32,9 @@ KINDS: dict[ApplyKind, Kind] = {
         stage=installer.stage,
         unstage=installer.unstage,
         apply=installer.apply,
-        put_back=installer.put_back,
-        tidy=installer.tidy,
-        recover=installer.recover,
+        put_back=from_backup.put_back,
+        tidy=from_backup.tidy,
+        recover=from_backup.recover,
     ),
     ApplyKind.PACKAGE: Kind(
         stage=package.stage,
@@ -44,12 +44,17 @@ KINDS: dict[ApplyKind, Kind] = {
         tidy=package.tidy,
         recover=package.recover,
     ),
+    ApplyKind.ATTENDED: Kind(
+        stage=attended.stage,
+        unstage=attended.unstage,
+        apply=attended.apply,
+        put_back=from_backup.put_back,
+        tidy=from_backup.tidy,
+        recover=from_backup.recover,
+    ),
 }
 
 
 def kind_of(work: Work) -> Kind:
-    """Return how this app's releases are put in place. Raises `Failed` when none can."""
-    kind = KINDS.get(work.profile.apply.kind)
-    if kind is None:
-        raise Failed(f'cannot put a release in place by kind "{work.profile.apply.kind}" here')
-    return kind
+    """Return how this app's releases are put in place."""
+    return KINDS[work.profile.apply.kind]

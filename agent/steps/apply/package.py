@@ -15,7 +15,6 @@ from agent.steps.apply.staging import check_room, manifest_of, unfinished, unpac
 from agent.steps.apply.standing import Standing, note, standing
 from agent.steps.backup_check import complete_store
 from agent.steps.table import Failed, Refused, Work
-from agent.steps.versions import app_version
 from agent.wire.contract import Refusal
 from agent.wire.manifest import Manifest
 
@@ -62,7 +61,6 @@ def put_back(work: Work) -> None:
         note(work, Standing.CHANGING)
         _old_again(work, work.profile.apply.limit_seconds)
     from_backup.put_back(work)
-    work.fact("app_version", app_version(work))
 
 
 def tidy(work: Work) -> None:

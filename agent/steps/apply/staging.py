@@ -7,9 +7,9 @@ from pathlib import Path
 
 from agent.extract import check_paths, extract, strangers, verify_tree, wipe
 from agent.package_paths import BadPackage
+from agent.platforms.base import Spot
 from agent.steps.room import rooms
 from agent.steps.table import Refused, Work
-from agent.steps.tree import has_content
 from agent.wire.contract import Refusal
 from agent.wire.manifest import Manifest
 
@@ -39,7 +39,7 @@ def unpack(work: Work, manifest: Manifest) -> None:
     It is unpacked beside and then renamed: what is in `folders.incoming` was whole once.
     Raises `Refused` PACKAGE_ABSENT or PACKAGE_MISMATCH.
     """
-    if has_content(work.folders.incoming) and _is_whole(work, manifest):
+    if work.platform.names(Spot(work.folders.incoming)) and _is_whole(work, manifest):
         return
     content = work.packages.fetch(manifest, work.ticket, work)
     wipe(work.folders.incoming)
@@ -51,7 +51,7 @@ def unpack(work: Work, manifest: Manifest) -> None:
         wipe(beside)
         raise Refused(Refusal.PACKAGE_MISMATCH, str(error)) from error
     work.platform.sync_tree(beside)
-    work.platform.rename_folder(beside, work.folders.incoming)
+    work.platform.rename(Spot(beside), Spot(work.folders.incoming))
 
 
 def unfinished(work: Work) -> Path:
