@@ -171,9 +171,6 @@ class ServiceControl(Protocol):
 class FileControl(Protocol):
     """What differs between systems about files and folders."""
 
-    def rename_folder(self, source: Path, target: Path) -> None:
-        """Rename within one volume, durably; tried again for a while when a program holds it."""
-
     def look_at(self, spot: Spot) -> Item | None:
         """Return what is there, a link as a link; None when nothing is."""
 
@@ -232,15 +229,6 @@ class FileControl(Protocol):
 
     def give_times(self, source: Spot, target: Spot) -> None:
         """Give `target` the access and modification times of `source`."""
-
-    def copy_file(self, source: Path, target: Path) -> None:
-        """Copy content, mode, owner, times and extended attributes; durable when it returns.
-
-        A reflink or a copy, never a hard link. A symlink is copied as a symlink.
-        """
-
-    def copy_rights(self, source: Path, target: Path) -> None:
-        """Give `target` the owner, mode and extended attributes (ACL) of `source`."""
 
     def sync_tree(self, folder: Path) -> None:
         """Return when every file and folder below is on the disk."""

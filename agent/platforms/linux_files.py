@@ -129,18 +129,6 @@ class LinuxFiles:
             _check_single(new, target)
             os.utime(new, ns=(about.st_atime_ns, about.st_mtime_ns))
 
-    def rename_folder(self, source: Path, target: Path) -> None:
-        """Rename durably. Raises `OSError` that names who holds the folder."""
-        self.rename(Spot(source), Spot(target))
-
-    def copy_file(self, source: Path, target: Path) -> None:
-        """Copy one file or symlink, instead of any file that is there already."""
-        self.copy(Spot(source), Spot(target))
-
-    def copy_rights(self, source: Path, target: Path) -> None:
-        """Give `target` owner, mode, ACL and other extended attributes of `source`."""
-        self.give_rights(Spot(source), Spot(target))
-
     def sync_tree(self, folder: Path) -> None:
         """Return when every file and folder below is on the disk."""
         for item in beneath.items(folder):

@@ -3,7 +3,6 @@
 import fnmatch
 import hashlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from agent.platforms.base import FileControl, Item, Spot
 
@@ -13,11 +12,6 @@ _CHUNK = 256 * 1024
 def total_bytes(found: Iterable[Item]) -> int:
     """Return how many bytes the files among these take."""
     return sum(item.size for item in found if item.is_file)
-
-
-def has_content(folder: Path) -> bool:
-    """True when `folder`, of the agent's own, is a real folder with something in it."""
-    return folder.is_dir() and not folder.is_symlink() and any(folder.iterdir())
 
 
 def sha256_at(files: FileControl, spot: Spot) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.platforms.linux import Linux
 from agent.steps.apply_release import apply_release
 from agent.steps.stage import stage
-from agent.steps.tree import has_content, matching, total_bytes
+from agent.steps.tree import matching, total_bytes
 from agent.wire.contract import StepName
 from tests.steps.bench import Bench, snapshot, write_tree
 
@@ -80,17 +80,6 @@ def test_sockets_and_pipes_are_no_part_of_an_app(tmp_path: Path) -> None:
         listener.bind(str(tmp_path / "socket"))
 
         assert Linux().items(tmp_path) == []
-
-
-def test_an_absent_an_empty_and_a_linked_folder_have_no_content(tmp_path: Path) -> None:
-    write_tree(tmp_path / "full", {"a": b""})
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "link").symlink_to("full")
-
-    assert has_content(tmp_path / "full")
-    assert not has_content(tmp_path / "empty")
-    assert not has_content(tmp_path / "link")
-    assert not has_content(tmp_path / "absent")
 
 
 def _write_random(folder: Path, files: dict[str, tuple[bytes, int, int]]) -> None:
