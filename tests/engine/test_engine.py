@@ -228,8 +228,9 @@ def test_a_walk_that_ends_on_a_defect_is_told_of(coordinator: Coordinator) -> No
         RolloutState.LEFT_CLOSED,
         2,
     )
-    assert ended.mend.startswith(
-        "roundsman plan office-demo 1.1, or roundsman rollout roll-back r1"
+    assert ended.mend == (
+        "roundsman plan office-demo 1.1, or roundsman rollout roll-back r1, or roundsman "
+        "rollout codes r1"
     )
     assert engine.submit(make_plan(1, id=numbered(9)), "ann") == 2, "its hosts are free"
 
@@ -289,13 +290,19 @@ def test_a_rollout_that_was_left_closed_is_taken_back(coordinator: Coordinator) 
     assert coordinator.asked.index("undo apply-release pc-01-abcdef") < coordinator.asked.index(
         "uncordon"
     )
-    with pytest.raises(HostsBusy, match="PC-01 by r2"):
-        coordinator.engine.submit(make_plan(2, id=numbered(9)), "ann")
-        until(lambda: coordinator.state() is RolloutState.DONE, 20)
-        coordinator.rollouts.begin_step(
-            f"{numbered(9)}/pc-01-abcdef/apply-release", Direction.DO, 1
-        )
-        coordinator.engine.take_back(_return(plan, 8))
+
+
+def test_one_that_a_later_rollout_has_changed_is_not_taken_back(coordinator: Coordinator) -> None:
+    plan, later = _left_closed(coordinator), numbered(9)
+    coordinator.halt = lambda _what: None
+    engine = coordinator.engine
+    assert engine is not None
+    engine.submit(make_plan(2, id=later), "ann")
+    until(lambda: coordinator.state() is RolloutState.DONE, 20)
+    step_id = f"{later}/pc-01-abcdef/apply-release"
+    coordinator.rollouts.begin_step(step_id, Direction.DO, 1)
+    with pytest.raises(HostsBusy, match="cannot take r1 back: changed since are PC-01 by r2"):
+        engine.take_back(_return(plan))
 
 
 def test_a_roll_back_goes_on_after_a_crash_with_the_call_it_was_in(
