@@ -92,6 +92,18 @@ def test_a_vendors_left_over_is_found_and_ours_is_told_apart(bench: Bench) -> No
     assert len(work.findings) == 2
 
 
+@pytest.mark.parametrize("planted", ["link", "file"])
+def test_what_bears_the_name_of_a_kept_release_and_is_none_is_found(
+    bench: Bench, planted: str
+) -> None:
+    if planted == "link":
+        bench.folders.outgoing.symlink_to(bench.app)
+    else:
+        bench.folders.outgoing.write_text("")
+
+    assert _severity(_surveyed(bench), "planted-old") is Severity.WARNING
+
+
 class _NoRename(FastLinux):
     def rename(self, source: Spot, target: Spot) -> None:
         raise PermissionError(13, "Permission denied", str(source))
