@@ -29,6 +29,7 @@ _SCOPE = re.compile(r"session-([^./]+)\.scope")
 _SLICE = re.compile(r"user-(\d+)\.slice")
 _DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "LANG")
 _BUS = "DBUS_SESSION_BUS_ADDRESS"
+_SETTLE_SECONDS = 1.0
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -60,7 +61,7 @@ class LinuxProcesses:
         try:
             link = os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 - called a thousand times a second
             known = self._known.get(pid)
-            if known is not None and known.link == link:
+            if known is not None and known.link == link and known.cmdline:
                 if now - known.checked < _CHECK_SECONDS:
                     return known
                 if (known.ticks, known.cmdline) == (_ticks(pid), _cmdline(pid)):
@@ -125,8 +126,17 @@ class LinuxProcesses:
         if started.returncode != 0:
             raise OSError(f'cannot start "{argv[0]}": {started.stderr.strip()}')
         pid = int(started.stdout)
-        known = self._look(pid, time.monotonic())
+        known = self._settled(pid)
         return known.process if known else Process(pid, 0.0, user, "", argv[0], tuple(argv))
+
+    def _settled(self, pid: int) -> _Known | None:
+        """Return the process once it shows its arguments: at its very start it has none yet."""
+        end = time.monotonic() + _SETTLE_SECONDS
+        while (known := self._look(pid, time.monotonic())) and not known.cmdline:
+            if time.monotonic() > end:
+                break
+            time.sleep(_SETTLE_SECONDS / 100)
+        return known
 
     def _environment(self, user: str) -> dict[str, str]:
         if not user:
