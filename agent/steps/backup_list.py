@@ -101,6 +101,12 @@ def write_list(backup: Path, listed: BackupList, key: bytes | None = None) -> No
     write_whole(backup / LIST, _digest(body) + b"\n" + body)
 
 
+def drop_unfinished(backup: Path) -> None:
+    """Delete lists that were being written when the power was cut; for who writes it alone."""
+    for unfinished in backup.glob(f".{LIST}.*"):
+        unfinished.unlink()
+
+
 def backups_in(folder: Path) -> Iterable[Path]:
     """Return the folders of backups, oldest first: they are named after their rollouts."""
     if not folder.is_dir():

@@ -19,7 +19,14 @@ from agent.platforms.base import Item, Spot
 from agent.sealed import NotOpened
 from agent.steps.backup_check import Checked, differences, rebuild, verify
 from agent.steps.backup_copies import Copies, link_hash, read_chunks
-from agent.steps.backup_list import BackupList, BadList, Copied, Headline, write_list
+from agent.steps.backup_list import (
+    BackupList,
+    BadList,
+    Copied,
+    Headline,
+    drop_unfinished,
+    write_list,
+)
 from agent.steps.backup_store import Store, new_store, open_store
 from agent.steps.table import Failed, Work
 from agent.steps.tree import total_bytes
@@ -74,6 +81,7 @@ def make(work: Work, wanted: BackupSet, which: Pass) -> Headline:
 
 def _opened(work: Work, wanted: BackupSet) -> Store:
     """Return the store as it was left; one that cannot be read or goes by another is new."""
+    drop_unfinished(wanted.store)
     try:
         store = open_store(work, wanted.store)
     except BadList:

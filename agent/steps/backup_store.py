@@ -13,6 +13,7 @@ from agent.steps.backup_list import (
     BackupList,
     BadList,
     Headline,
+    drop_unfinished,
     read_headline,
     read_list,
     write_list,
@@ -67,8 +68,7 @@ def delete_store(backup: Path) -> None:
     """
     for content in (backup / TREE, backup / SEALED):
         wipe(content)
-    for unfinished in backup.glob(f".{LIST}.*"):  # a list that was being written
-        unfinished.unlink()
+    drop_unfinished(backup)
     (backup / LIST).unlink(missing_ok=True)
     if backup.is_dir() and not any(backup.iterdir()):
         backup.rmdir()

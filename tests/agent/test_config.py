@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import ConfigError, Coordinator, find_installation, read_config
+from agent.config import ConfigError, Coordinator, find_installation, find_place, read_config
 from agent.steps.table import Refused
 from agent.wire.contract import Refusal
 from tests.agent.fakes import config_of, profile_of
@@ -64,6 +64,12 @@ def test_the_host_says_where_the_app_is(tmp_path: Path) -> None:
     found = find_installation(config_of(tmp_path), profile_of())
     assert found.folder == tmp_path / "app"
     assert found.values == {"port": "8085"}
+
+
+def test_an_app_that_is_no_more_has_a_place_all_the_same(tmp_path: Path) -> None:
+    assert find_place(config_of(tmp_path), profile_of()).folder == tmp_path / "app"
+    elsewhere = find_place(config_of(tmp_path), profile_of("elsewhere"))
+    assert elsewhere.folder == Path("/opt/bench-app")
 
 
 def test_an_app_that_is_nowhere_is_refused_with_the_folders_tried(tmp_path: Path) -> None:

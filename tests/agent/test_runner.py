@@ -236,6 +236,23 @@ def test_an_order_that_does_not_fit_is_refused_and_forgotten(
         assert rig.known(order).state is StepState.UNHEARD
 
 
+def test_a_step_that_wants_to_be_alone_waits_for_every_lane(tmp_path: Path) -> None:
+    gate = Gate()
+    steps = (
+        Step(StepName.STAGE, gate, lane=Lane.BACKGROUND),
+        Step(StepName.RESTORE_BACKUP, doing_nothing, alone=True),
+    )
+    with running(tmp_path, *steps) as rig:
+        staging, restoring = Orders(StepName.STAGE).start(), Orders(StepName.RESTORE_BACKUP)
+        rig.runner.start(staging)
+        assert gate.entered.wait(10)
+        assert rig.runner.start(restoring.start()).refusal is Refusal.LANE_BUSY
+        gate.go.set()
+        assert rig.end_of(staging).state is StepState.DONE
+        rig.runner.start(restoring.start())
+        assert rig.end_of(restoring.start()).state is StepState.DONE
+
+
 def test_one_step_a_lane_and_the_lanes_are_apart(tmp_path: Path) -> None:
     gate = Gate()
     steps = (

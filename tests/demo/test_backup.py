@@ -1,9 +1,11 @@
 """After a rollout on real agents its backups are verified, rehearsed and restored, as typed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from coordinator.cli.demo_processes import kill_below
 from coordinator.cli.demo_workstation import Workstation
 from tests.faults.ledger import cordon_of
 from tests.faults.office import FaultOffice, office, opened
@@ -54,6 +56,20 @@ def test_after_a_rollout_its_backup_is_verified_rehearsed_and_restored(tmp_path:
         assert str(kept[0]) in said.stdout
         until(lambda: _mode(host) == "none", 20, "it is open")
         assert opened(host, host.open_app("marie")).poll() is None
+
+
+def test_an_app_that_was_deleted_is_brought_back(tmp_path: Path) -> None:
+    with office(tmp_path, hosts=1) as made:
+        _updated(made)
+        (host,) = made.hosts
+        kill_below(host.folder)
+        shutil.rmtree(host.folder)
+
+        said = made.typed("backup", "restore", "PC-01", "--yes")
+
+        assert said.returncode == 0, said.stderr + said.stdout
+        assert _version(host.folder) == "app=1.0"
+        assert not list(host.folder.parent.glob("*_old.*"))
 
 
 def test_a_flipped_bit_on_a_workstation_is_named_to_the_operator(tmp_path: Path) -> None:

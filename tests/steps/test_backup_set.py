@@ -14,6 +14,7 @@ from agent.wire.contract import Refusal, StepName
 from agent.wire.profile_reader import read_profile
 from tests.steps.backups import backed_up, files_of, furnish, with_profile
 from tests.steps.bench import PROFILE, ROLLOUT, Bench, FastLinux, snapshot, write_tree
+from tests.steps.power import effects_of, was_cut
 
 _EITHER = pytest.mark.parametrize("encrypted", [False, True])
 
@@ -131,6 +132,26 @@ def test_each_writing_is_sealed_with_a_key_and_a_name_of_its_own(bench: Bench) -
     fresh = after.keys() - before.keys()
     assert len(fresh) == len(before.keys() - after.keys()) == 1
     assert after[fresh.pop()][:36] not in {sealed[:36] for sealed in before.values()}
+
+
+@_EITHER
+def test_a_backup_cut_short_anywhere_is_completed_by_the_next_attempt(
+    bench: Bench, encrypted: bool
+) -> None:
+    with_profile(bench, f"\n[backup]\nencrypt = {str(encrypted).lower()}\n")
+
+    def make() -> None:
+        back_up(bench.work(StepName.BACK_UP))
+
+    for cut_at in range(1, effects_of(make) + 1):
+        shutil.rmtree(bench.folders.backup)
+        was_cut(make, cut_at)
+        make()
+        assert verify(bench.work(), bench.folders.backup).findings == ()
+        rebuild(bench.work(), bench.folders.backup, Spot(bench.folders.incoming))
+        assert snapshot(bench.folders.incoming) == snapshot(bench.app)
+        copies = [path for path in files_of(bench.folders.backup) if path.name != LIST]
+        assert len(copies) == len(files_of(bench.app))
 
 
 def test_a_backup_without_its_key_is_lost_and_says_so(bench: Bench) -> None:
