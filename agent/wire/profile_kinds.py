@@ -87,16 +87,24 @@ _APPLY_ONLY: dict[str, frozenset[ApplyKind]] = {
     "arguments": frozenset({ApplyKind.INSTALLER}),
     "package": frozenset({ApplyKind.PACKAGE}),
     "open": frozenset({ApplyKind.ATTENDED}),
+    "exit_codes": frozenset({ApplyKind.INSTALLER}),
+    "limit": frozenset({ApplyKind.INSTALLER, ApplyKind.PACKAGE, ApplyKind.ATTENDED}),
 }
 """Which kinds use a key; the others refuse it, so that nobody believes it has an effect."""
+USUAL_EXIT_CODES = ((0, ExitMeaning.DONE),)
+LIMIT_SECONDS = 1800.0
+_APPLY_UNSAID: dict[str, object] = {"exit_codes": USUAL_EXIT_CODES, "limit": LIMIT_SECONDS}
+_KEEP = ("apply", "keep")
 
 
 def check_together(values: Values, error: ErrorAt) -> None:
     """Raise what `error` makes when keys that are right by themselves do not go together."""
     _check_manager(values["service_manager"], error)
     _check_apply(values["apply"], error)
+    _check_opened(values, error)
     _check_backup(values, error)
     _check_data(values["data"], error)
+    _check_stays(values, error)
     if bool(values["health"]["http"]) != bool(values["health"]["http_pattern"]):
         raise error("http and http_pattern go together", "health", "http")
 
@@ -112,8 +120,30 @@ def _check_apply(given: Mapping[str, Any], error: ErrorAt) -> None:
     kind = given["kind"]
     _check_needed(_APPLY_NEEDS[kind], given, error, "apply")
     for key, kinds in _APPLY_ONLY.items():
-        if given[key] and kind not in kinds:
+        if given[key] and given[key] != _APPLY_UNSAID.get(key) and kind not in kinds:
             raise error(f'not used by kind "{kind}"', "apply", key)
+
+
+def _check_opened(values: Values, error: ErrorAt) -> None:
+    """Refuse a program that nobody would see closed again."""
+    known = values["app"]["programs"] + values["updater"]["programs"]
+    opened = values["apply"]["open"]
+    if opened and opened[0] not in known:
+        why = f"{opened[0]!r} must be one of app.programs or updater.programs"
+        raise error(why, "apply", "open")
+
+
+def _check_stays(values: Values, error: ErrorAt) -> None:
+    """Refuse what is to stay where it is and to be carried over as well."""
+    staying, data = values["apply"]["stay"], values["data"]
+    for pattern in values["apply"]["keep"]:
+        if pattern.partition("/")[0] in staying:
+            raise error(f"{pattern!r} is in apply.stay, and what stays is not copied", *_KEEP)
+    if data["scope"] is DataScope.HOST:
+        for name in data["folders"]:
+            if name in staying:
+                why = f"{name!r} is in apply.stay: data of a host go with its release"
+                raise error(why, "data", "folders")
 
 
 def _check_backup(values: Values, error: ErrorAt) -> None:

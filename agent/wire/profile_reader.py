@@ -17,13 +17,18 @@ from agent.wire.profile import (
     Backup,
     Data,
     DataScope,
-    ExitMeaning,
     Health,
     Profile,
     ServiceManager,
     ServiceManagerKind,
 )
-from agent.wire.profile_kinds import check_together, read_exit_codes, read_version
+from agent.wire.profile_kinds import (
+    LIMIT_SECONDS,
+    USUAL_EXIT_CODES,
+    check_together,
+    read_exit_codes,
+    read_version,
+)
 from agent.wire.profile_lines import Lines, line_of_toml_error
 from agent.wire.profile_values import BadValue, Field
 
@@ -62,10 +67,10 @@ _SECTIONS: dict[str, dict[str, Field]] = {
         "stay": Field(read.several(read.plain_name), ()),
         "program": Field(read.relative, ""),
         "arguments": Field(read.several(read.line), ()),
-        "exit_codes": Field(read_exit_codes, ((0, ExitMeaning.DONE),)),
+        "exit_codes": Field(read_exit_codes, USUAL_EXIT_CODES),
         "package": Field(read.package, ""),
         "open": Field(read.command, ()),
-        "limit": Field(read.seconds(1, 86_400), 1800.0),
+        "limit": Field(read.seconds(1, 86_400), LIMIT_SECONDS),
     },
     "backup": {
         "include": Field(read.several(read.relative), ()),
