@@ -1,5 +1,6 @@
 """The values of a profile that come in kinds, and which keys each kind needs or does not use."""
 
+import posixpath
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -128,7 +129,10 @@ def _check_opened(values: Values, error: ErrorAt) -> None:
     """Refuse a program that nobody would see closed again."""
     known = values["app"]["programs"] + values["updater"]["programs"]
     opened = values["apply"]["open"]
-    if opened and opened[0] not in known:
+    spelled = {posixpath.normpath(program) for program in known}
+    if opened and spelled.isdisjoint(
+        {posixpath.normpath(opened[0]), posixpath.basename(opened[0])}
+    ):
         why = f"{opened[0]!r} must be one of app.programs or updater.programs"
         raise error(why, "apply", "open")
 

@@ -1,11 +1,14 @@
 """What a profile may have run, ended or moved on a host, in words: shown before it is signed."""
 
-from agent.wire.profile import Profile, ServiceManagerKind
+from collections.abc import Callable
+
+from agent.wire.profile import ApplyKind, DataScope, Profile, ServiceManagerKind, VersionKind
 
 
 def actions(profile: Profile) -> list[str]:
     """Return every action that a profile lets an agent take, one sentence each."""
-    return [*_closing(profile), *_service_manager(profile), *_changing(profile), *_asking(profile)]
+    parts = (_closing, _service_manager, _changing, _reading, _asking)
+    return [sentence for part in parts for sentence in part(profile)]
 
 
 def _closing(profile: Profile) -> list[str]:
@@ -29,9 +32,87 @@ def _service_manager(profile: Profile) -> list[str]:
 
 
 def _changing(profile: Profile) -> list[str]:
+    found = [*_APPLYING[profile.apply.kind](profile), *_backing_up(profile), *_data(profile)]
+    if profile.apply.stay:
+        found.append(f"leaves where it is in the app's folder: {_listed(profile.apply.stay)}")
+    return found
+
+
+def _replacing(profile: Profile) -> list[str]:
     found = [f"replaces the app's folder: {_listed(profile.app.folders)}"]
     if profile.apply.keep:
         found.append(f"carries over: {_listed(profile.apply.keep)}")
+    return found
+
+
+def _installing(profile: Profile) -> list[str]:
+    apply = profile.apply
+    command = " ".join((apply.program, *apply.arguments))
+    codes = [f"{code} = {meaning}" for code, meaning in apply.exit_codes]
+    return [
+        f"runs with every right, from the signed package: {command}",
+        f"ends it, and all it has started, after {_time(apply.limit_seconds)}; "
+        f"its exit codes: {_listed(codes)}, any other = failed",
+    ]
+
+
+def _packaging(profile: Profile) -> list[str]:
+    apply = profile.apply
+    return [
+        f"has dpkg install {apply.package} from the signed package, whose scripts run with every "
+        f"right, for {_time(apply.limit_seconds)} at most",
+        f"packs the installed {apply.package} again first, and has dpkg install that to go back",
+    ]
+
+
+def _attending(profile: Profile) -> list[str]:
+    return [
+        f"opens the app for the person at the workstation: {' '.join(profile.apply.open)}",
+        "lets them update it from inside, with what the vendor's program fetches and nobody has "
+        f"signed here, for {_time(profile.apply.limit_seconds)} at most; the app may be open on "
+        "that workstation meanwhile",
+    ]
+
+
+_APPLYING: dict[ApplyKind, Callable[[Profile], list[str]]] = {
+    ApplyKind.REPLACE_FOLDER: _replacing,
+    ApplyKind.INSTALLER: _installing,
+    ApplyKind.PACKAGE: _packaging,
+    ApplyKind.ATTENDED: _attending,
+}
+
+
+def _backing_up(profile: Profile) -> list[str]:
+    backup = profile.backup
+    what = _listed(backup.include) or "the app's folder"
+    how = ", encrypted" if backup.encrypt else ""
+    return [f"backs up, and keeps {backup.keep_last} times{how}: {what}"]
+
+
+def _data(profile: Profile) -> list[str]:
+    data = profile.data
+    if not data.folders:
+        return []
+    folders = _listed(data.folders)
+    if data.scope is DataScope.HOST:
+        return [f"carries over, and brings back when it goes back: {folders}"]
+    found = [
+        f"backs up on the host that is {data.holder}, and restores when all go back: {folders}"
+    ]
+    if data.old_reads_new:
+        found.append("takes one host back by itself: the old release reads the new one's data")
+    return found
+
+
+def _reading(profile: Profile) -> list[str]:
+    readers = [profile.app.version, profile.service_manager.version]
+    found = []
+    for reader in dict.fromkeys(r for r in readers if r is not None):
+        if reader.kind is VersionKind.PROGRAM:
+            command = " ".join((reader.source, *reader.arguments))
+            found.append(f"runs without any right, to read a version: {command}")
+        else:
+            found.append(f"reads a version: {reader.kind} {reader.source}")
     return found
 
 
@@ -44,3 +125,7 @@ def _asking(profile: Profile) -> list[str]:
 
 def _listed(items: list[str] | tuple[str, ...]) -> str:
     return ", ".join(items)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
