@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,8 +74,17 @@ class Witness:
     def judge(self, stayed: Sequence[str] = ()) -> Json:
         """End the watch and return the verdict; `stayed` are to be on the old release."""
         self.close()
+        return self._judged(stayed)
+
+    def _judged(self, stayed: Sequence[str] = ()) -> Json:
         self._configure(dict.fromkeys(stayed, self._case.before))
         return json.loads(self._run("witness.py", self._config, self._noted, self.record))
+
+    def judge_gone_back(self) -> Json:
+        """End the watch and return the verdict; all are to be open again, on the old release."""
+        self.close()
+        self._case = replace(self._case, after=self._case.before)
+        return self._judged()
 
     def close(self) -> None:
         """End the watch."""

@@ -11,6 +11,8 @@ from agent.wire.contract import Direction, StepName, StepState
 from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
 from coordinator.walk.states import HostState
 
+_NEWER_DATA = ("newer_data", "kept_newer_data")
+"""Facts of steps that were taken back: what the new release had written, and where it is now."""
 Report = dict[str, Any]
 _UNKNOWN = "unknown"
 
@@ -64,6 +66,7 @@ def _host(row: RolloutRow, visit: VisitRow, steps: Sequence[StepRow]) -> Report:
         "to": row.plan.version if visit.state is HostState.UPDATED else _left_on(before, mine),
         "exclusive_seconds": _exclusive(visit),
         "detail": visit.detail,
+        "newer_data": "; ".join(s.facts[k] for s in mine for k in _NEWER_DATA if s.facts.get(k)),
         "steps": [_step(step) for step in mine],
     }
 
@@ -129,6 +132,9 @@ def as_text(report: Report) -> str:
     ]
     headers = ("workstation", "state", "from", "to", "exclusive s", "note")
     lines = [head, "", tabulate(rows, headers, "simple", disable_numparse=True)]
+    for host in report["hosts"]:
+        if host["newer_data"]:
+            lines += ["", f"{host['host']}: newer data is kept as {host['newer_data']}"]
     if rollout["detail"]:
         lines += ["", rollout["detail"]]
     if rollout["mend"]:

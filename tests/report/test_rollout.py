@@ -171,3 +171,12 @@ def test_as_html_nothing_that_a_host_said_becomes_markup() -> None:
 def test_as_text_a_long_rollout_is_told_in_minutes(seconds: float, said: str) -> None:
     made = rollout_report(_row(ended=BEGAN + seconds), VISITS[:1], STEPS)
     assert as_text(made).splitlines()[0].endswith(f" by ann, {said}")
+
+
+def test_newer_data_that_was_kept_is_named() -> None:
+    kept = {"newer_data": "/srv/data.01HZ"}
+    steps = [*STEPS, _step(1, StepName.BACK_UP_DATA, way=UNDO, facts=kept)]
+    report = rollout_report(_row(), VISITS, steps)
+    assert [host["newer_data"] for host in report["hosts"]] == ["/srv/data.01HZ", "", ""]
+    assert "PC-01: newer data is kept as /srv/data.01HZ" in as_text(report)
+    assert "newer data is kept as /srv/data.01HZ" in as_html(report)
