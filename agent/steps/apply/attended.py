@@ -48,6 +48,7 @@ def apply(work: Work) -> None:
         finally:
             work.voice.hush()
             _shut(work)
+        work.platform.sync_tree(work.installation.folder)
     confirm_version(work)
     note(work, Standing.CHANGED)
 

@@ -5,6 +5,7 @@ there goes to `folders.outgoing` and from there to `folders.discarded`. Cut shor
 goes on where it was: the disk says how far it got.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from agent.platforms.base import Item, Spot
@@ -77,7 +78,12 @@ def _swap_in(work: Work, swap: Swap) -> None:
     swap.take_out()
     if swap.has_content(swap.live) and swap.has_content(swap.incoming):
         work.platform.give_rights(swap.incoming, swap.live)
-    swap.bring_in()
+    try:
+        swap.bring_in()
+    except OSError:
+        with suppress(OSError):  # some release is better than none until this is tried again
+            swap.back()
+        raise
     swap.discard_kept()
 
 

@@ -53,6 +53,7 @@ def apply(work: Work) -> None:
         complete_store(work, work.folders.backup)  # without a way back nothing may be changed
         note(work, Standing.CHANGING)
         _conclude(work, _install(work, manifest, argv))
+        work.platform.sync_tree(work.installation.folder)  # the installer may not have done so
     confirm_version(work)
     note(work, Standing.CHANGED)
 
