@@ -119,7 +119,6 @@ def _refuse_while_used(work: Work) -> None:
 def _restore(work: Work, folder: DataFolder) -> None:
     if _is_there(work, folder.aside) and _is_there(work, folder.live):
         return  # it was restored
-    recover_data(work)
     if _is_there(work, folder.live) and not differences(work, folder.store, folder.live):
         return  # nothing has changed it
     _have_ready(work, folder)

@@ -165,9 +165,9 @@ def roll_back_all(course: Course) -> RolloutState:
 
 
 def _way_back_order(course: Course) -> list[str]:
-    """Return the hosts to take back: first those whose outcome is not known (I1), then stuck."""
+    """Return the hosts to take back, last changed first, but before it what is not known (I1)."""
     changed = [h for h in course.ids()[::-1] if h in course.changed or course.is_unsure(h)]
-    changed.sort(key=lambda h: (not course.is_unsure(h), h not in course.stuck_at))
+    changed.sort(key=lambda h: not course.is_unsure(h))
     return course.at_hand(changed)
 
 
