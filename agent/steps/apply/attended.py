@@ -67,6 +67,7 @@ def _person(work: Work) -> str:
 def _have_it_updated(work: Work, user: str) -> None:
     folder, (program, *arguments) = work.installation.folder, work.profile.apply.open
     argv = [str(folder / program), *(fill(text, values_of(work)) for text in arguments)]
+    work.voice.notice(_text(work, updated=False), work.profile.apply.limit_seconds)
     try:
         work.platform.start_program(argv, folder, user)
     except OSError as error:
