@@ -75,16 +75,21 @@ def _swap_in(work: Work, swap: Swap) -> None:
         _rebuild(work)
     elif not swap.has_app() and not swap.has_content(swap.incoming):
         _rebuild(work)
-    swap.take_out()
-    if swap.has_content(swap.live) and swap.has_content(swap.incoming):
-        work.platform.give_rights(swap.incoming, swap.live)
+    note(work, Standing.CHANGING)  # from here on it is the old release that is wanted
     try:
-        swap.bring_in()
+        _exchange(work, swap)
     except OSError:
         with suppress(OSError):  # some release is better than none until this is tried again
             swap.back()
         raise
     swap.discard_kept()
+
+
+def _exchange(work: Work, swap: Swap) -> None:
+    swap.take_out()
+    if swap.has_content(swap.live) and swap.has_content(swap.incoming):
+        work.platform.give_rights(swap.incoming, swap.live)
+    swap.bring_in()
 
 
 def _rebuild(work: Work) -> None:

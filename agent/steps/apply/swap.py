@@ -85,10 +85,15 @@ class Swap:
             self.back()
 
     def keep_new(self) -> None:
-        """Have the new release whole in place, when the way back cannot be gone to its end."""
-        if not self._is_partial() and self.has_content(self.kept):
-            self._fill(self.discarded)
-            self._fill(self.incoming)
+        """Have the new release whole in place, when the way back cannot be gone to its end.
+
+        What was set aside is first coming in again, in one rename: cut short, it is not done.
+        """
+        if self._is_partial() or not self.has_content(self.kept):
+            return
+        if self.has_content(self.discarded) and not self.has_content(self.incoming):
+            self._rename(self.discarded, self.incoming)
+        self._fill(self.incoming)
 
     def discard_kept(self) -> None:
         """Have in `discarded` what was taken out, when it is no way back."""
