@@ -23,17 +23,30 @@ Trouble = Callable[[DemoOffice, Workstation, str, threading.Event, Say], None]
 
 
 def damage_staged_release(
-    _office: DemoOffice, host: Workstation, _label: str, end: threading.Event, say: Say
+    office: DemoOffice, host: Workstation, _label: str, end: threading.Event, say: Say
 ) -> None:
-    """Change one bit of the release that waits on the workstation, unpacked and as it came."""
+    """Change one bit of the release that waits on the workstation, and wherever it came from.
+
+    Not before the others have all of it: what is found damaged is fetched again.
+    """
     while not end.wait(_LOOK_SECONDS):
-        for file in (host.state / "staging").glob("*/incoming/lib/module100.dat"):
-            if _is_still(file):
-                came = (host.state / "downloads").iterdir()
-                for damaged in (file, *(f for f in came if f.is_file())):
-                    _change_a_bit(damaged)
-                say(f"{host.name}: one bit of the release that waits there was changed")
-                return
+        waiting = [file for other in office.hosts if (file := _staged(other))]
+        mine = _staged(host)
+        if mine is None or len(waiting) < len(office.hosts):
+            continue
+        came = [file for file in (host.state / "downloads").iterdir() if file.is_file()]
+        store = office.base / "coordinator" / "packages"
+        for damaged in (mine, *came, *(store / file.stem for file in came)):
+            _change_a_bit(damaged)
+        say(
+            f"{host.name}: one bit of the release that waits there, and of its source, was changed"
+        )
+        return
+
+
+def _staged(host: Workstation) -> Path | None:
+    files = (host.state / "staging").glob("*/incoming/lib/module100.dat")
+    return next((file for file in files if _is_still(file)), None)
 
 
 def _is_still(file: Path) -> bool:

@@ -31,6 +31,8 @@ SETTLE_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 _WRITE_PROGRESS_SECONDS = 0.5
 _DRAINED = (StepName.DRAIN, Direction.DO)
+_FETCHING = {(StepName.STAGE, Direction.DO), (StepName.APPLY_RELEASE, Direction.DO)}
+"""What may fetch a package: applying too, when what was staged is found damaged."""
 
 Ticket = Callable[[str, StepParams], str]
 """Makes what lets one agent fetch one package, by host id and parameters."""
@@ -100,7 +102,7 @@ class Outside:
             fence=self._world.fence(),
             not_after=plan.step_seconds + (plan.grace_seconds if draining else 0),
             params=params,
-            ticket=self._world.ticket(host, params) if step is StepName.STAGE else "",
+            ticket=self._world.ticket(host, params) if (step, direction) in _FETCHING else "",
         )
 
     def _progress_writer(self) -> Callable[[StepReport], None]:

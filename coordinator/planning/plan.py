@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion
 from packaging.version import Version as Release
 
 from agent.wire.contract import Finding, Severity, Target
-from agent.wire.profile import Profile
+from agent.wire.profile import ApplyKind, Profile
 from coordinator.model import FailurePolicy, Host, HostStanding, Plan, PlannedHost, SurveyOf
 from coordinator.planning.data import data_findings, shared_data
 from coordinator.planning.preflight import clock_findings, host_findings, plan_findings
@@ -20,6 +20,7 @@ from coordinator.planning.window import Window, Within, rest_of_day
 
 STEP_SECONDS = 1800.0
 SILENCE_SECONDS = 60.0
+_AROUND_SECONDS = 600.0  # an installer's own limit, and so much to verify and to go back
 ANY = "any"
 _DEFAULT_POLICY = FailurePolicy()
 _MOST_FINDINGS = 500
@@ -90,7 +91,7 @@ def make_plan(request: PlanRequest, basis: Basis) -> Plan:
         opens=max(span.opens, basis.now),
         deadline=span.closes,
         grace_seconds=basis.profile.grace_seconds if grace is None else grace,
-        step_seconds=request.step_seconds,
+        step_seconds=max(request.step_seconds, _longest_step(basis.profile)),
         silence_seconds=request.silence_seconds,
         notice=request.notice,
         asked_by=request.asked_by,
@@ -99,6 +100,12 @@ def make_plan(request: PlanRequest, basis: Basis) -> Plan:
         data=shared_data(basis.profile, hosts, basis.surveys),
     )
     return _with_findings(plan, hosts, basis)
+
+
+def _longest_step(profile: Profile) -> float:
+    """Return how long putting a release in place may take, with what comes before and after."""
+    folder = profile.apply.kind is ApplyKind.REPLACE_FOLDER
+    return 0.0 if folder else profile.apply.limit_seconds + _AROUND_SECONDS
 
 
 def _with_findings(plan: Plan, hosts: Sequence[Host], basis: Basis) -> Plan:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.bench import answer, cordon, idle, restart, update, visit
+from tests.bench import answer, backup, cordon, idle, restart, update, visit
 from tests.bench.figure import Figure
 
 FILE = Path("build") / "bench.json"
@@ -22,6 +22,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "visit": visit.measure,
     "update": update.small,
     "update-large": update.large,
+    "backup": backup.measure,
     "cordon": cordon.measure,
     "idle-coordinator": idle.coordinator,
     "idle-agent": idle.agent,

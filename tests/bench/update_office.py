@@ -14,7 +14,7 @@ from coordinator.standin.make_release import Size, copy_release, seed_host, writ
 from tests.bench.office import patiently
 
 RIVALS = ("whole", "ready")
-_RIVAL = Path(__file__).with_name("rival.sh")
+RIVAL = Path(__file__).with_name("rival.sh")
 _SOAK, _NO_SOAK = 'soak = "1 s"', 'soak = "0 s"'
 _STEP = "SELECT {} FROM step_run WHERE rollout = ? AND step = ? AND direction = 'do'"
 
@@ -80,5 +80,5 @@ class UpdateOffice(DemoOffice):
 
     def _by_hand(self, what: str, mode: str, version: str) -> str:
         words = [what, str(self._rivals[mode]), str(self.release(version)), version]
-        command = ["bash", str(_RIVAL), *words, sys.executable]
+        command = ["bash", str(RIVAL), *words, sys.executable]
         return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
