@@ -39,7 +39,7 @@ class Cordon:
     def __init__(self, journal: Journal, tools: CordonTools) -> None:
         self._journal = journal
         self._tools = tools
-        self._watch = Watch(journal, tools.platform, tools.voice)
+        self._watch = Watch(journal, tools.platform, tools.people)
         self._changed = threading.Condition()
         self._wanted = 0  # looks asked for
         self._seen = 0  # looks that began after they were asked for
@@ -185,7 +185,7 @@ class Cordon:
                 Refusal.BAD_ORDER, f"{record.app} is kept closed here by rollout {record.rollout}"
             )
         self._journal.change_cordon(record, replace(record, mode=CordonMode.NONE))
-        self._tools.voice.hush()
+        self._tools.people.hush()
         _log.info("cordon off", extra=_about(record))
 
     def _open(self, by: str) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from agent.config import Config, find_installation
 from agent.platforms.base import Platform
 from agent.programs import Programs, all_programs, service_manager_programs
-from agent.records import CordonRecord, CordonState
-from agent.steps.table import Refused, Voice
+from agent.records import CordonRecord, CordonState, sentence
+from agent.steps.table import People, Refused
 from agent.wire.contract import CordonMode, CordonOrder, Refusal, Target
 from agent.wire.profile import Profile
 
@@ -20,45 +20,54 @@ class CordonTools:
     platform: Platform
     config: Config
     profile: Callable[[Target], Profile]
-    voice: Voice
+    people: People
 
 
 def new_record(tools: CordonTools, order: CordonOrder, state: CordonState | None) -> CordonRecord:
     """Return the cordon that `order` asks for. Raises `Refused`."""
     platform = tools.platform
-    app, programs, service = _programs(tools, order, state)
+    app = _app(tools, order, state)
     return CordonRecord(
         rollout=order.rollout,
         profile=order.profile,
-        app=app,
+        app=app.name,
+        title=app.title,
         mode=order.mode,
         fence=order.fence,
-        programs=programs,
-        service=service,
+        programs=app.programs,
+        service=app.service,
         since=time.time(),
         until=platform.clock() + order.ttl,
         boot_id=platform.boot_id(),
         text=order.text,
+        outlook=order.outlook,
         code_salt=order.code_salt,
         code_hash=order.code_hash,
     )
 
 
-def _programs(
-    tools: CordonTools, order: CordonOrder, state: CordonState | None
-) -> tuple[str, Programs, Programs]:
-    """Return app, all programs and the service manager's: found once a rollout.
+@dataclass(frozen=True, slots=True)
+class _App:
+    name: str
+    title: str
+    programs: Programs
+    service: Programs
+
+
+def _app(tools: CordonTools, order: CordonOrder, state: CordonState | None) -> _App:
+    """Return the app, all programs and the service manager's: found once a rollout.
 
     In the middle of a swap there is no app folder, and the renewal must not fail for that.
     """
     if state is not None:
         known = state.record
         if (known.rollout, known.profile) == (order.rollout, order.profile):
-            return known.app, known.programs, known.service
+            return _App(known.app, known.title, known.programs, known.service)
     profile = tools.profile(order.profile)
     folder = find_installation(tools.config, profile).folder
-    return (
+    return _App(
         profile.name,
+        sentence(profile.title, 100),
         all_programs(profile, folder),
         service_manager_programs(profile, folder),
     )

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from agent.journal import Journal
 from agent.platforms.base import CloseRung, Platform, Process
 from agent.records import CordonRecord, sentence
-from agent.steps.table import Voice
+from agent.steps.table import People
 from agent.wire.contract import CordonMode, OpenProgram
+from agent.wire.notices import Notice, NoticeKind
 
 _log = logging.getLogger(__name__)
 KILL_SECONDS = 0.5
@@ -39,10 +40,10 @@ class Look:
 class Watch:
     """Looks, and remembers whom it has asked to end."""
 
-    def __init__(self, journal: Journal, platform: Platform, voice: Voice) -> None:
+    def __init__(self, journal: Journal, platform: Platform, people: People) -> None:
         self._journal = journal
         self._platform = platform
-        self._voice = voice
+        self._people = people
         self._asked: dict[tuple[int, float], float] = {}
         self.expecting = 0  # steps under way that start the service manager
         self.letting = 0  # steps under way in which a person works with the app
@@ -107,8 +108,17 @@ class Watch:
             return
         self._journal.count_relaunch()
         _log.warning("closed a relaunch", extra=about)
-        if record.text:
-            self._voice.notice(record.text, 0.0)
+        self._people.show(_notice(record))
+
+
+def _notice(record: CordonRecord) -> Notice:
+    return Notice(
+        NoticeKind.CLOSED,
+        record.title or record.app,
+        message=record.text,
+        outlook=record.outlook,
+        may_open=bool(record.code_hash),
+    )
 
 
 def _is_the_drains(record: CordonRecord, process: Process, found: Iterable[Process]) -> bool:

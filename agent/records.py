@@ -20,6 +20,7 @@ from agent.wire.contract import (
     StepState,
     Target,
 )
+from agent.wire.notices import Outlook
 
 MOST_FINDINGS = 1000
 _SENTENCE = 500
@@ -60,7 +61,9 @@ class CordonRecord:
     since: Annotated[float, Number(0, 1e11)]  # seconds since 1970
     until: Annotated[float, Number(0, 1e11)] = 0.0
     boot_id: Name = ""
+    title: Name = ""
     text: Sentence = ""
+    outlook: Outlook = field(default_factory=Outlook)
     code_salt: Annotated[str, Text(64)] = ""
     code_hash: Annotated[str, Text(64)] = ""
 

@@ -15,13 +15,13 @@ from agent.journal import Journal
 from agent.lock import FolderLock
 from agent.logs import Logs
 from agent.packages import SignedPackages
+from agent.people import LoggedPeople
 from agent.platforms.base import Platform
 from agent.platforms.this import this_platform
 from agent.runner import Runner
 from agent.steps.rows import STEPS
 from agent.uplink import Uplink, UplinkOptions
 from agent.uplink_status import FILE_NAME
-from agent.voice import LoggedVoice
 from agent.wire.contract import Target
 from agent.wire.https import Https
 from agent.wire.profile import Profile
@@ -130,14 +130,14 @@ def _build(
     def profile(target: Target) -> Profile:
         return packages.kept_profile(target) or packages.profile(target)
 
-    voice = LoggedVoice()
-    cordon = Cordon(journal, CordonTools(platform, config, profile, voice))
+    people = LoggedPeople()
+    cordon = Cordon(journal, CordonTools(platform, config, profile, people))
     tools = Tools(
         platform,
         config,
         packages,
         cordon,
-        voice,
+        people,
         packages.kept_profile,
         cordon.expecting,
         cordon.letting,

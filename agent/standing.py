@@ -8,11 +8,11 @@ from agent.cordon import Cordon
 from agent.cordon_record import CordonTools
 from agent.journal import Journal
 from agent.lock import is_held
+from agent.people import LoggedPeople
 from agent.platforms.this import this_platform
 from agent.records import StepRecord
 from agent.steps.table import Refused
 from agent.uplink_status import FILE_NAME, LineStanding, LineState, read_status
-from agent.voice import LoggedVoice
 from agent.wire.contract import CordonMode, Refusal, Target
 from agent.wire.profile import Profile
 
@@ -60,7 +60,7 @@ def local_cordon(config: Config, journal: Journal) -> Cordon:
     def no_profile(target: Target) -> Profile:
         raise Refused(Refusal.NOT_SIGNED, f"{target.name} is not read here")
 
-    return Cordon(journal, CordonTools(this_platform(), config, no_profile, LoggedVoice()))
+    return Cordon(journal, CordonTools(this_platform(), config, no_profile, LoggedPeople()))
 
 
 def read_standing(config: Config, journal: Journal) -> Standing:

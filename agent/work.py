@@ -11,7 +11,7 @@ from agent.folders import folders_for
 from agent.journal import Journal
 from agent.platforms.base import Platform
 from agent.records import MOST_FINDINGS, sentence
-from agent.steps.table import Cancelled, Folders, Guard, Installation, Memo, Packages, Voice
+from agent.steps.table import Cancelled, Folders, Guard, Installation, Memo, Packages, People
 from agent.wire.contract import Finding, StepName, StepParams, Target
 from agent.wire.profile import Profile
 
@@ -35,7 +35,7 @@ class Tools:
     config: Config
     packages: Packages
     guard: Guard
-    voice: Voice
+    people: People
     kept_profile: Callable[[Target], Profile | None] = lambda _target: None
     expecting: Callable[[], AbstractContextManager[None]] = nullcontext
     letting: Callable[[], AbstractContextManager[None]] = nullcontext  # the app itself be open
@@ -91,7 +91,7 @@ class StepWork:
         self.platform = tools.platform
         self.packages = tools.packages
         self.guard = tools.guard
-        self.voice = tools.voice
+        self.people = tools.people
         self.memo: Memo = journal.memo(self.step_id)
         self.owed: Memo = journal.memo(f"{_OWED}/{assignment.profile.name}")
         self._journal = journal

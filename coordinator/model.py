@@ -21,6 +21,7 @@ from agent.wire.contract import (
 )
 
 Moment = Annotated[float, Number(0, 1e11)]  # seconds since 1970, UTC
+Address = Annotated[str, Text(254, r"[^@\s<>\"]+@[^@\s<>\"]+")]
 AppName = Annotated[str, Text(60, r"[a-z0-9][a-z0-9-]*")]
 
 
@@ -118,3 +119,9 @@ class Plan:
     close_between_visits: bool = True
     findings: Annotated[tuple[Finding, ...], Entries(500)] = ()
     data: SharedData | None = None  # None = the group shares none
+    announce: Annotated[tuple[Moment, ...], Entries(10)] = ()  # when people are told ahead
+    postpones: Annotated[int, Whole(0, 100)] = 0  # how often a user may have 5 more minutes
+    server_first: Name = ""  # role updated first; then the others may open the old release (O12)
+    reopen: bool = False  # who had the app open gets it back
+    drill: bool = False  # the whole walk with nothing applied
+    mail: Annotated[tuple[Address, ...], Entries(50)] = ()  # who is told how it ends

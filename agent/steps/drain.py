@@ -8,6 +8,7 @@ from agent.programs import Programs
 from agent.steps.closing import LOOK_SECONDS, close_all, open_now, told, who
 from agent.steps.table import Refused, Work
 from agent.wire.contract import Refusal
+from agent.wire.notices import Notice, NoticeKind
 
 _LOOK_WHILE_WAITING_SECONDS = 0.5
 
@@ -20,7 +21,7 @@ def drain(work: Work) -> None:
     try:
         _wait_for_people(work, programs)
     finally:
-        work.voice.hush()
+        work.people.hush()
     by_itself = sum(not work.platform.is_alive(process) for process in at_first)
     closed = close_all(work, programs)
     if by_itself:
@@ -34,13 +35,19 @@ def refuse_while_open(work: Work) -> None:
     _refuse_if_open(work, open_now(work, _programs(work)))
 
 
-def notice_of(work: Work) -> str:
-    """Return what people read: what is going to happen, and who asked for it."""
-    text = work.params.notice or (
-        f"{work.profile.title} is about to be updated to {work.params.version}: "
-        "save your work and close it"
+def notice_of(work: Work, seconds_left: float) -> Notice:
+    """Return what people are told: what is going to happen, and who asked for it."""
+    params = work.params
+    return Notice(
+        NoticeKind.CLOSE,
+        work.profile.title,
+        version=params.version,
+        asked_by=params.asked_by,
+        message=params.notice,
+        seconds_left=seconds_left,
+        takes=params.takes,
+        postpones_left=params.postpones,
     )
-    return f"{text} ({work.params.asked_by})" if work.params.asked_by else text
 
 
 def _programs(work: Work) -> Programs:
@@ -49,13 +56,12 @@ def _programs(work: Work) -> Programs:
 
 
 def _wait_for_people(work: Work, programs: Programs) -> None:
-    text = notice_of(work)
     end = work.platform.clock() + work.params.grace_seconds
     while open_now(work, programs):
         left = end - work.platform.clock()
         if left <= 0:
             return
-        work.voice.notice(text, left)
+        work.people.show(notice_of(work, left))
         work.pause(max(LOOK_SECONDS, min(_LOOK_WHILE_WAITING_SECONDS, left)))
 
 

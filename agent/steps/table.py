@@ -5,7 +5,7 @@ is given. A handler returns when its step is done, raises `Refused` when nothing
 `Failed` when something was; it must bear repetition, since a crash may make it run again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Protocol
 from agent.platforms.base import Platform, Process
 from agent.wire.contract import Finding, Refusal, StepName, StepParams, Target
 from agent.wire.manifest import Manifest
+from agent.wire.notices import Notice
 from agent.wire.profile import Profile
 
 
@@ -76,14 +77,56 @@ class Guard(Protocol):
         """Spare nothing from now on."""
 
 
-class Voice(Protocol):
-    """How the people at this host are told (agent.session does it in their desktops)."""
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One session and the person in it, as the program in that desktop tells.
 
-    def notice(self, text: str, seconds_left: float) -> None:
-        """Show or renew the notice in every session that has the app open."""
+    What it says may delay, never prove: that a program is closed is read from the process table.
+    """
+
+    session: str
+    user: str
+    active: bool = False  # somebody can answer there: neither locked nor disconnected
+    sees: bool = False  # its windows can be seen
+    windows: frozenset[int] = frozenset()  # pids that have a window
+    asking: frozenset[int] = frozenset()  # pids with a question on the screen
+    idle_seconds: float = 0.0
+
+
+class Word(StrEnum):
+    """What a person answers to a notice."""
+
+    DONE = "done"  # my work is saved: close it now
+    LATER = "later"  # 5 more minutes
+    OPEN = "open"  # open the app for me, now that it is available
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One person's word, from one session."""
+
+    session: str
+    user: str
+    word: Word
+
+
+class People(Protocol):
+    """The people at this host (`agent.session` is in their desktops)."""
+
+    def seats(self) -> Sequence[Seat]:
+        """Return every session of a person, disconnected ones too."""
+
+    def show(self, notice: Notice, sessions: Collection[str] = ()) -> None:
+        """Show the notice, or renew what it says, in these sessions; () = in all."""
 
     def hush(self) -> None:
-        """Take the notice away."""
+        """Take every notice away."""
+
+    def close_windows(self, processes: Iterable[Process]) -> None:
+        """Have each one's windows closed as its user would; returns at once."""
+
+    def answers(self) -> list[Answer]:
+        """Return what people have answered since this was last asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +164,7 @@ class Work(Protocol):
     platform: Platform
     packages: Packages
     guard: Guard
-    voice: Voice
+    people: People
     memo: Memo
     owed: Memo  # of this app on this host, whichever the rollout: until it is given back
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from agent.wire.bounds import Entries, Number, Text, Whole
+from agent.wire.notices import Outlook
 
 PROTOCOL = 1
 LEASE_SECONDS = 120.0
@@ -151,6 +152,9 @@ class StepParams:
     notice: Sentence = ""
     asked_by: Name = ""
     backup: BackupName = ""
+    postpones: Annotated[int, Whole(0, 100)] = 0  # how often a user may have 5 more minutes
+    takes: Seconds = 0.0  # about how long the app will be closed, for the notice
+    starts_in: Seconds = 0.0  # announce: seconds until the rollout begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +250,7 @@ class CordonOrder:
     fence: Fence
     ttl: Seconds = LEASE_SECONDS
     text: Sentence = ""
+    outlook: Outlook = field(default_factory=Outlook)
     code_hash: Annotated[str, Text(64, r"[0-9a-f]*")] = ""
     code_salt: Annotated[str, Text(64, r"[0-9a-f]*")] = ""
 

@@ -104,6 +104,32 @@ class Data:
     old_reads_new: bool = False
 
 
+class Windowless(StrEnum):
+    """What becomes of a process of the app that has no window: a nightly import, a timer."""
+
+    WAIT = "wait"  # it is waited for, and named to the operator
+    END = "end"  # it is ended like the others
+
+
+class Unattended(StrEnum):
+    """What becomes of the app in a session where nobody can answer: locked or disconnected."""
+
+    CLOSE = "close"  # closed like the others once the grace period is over
+    ASK = "ask"  # left open, and named to the operator
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """How the app is closed and kept closed, and whether it is opened again."""
+
+    quit: tuple[str, ...] = ()  # the app's own quit command: program below its folder, arguments
+    windowless: Windowless = Windowless.WAIT
+    unattended: Unattended = Unattended.CLOSE
+    autosave: tuple[str, ...] = ()  # patterns below the user's home: copied before a forced end
+    block: bool = False  # its files cannot be started while it is kept closed
+    reopen: bool = False  # who had it open gets it back
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """The app itself: where it is, which processes it is, how it is closed."""
@@ -144,6 +170,7 @@ class Profile:
     title: str
     help: str  # text or link shown with every failure
     app: App
+    close: Close
     service_manager: ServiceManager
     updater_programs: tuple[str, ...]
     apply: Apply
@@ -153,3 +180,4 @@ class Profile:
     estimate_seconds: float  # of one visit, until a real one is known
     grace_seconds: float
     closed_while_others_update: bool
+    server_first: str = ""  # role that is updated first; then others may open it on the old one

@@ -15,12 +15,15 @@ from agent.wire.profile import (
     Apply,
     ApplyKind,
     Backup,
+    Close,
     Data,
     DataScope,
     Health,
     Profile,
     ServiceManager,
     ServiceManagerKind,
+    Unattended,
+    Windowless,
 )
 from agent.wire.profile_kinds import (
     LIMIT_SECONDS,
@@ -52,6 +55,14 @@ _SECTIONS: dict[str, dict[str, Field]] = {
         "programs": Field(read.some(read.program)),
         "kill": Field(read.switch, False),
         "version": Field(read_version),
+    },
+    "close": {
+        "quit": Field(read.command, ()),
+        "windowless": Field(read.word(Windowless), Windowless.WAIT),
+        "unattended": Field(read.word(Unattended), Unattended.CLOSE),
+        "autosave": Field(read.several(read.relative), ()),
+        "block": Field(read.switch, False),
+        "reopen": Field(read.switch, False),
     },
     "service_manager": {
         "kind": Field(read.word(ServiceManagerKind), ServiceManagerKind.NONE),
@@ -90,7 +101,10 @@ _SECTIONS: dict[str, dict[str, Field]] = {
         "timeout": Field(read.seconds(1, 3600), 60.0),
         "soak": Field(read.seconds(0, 3600), 2.0),
     },
-    "walk": {"closed_while_others_update": Field(read.switch, True)},
+    "walk": {
+        "closed_while_others_update": Field(read.switch, True),
+        "server_first": Field(read.line, ""),
+    },
 }
 """Every section and key there is; a key without a default must be given."""
 
@@ -164,6 +178,7 @@ def _profile(values: Mapping[str, Mapping[str, Any]]) -> Profile:
         title=head["title"],
         help=head["help"],
         app=_app(values["app"]),
+        close=Close(**values["close"]),
         service_manager=_service_manager(values["service_manager"]),
         updater_programs=values["updater"]["programs"],
         apply=_apply(values["apply"]),
@@ -173,6 +188,7 @@ def _profile(values: Mapping[str, Mapping[str, Any]]) -> Profile:
         estimate_seconds=head["estimate"],
         grace_seconds=head["grace"],
         closed_while_others_update=values["walk"]["closed_while_others_update"],
+        server_first=values["walk"]["server_first"],
     )
 
 

@@ -2,14 +2,14 @@
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.config import AppPlace, Config, Coordinator
 from agent.platforms.base import CloseRung, Ended, Going, Process, ServiceControl, Session
 from agent.platforms.linux_files import LinuxFiles
-from agent.steps.table import Refused, Work
+from agent.steps.table import Answer, Refused, Seat, Work
 from agent.wire.contract import (
     Direction,
     Fence,
@@ -20,11 +20,13 @@ from agent.wire.contract import (
     Target,
 )
 from agent.wire.manifest import Manifest
+from agent.wire.notices import Notice
 from agent.wire.profile import (
     App,
     Apply,
     ApplyKind,
     Backup,
+    Close,
     Data,
     Health,
     Profile,
@@ -32,6 +34,7 @@ from agent.wire.profile import (
     ServiceManagerKind,
     VersionKind,
     VersionReader,
+    Windowless,
 )
 
 HOST = "pc-03-1f2e3d"
@@ -163,16 +166,27 @@ class FakeGuard:
 
 
 @dataclass
-class FakeVoice:
+class FakePeople:
     """Remembers what people were told."""
 
     said: list[str] = field(default_factory=list)
+    shown: list[Notice] = field(default_factory=list)
 
-    def notice(self, text: str, seconds_left: float) -> None:
-        self.said.append(text)
+    def seats(self) -> Sequence[Seat]:
+        return ()
+
+    def show(self, notice: Notice, sessions: Collection[str] = ()) -> None:
+        self.said.append(notice.message)
+        self.shown.append(notice)
 
     def hush(self) -> None:
         self.said.append("")
+
+    def close_windows(self, processes: Iterable[Process]) -> None:
+        pass
+
+    def answers(self) -> list[Answer]:
+        return []
 
 
 _VERSION = VersionReader(VersionKind.FILE, "version", "(.*)")
@@ -190,6 +204,7 @@ def profile_of(name: str = "bench-app", updater: tuple[str, ...] = ("bin/updater
             VersionReader(VersionKind.FILE, "version", "(.*)"),
             kill=True,
         ),
+        close=Close(windowless=Windowless.END),
         service_manager=ServiceManager(
             ServiceManagerKind.PROGRAM, ("bin/manager",), ("bin/manager",), "", None
         ),

@@ -16,8 +16,8 @@ from agent.work import Tools
 from tests.agent.fakes import (
     FakeGuard,
     FakePackages,
+    FakePeople,
     FakePlatform,
-    FakeVoice,
     config_of,
     profile_of,
 )
@@ -80,7 +80,7 @@ class Rig:
             config_of(folder),
             self.packages,
             FakeGuard(),
-            FakeVoice(),
+            FakePeople(),
             kept_profile=lambda _target: self.kept,
             letting=self._letting,
         )

@@ -25,7 +25,7 @@ from agent.wire.contract import (
     StepName,
     StepState,
 )
-from tests.agent.fakes import FENCE, FakeVoice, Orders, config_of
+from tests.agent.fakes import FENCE, FakePeople, Orders, config_of
 from tests.agent.rig import Gate, Rig
 from tests.agent.test_cordon import LIFT, SEALED
 
@@ -45,7 +45,7 @@ def rig(tmp_path: Path, gate: Gate) -> Iterator[Rig]:
 
 @pytest.fixture
 def agent(tmp_path: Path, rig: Rig) -> Iterator[AgentApi]:
-    tools = CordonTools(rig.platform, config_of(tmp_path), rig.packages.profile, FakeVoice())
+    tools = CordonTools(rig.platform, config_of(tmp_path), rig.packages.profile, FakePeople())
     cordon = Cordon(rig.journal, tools)
     cordon.start()
     yield Agent(rig.runner, cordon, rig.journal, rig.platform)

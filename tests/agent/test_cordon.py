@@ -27,8 +27,8 @@ from tests.agent.fakes import (
     PROFILE,
     ROLLOUT,
     FakePackages,
+    FakePeople,
     FakePlatform,
-    FakeVoice,
     config_of,
     profile_of,
 )
@@ -48,7 +48,7 @@ class Host:
     def __init__(self, folder: Path) -> None:
         self.platform = FakePlatform()
         self.packages = FakePackages(profile_of())
-        self.voice = FakeVoice()
+        self.people = FakePeople()
         self.config: Config = config_of(folder)
         self.app = str(folder / "app" / "bin" / "app")
         self.manager = str(folder / "app" / "bin" / "manager")
@@ -56,7 +56,7 @@ class Host:
     @contextmanager
     def agent(self, *, guard: bool = True) -> Iterator[Cordon]:
         with closing(Journal.open(self.config.state / "j")) as journal:
-            tools = CordonTools(self.platform, self.config, self.packages.profile, self.voice)
+            tools = CordonTools(self.platform, self.config, self.packages.profile, self.people)
             cordon = Cordon(journal, tools)
             if guard:
                 cordon.start()
@@ -118,7 +118,7 @@ def test_a_relaunch_is_closed_counted_told_and_logged_with_who_and_what(
     process = host.platform.open(host.app, user="paul")
     until(lambda: not host.platform.is_alive(process))
     assert cordon.look().relaunches == 1
-    assert host.voice.said == ["closed until 18:30"]
+    assert host.people.said == ["closed until 18:30"]
     record = next(r for r in caplog.records if r.getMessage() == "closed a relaunch")
     assert (vars(record)["user"], vars(record)["program"]) == ("paul", "bin/app")
 

@@ -14,7 +14,7 @@ from agent.journal import Journal
 from agent.platforms.base import CloseRung, Process
 from agent.platforms.linux import Linux
 from agent.wire.contract import CordonMode
-from tests.agent.fakes import FakePackages, FakeVoice, config_of, profile_of
+from tests.agent.fakes import FakePackages, FakePeople, config_of, profile_of
 from tests.agent.test_cordon import LIFT, SEALED
 from tests.until import until
 
@@ -33,7 +33,7 @@ def cordon(tmp_path: Path, linux: Linux) -> Iterator[Cordon]:
     shutil.copy("/bin/sleep", tmp_path / "app" / "bin" / "app")
     packages = FakePackages(profile_of())
     with closing(Journal.open(config.state / "journal.sqlite")) as journal:
-        made = Cordon(journal, CordonTools(linux, config, packages.profile, FakeVoice()))
+        made = Cordon(journal, CordonTools(linux, config, packages.profile, FakePeople()))
         made.start()
         yield made
         made.close()

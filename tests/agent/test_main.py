@@ -24,8 +24,8 @@ from tests.agent.fakes import (
     HOST,
     ROLLOUT,
     FakePackages,
+    FakePeople,
     FakePlatform,
-    FakeVoice,
     Orders,
     config_of,
     profile_of,
@@ -82,7 +82,7 @@ def close_app(config: Path, order: CordonOrder) -> None:
             FakePlatform(),
             config_of(config.parent.parent),
             FakePackages(profile_of()).profile,
-            FakeVoice(),
+            FakePeople(),
         )
         Cordon(journal, tools).apply(order)
 

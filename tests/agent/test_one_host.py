@@ -61,7 +61,7 @@ def agent(bench: Bench, tmp_path: Path) -> Iterator[Agent]:
     with ExitStack() as held:
         journal = Journal.open(config.state / "journal.sqlite")
         held.callback(journal.close)
-        cordon_tools = CordonTools(bench.platform, config, bench.packages.profile, bench.voice)
+        cordon_tools = CordonTools(bench.platform, config, bench.packages.profile, bench.people)
         cordon = Cordon(journal, cordon_tools)
         held.callback(cordon.close)
         tools = Tools(
@@ -69,7 +69,7 @@ def agent(bench: Bench, tmp_path: Path) -> Iterator[Agent]:
             config,
             bench.packages,
             cordon,
-            bench.voice,
+            bench.people,
             expecting=cordon.expecting,
         )
         runner = Runner(STEPS, journal, tools)

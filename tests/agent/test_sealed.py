@@ -33,7 +33,7 @@ def test_what_was_sealed_comes_back_and_has_the_size_foretold(key: bytes, size: 
 
     assert len(sealed) == sealed_size(size)
     assert open_sealed(key, "name", sealed) == content
-    assert not content or content[:16] not in sealed
+    assert len(content) < 16 or content[:16] not in sealed
 
 
 def test_the_same_content_is_never_sealed_the_same_way_twice(key: bytes) -> None:

@@ -36,8 +36,8 @@ from coordinator import __version__
 from tests.agent.fakes import (
     FakeGuard,
     FakePackages,
+    FakePeople,
     FakePlatform,
-    FakeVoice,
     config_of,
     profile_of,
 )
@@ -59,7 +59,7 @@ class SimulatedAgent:
     def __init__(self, host: str, folder: Path, step_seconds: float, orders: TextIO) -> None:
         profile = replace(profile_of(APP), estimate_seconds=1.0)
         config = replace(config_of(folder), host=host, apps={APP: AppPlace(folder / "app", {})})
-        tools = Tools(Platform(), config, FakePackages(profile), FakeGuard(), FakeVoice())
+        tools = Tools(Platform(), config, FakePackages(profile), FakeGuard(), FakePeople())
         self._journal = Journal.open(folder / "journal.sqlite")
         self._runner = Runner(_steps(step_seconds), self._journal, tools)
         self._mode, self._rollout = CordonMode.NONE, ""

@@ -17,12 +17,12 @@ from typing import Any
 
 from agent.config import AppPlace, Config, Coordinator
 from agent.journal import Journal, JournalError
+from agent.people import LoggedPeople
 from agent.platforms.base import Process
 from agent.platforms.linux import Linux
 from agent.runner import Runner
 from agent.steps.rows import STEPS
 from agent.steps.table import Work
-from agent.voice import LoggedVoice
 from agent.wire.contract import (
     Direction,
     Fence,
@@ -175,7 +175,7 @@ class Driver:
             config,
             self._packages,
             NoGuard(),
-            LoggedVoice(),
+            LoggedPeople(),
             kept_profile=self._packages.profile,
         )
 

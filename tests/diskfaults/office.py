@@ -33,6 +33,9 @@ programs = ["bin/app"]
 kill = false
 version = {{ file = "version.txt", pattern = '^app=(.+)$' }}
 
+[close]
+windowless = "end"
+
 [service_manager]
 kind = "program"
 programs = ["bin/manager"]

@@ -13,6 +13,7 @@ AREAS: dict[str, tuple[str, ...]] = {
             "contract",
             "enrolment",
             "manifest",
+            "notices",
             "profile",
             "profile_kinds",
             "profile_lines",

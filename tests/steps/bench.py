@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +14,19 @@ from agent.platforms.base import Platform, Process
 from agent.platforms.linux import Linux
 from agent.programs import all_programs
 from agent.steps.table import (
+    Answer,
     Folders,
     Guard,
     Installation,
     Memo,
     Packages,
+    People,
     Refused,
-    Voice,
+    Seat,
 )
 from agent.wire.contract import Finding, Refusal, StepName, StepParams, Target
 from agent.wire.manifest import FileEntry, Manifest
+from agent.wire.notices import Notice
 from agent.wire.profile import Profile
 from agent.wire.profile_reader import read_profile
 from tests.until import until
@@ -41,6 +44,9 @@ folders = ["{folder}"]
 programs = ["bin/app"]
 kill = {kill}
 version = {{ file = "version.txt", pattern = '^app=(.+)$' }}
+
+[close]
+windowless = "end"
 
 [service_manager]
 kind = "program"
@@ -179,17 +185,32 @@ class SmallGuard:
 
 
 @dataclass
-class SmallVoice:
-    notices: list[tuple[str, float]] = field(default_factory=list)
+class SmallPeople:
+    """People who never answer; what they were told is kept. `at` says who is there."""
+
+    notices: list[Notice] = field(default_factory=list)
     hushed: int = 0
     heard: threading.Event = field(default_factory=threading.Event)
+    at: list[Seat] = field(default_factory=list)
+    said: list[Answer] = field(default_factory=list)
+    asked_to_close: list[int] = field(default_factory=list)
 
-    def notice(self, text: str, seconds_left: float) -> None:
-        self.notices.append((text, seconds_left))
+    def seats(self) -> Sequence[Seat]:
+        return tuple(self.at)
+
+    def show(self, notice: Notice, sessions: Collection[str] = ()) -> None:
+        self.notices.append(notice)
         self.heard.set()
 
     def hush(self) -> None:
         self.hushed += 1
+
+    def close_windows(self, processes: Iterable[Process]) -> None:
+        self.asked_to_close += [process.pid for process in processes]
+
+    def answers(self) -> list[Answer]:
+        said, self.said = self.said, []
+        return said
 
 
 @dataclass
@@ -206,7 +227,7 @@ class SmallWork:
     memo: Memo
     owed: Memo
     guard: Guard
-    voice: Voice
+    people: People
     memos: dict[StepName, Memo]
     ticket: str = ""
     facts: dict[str, str] = field(default_factory=dict)
@@ -263,7 +284,7 @@ class Bench:
         self.packages = SmallPackages(self.profile, manifest_of(self.release), content)
         self.owed = SmallMemo()
         self.memos: dict[StepName, Memo] = {step: SmallMemo() for step in StepName}
-        self.guard, self.voice = SmallGuard(), SmallVoice()
+        self.guard, self.people = SmallGuard(), SmallPeople()
         self._children: list[subprocess.Popen[bytes]] = []
 
     @staticmethod
@@ -295,7 +316,7 @@ class Bench:
             memo=self.memos[step],
             owed=self.owed,
             guard=self.guard,
-            voice=self.voice,
+            people=self.people,
             memos=self.memos,
         )
 

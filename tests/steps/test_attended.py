@@ -13,8 +13,9 @@ from agent.steps.back_up import back_up
 from agent.steps.stage import stage, unstage
 from agent.steps.table import Cancelled, Failed, Refused
 from agent.wire.contract import Refusal, StepName
+from agent.wire.notices import NoticeKind
 from agent.wire.profile import Apply, ApplyKind
-from tests.steps.bench import Bench, FastLinux, SmallVoice, SmallWork, release, script, snapshot
+from tests.steps.bench import Bench, FastLinux, SmallPeople, SmallWork, release, script, snapshot
 
 _STEP = StepName.APPLY_RELEASE
 _UPDATES = """
@@ -98,12 +99,12 @@ def test_the_app_is_opened_for_the_person_who_is_active_and_waited_for(tmp_path:
     assert (bench.app / "told").read_text() == f"--port={bench.values['port']}"
     assert work.facts["opened_for"] == "root"
     assert work.facts["app_version"] == "1.1"
-    voice = bench.voice
-    assert isinstance(voice, SmallVoice)
-    first, last = voice.notices[0][0], voice.notices[-1][0]
-    assert first == "Update Bench App to 1.1 from inside it now, then close it (the office)"
-    assert last == "Bench App is 1.1 now: close it"
-    assert voice.hushed == 1
+    people = bench.people
+    assert isinstance(people, SmallPeople)
+    first, last = people.notices[0], people.notices[-1]
+    assert (first.kind, first.asked_by) == (NoticeKind.YOUR_TURN, "the office")
+    assert (last.kind, last.version) == (NoticeKind.CLOSE_UPDATED, "1.1")
+    assert people.hushed == 1
 
 
 def test_nothing_of_the_package_is_fetched(tmp_path: Path) -> None:

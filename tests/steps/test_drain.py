@@ -6,9 +6,10 @@ import pytest
 
 from agent.platforms.base import CloseRung
 from agent.steps.closing import rungs
-from agent.steps.drain import drain, notice_of
+from agent.steps.drain import drain
 from agent.steps.table import Refused
 from agent.wire.contract import Refusal, StepName
+from agent.wire.notices import NoticeKind
 from tests.steps.bench import STUBBORN, Bench, SmallWork, script
 from tests.until import until
 
@@ -31,7 +32,7 @@ def _open_stubborn(bench: Bench) -> subprocess.Popen[bytes]:
 def test_nobody_there_means_nobody_is_told(bench: Bench) -> None:
     work = _drain(bench, grace_seconds=600.0)
 
-    assert bench.voice.notices == []
+    assert bench.people.notices == []
     assert work.facts == {"open_at_first": "", "closed_by": ""}
 
 
@@ -39,7 +40,7 @@ def test_it_ends_the_moment_the_last_has_closed(bench: Bench) -> None:
     child = bench.open_app()
 
     def leave() -> None:
-        bench.voice.heard.wait(10)
+        bench.people.heard.wait(10)
         child.kill()
         child.wait()
 
@@ -50,7 +51,7 @@ def test_it_ends_the_moment_the_last_has_closed(bench: Bench) -> None:
 
     assert work.facts["closed_by"] == "by-itself 1"
     assert f"pid {child.pid}" in work.facts["open_at_first"]
-    assert bench.voice.hushed == 1
+    assert bench.people.hushed == 1
 
 
 def test_the_notice_counts_down_and_says_who_and_why(bench: Bench) -> None:
@@ -58,17 +59,11 @@ def test_the_notice_counts_down_and_says_who_and_why(bench: Bench) -> None:
 
     _drain(bench, grace_seconds=4.0, notice="Update at noon", asked_by="Lea")
 
-    texts = {text for text, _ in bench.voice.notices}
-    left = [seconds for _, seconds in bench.voice.notices]
-    assert texts == {"Update at noon (Lea)"}
+    told = {(n.kind, n.title, n.version, n.message, n.asked_by) for n in bench.people.notices}
+    left = [notice.seconds_left for notice in bench.people.notices]
+    assert told == {(NoticeKind.CLOSE, "Bench App", "1.1", "Update at noon", "Lea")}
     assert left == sorted(left, reverse=True)
     assert left[0] <= 4.0
-
-
-def test_without_a_text_of_the_operators_people_still_learn_what_happens(bench: Bench) -> None:
-    text = notice_of(bench.work(StepName.DRAIN))
-
-    assert text == "Bench App is about to be updated to 1.1: save your work and close it"
 
 
 def test_at_the_end_of_the_grace_period_what_is_open_is_closed(bench: Bench) -> None:
@@ -99,7 +94,7 @@ def test_what_does_not_close_is_named_and_not_killed_when_the_profile_forbids_it
     assert refused.value.refusal is Refusal.APP_STILL_OPEN
     assert f"pid {child.pid}" in str(refused.value)
     assert child.poll() is None
-    assert bench.voice.hushed == 1
+    assert bench.people.hushed == 1
 
 
 def test_what_does_not_close_is_killed_when_the_profile_allows_it(bench: Bench) -> None:

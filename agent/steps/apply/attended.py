@@ -18,6 +18,7 @@ from agent.steps.closing import open_now, who
 from agent.steps.table import Failed, Refused, Work
 from agent.steps.versions import app_reading, fill, values_of
 from agent.wire.contract import Refusal
+from agent.wire.notices import Notice, NoticeKind
 
 _LOOK_SECONDS = 2.0
 _SHUT_SECONDS = 5.0
@@ -46,7 +47,7 @@ def apply(work: Work) -> None:
         try:
             _have_it_updated(work, user)
         finally:
-            work.voice.hush()
+            work.people.hush()
             _shut(work)
         work.platform.sync_tree(work.installation.folder)
     confirm_version(work)
@@ -67,7 +68,7 @@ def _person(work: Work) -> str:
 def _have_it_updated(work: Work, user: str) -> None:
     folder, (program, *arguments) = work.installation.folder, work.profile.apply.open
     argv = [str(folder / program), *(fill(text, values_of(work)) for text in arguments)]
-    work.voice.notice(_text(work, updated=False), work.profile.apply.limit_seconds)
+    work.people.show(_notice(work, work.profile.apply.limit_seconds, updated=False))
     try:
         work.platform.start_program(argv, folder, user)
     except OSError as error:
@@ -88,16 +89,19 @@ def _wait(work: Work) -> None:
         well = well + 1 if updated and not still_open else 0
         if left <= 0 and not well:
             raise Failed(_why_late(work, who(still_open), updated=updated))
-        work.voice.notice(_text(work, updated=updated), max(0.0, left))
+        work.people.show(_notice(work, max(0.0, left), updated=updated))
         work.pause(_LOOK_SECONDS)
 
 
-def _text(work: Work, *, updated: bool) -> str:
-    title, version, by = work.profile.title, work.params.version, work.params.asked_by
-    if updated:
-        return f"{title} is {version} now: close it"
-    text = f"Update {title} to {version} from inside it now, then close it"
-    return f"{text} ({by})" if by else text
+def _notice(work: Work, left: float, *, updated: bool) -> Notice:
+    return Notice(
+        NoticeKind.CLOSE_UPDATED if updated else NoticeKind.YOUR_TURN,
+        work.profile.title,
+        version=work.params.version,
+        asked_by=work.params.asked_by,
+        message=work.params.notice,
+        seconds_left=left,
+    )
 
 
 def _why_late(work: Work, open_for: str, *, updated: bool) -> str:
