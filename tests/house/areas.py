@@ -120,7 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": _RIM,
     "fleet": _RIM | {"store"},
     "releases": _RIM | {"store", "paths"},
-    "notify": _RIM | {"store"},
+    "notify": _RIM | {"store", "report"},
     "report": _RIM | {"store", "api's client"},
     "engine": _RIM | {"store"},
     "api's client": _PURE | {"wire", "enrolment book", "coordinator's ground"},
@@ -174,7 +174,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "click": ("coordinator.cli",),  # typer's own errors
     "rich": ("coordinator.cli", "coordinator.report"),
     "tabulate": ("coordinator.cli", "coordinator.report"),
-    "jinja2": ("coordinator.report", "coordinator.web"),
+    "jinja2": ("coordinator.notify", "coordinator.report", "coordinator.web"),
     "platformdirs": ("coordinator.settings", "coordinator.folders"),
 }
 
