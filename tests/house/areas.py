@@ -32,6 +32,9 @@ AREAS: dict[str, tuple[str, ...]] = {
     "runner": ("agent.runner", "agent.run", "agent.orders", "agent.work"),
     "packages": ("agent.packages", "agent.download"),
     "uplink": ("agent.uplink", "agent.uplink_status"),
+    # the program in a user's desktop, and what the service says to it
+    "desktop's words": ("agent.session.messages",),
+    "desktop": ("agent.session",),
     "agent's ground": ("agent",),  # journal, records, configuration, keys
     "whole agent": (
         "agent.__main__",
@@ -91,6 +94,7 @@ AREAS: dict[str, tuple[str, ...]] = {
 
 _PURE = {"contract", "model", "states", "ports"}
 _AGENT_GROUND = {"contract", "wire", "paths", "system", "step table", "agent's ground"}
+_AGENT_GROUND |= {"desktop's words"}
 _RIM = _PURE | {"wire", "walk", "policy", "planning", "coordinator's ground", "enrolment book"}
 _COORDINATOR = _PURE | {"wire", "paths"}
 _COORDINATOR |= {area for area in AREAS if AREAS[area][0].startswith("coordinator")}
@@ -109,13 +113,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runner": _AGENT_GROUND | {"steps"},
     "uplink": _AGENT_GROUND | {"runner", "cordon"},
     "whole agent": {area for area in AREAS if AREAS[area][0].startswith("agent")},
+    "desktop's words": {"contract", "system", "step table"},
+    "desktop": {"contract", "step table", "desktop's words"},
     "model": {"contract"},
     "states": {"contract"},
     "ports": {"contract", "model", "states"},
     "policy": _PURE,
     "planning": _PURE | {"policy"},
     "walk": _PURE | {"policy"},
-    "coordinator's ground": {"contract", "wire"},
+    "coordinator's ground": {"contract", "wire", "model"},
     "enrolment book": _PURE,
     "store": _RIM,
     "fleet": _RIM | {"store"},
@@ -158,6 +164,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "securesystemslib": ("agent.packages", "coordinator.releases"),
     "urllib3": ("agent.wire.https", "agent.wire.https_errors"),
     "packaging": ("coordinator.planning", "agent.steps"),
+    "Xlib": ("agent.session",),
     "sqlalchemy": ("coordinator.store", "coordinator.engine"),  # the engine: one transaction
     "alembic": ("coordinator.store",),
     "dbos": ("coordinator.engine",),
