@@ -1,15 +1,19 @@
 """What the service and the program in a user's desktop say to each other.
 
-One JSON object a line, at most `MOST_BYTES`, over one socket pair that the service made; there
-is no listener and no secret (decision 11). What the desktop says may delay, never prove.
+One JSON object a line, `{"show": {...}}`, at most `MOST_BYTES` long, over one socket pair that
+the service made; there is no listener and no secret (decision 11). What the desktop says may
+delay, never prove. The desktop program ends when its end of the pair is closed by the service.
 Standard library only.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from agent.steps.table import Word
+from agent.steps.table import Blind, Word
 from agent.wire.bounds import Entries, Number, Text, Whole
+from agent.wire.codec import BadMessage, decode, encode
 from agent.wire.notices import Notice
 
 MOST_BYTES = 64 * 1024
@@ -35,13 +39,6 @@ class Hush:
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
-    """To the desktop: tell of these processes which have a window, and which ask a question."""
-
-    pids: _Pids = ()
-
-
-@dataclass(frozen=True, slots=True)
 class CloseWindows:
     """To the desktop: close the windows of these processes as their user would."""
 
@@ -58,7 +55,11 @@ class CodeJudged:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """From the desktop: what is on the screen, of the processes it was told to follow."""
+    """From the desktop: which processes have a window there, and which of them ask a question.
+
+    All of them, whatever the app: nobody need say in time which ones matter. A desktop that
+    cannot tell of all, more than the bound admits among them, says that it does not see.
+    """
 
     windows: _Pids = ()
     asking: _Pids = ()
@@ -80,11 +81,38 @@ class CodeTyped:
     code: Annotated[str, Text(100)]
 
 
+@dataclass(frozen=True, slots=True)
+class Lacks:
+    """From the desktop, before it ends: what it cannot do without, and misses here."""
+
+    what: Blind
+
+
 TO_DESKTOP: dict[str, type] = {
     "show": Show,
     "hush": Hush,
-    "follow": Follow,
     "close-windows": CloseWindows,
     "code-judged": CodeJudged,
 }
-FROM_DESKTOP: dict[str, type] = {"seen": Seen, "said": Said, "code": CodeTyped}
+FROM_DESKTOP: dict[str, type] = {"seen": Seen, "said": Said, "code": CodeTyped, "lacks": Lacks}
+_WORDS = {kind: word for word, kind in (TO_DESKTOP | FROM_DESKTOP).items()}
+
+
+def to_line(message: object) -> bytes:
+    """Return the message as the line that travels, its end included."""
+    return json.dumps({_WORDS[type(message)]: encode(message)}).encode("ascii") + b"\n"
+
+
+def from_line(line: bytes, kinds: Mapping[str, type]) -> object:
+    """Return the message of a line, of one of `kinds`. Raises `BadMessage`."""
+    try:
+        read = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadMessage("a line is not JSON, or nested too deep") from None
+    if not isinstance(read, dict) or len(read) != 1:
+        raise BadMessage("a line is not one message")
+    word, values = read.popitem()
+    if word not in kinds:
+        raise BadMessage("a message of an unknown kind")
+    message: object = decode(kinds[word], values)
+    return message

@@ -77,6 +77,15 @@ class Guard(Protocol):
         """Spare nothing from now on."""
 
 
+class Blind(StrEnum):
+    """Why the windows of a session are not seen, or nothing can be shown there."""
+
+    NOT_RUNNING = "not-running"  # its program does not start, or does not stay
+    NO_TKINTER = "no-tkinter"
+    NO_DISPLAY = "no-display"  # it is not let onto the screen
+    UNSEEN = "unseen"  # this kind of desktop shows its windows to nobody
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """One session and the person in it, as the program in that desktop tells.
@@ -91,6 +100,7 @@ class Seat:
     windows: frozenset[int] = frozenset()  # pids that have a window
     asking: frozenset[int] = frozenset()  # pids with a question on the screen
     idle_seconds: float = 0.0
+    blind: Blind | None = None  # why it does not see, once that is known
 
 
 class Word(StrEnum):
