@@ -120,8 +120,14 @@ class ProcessControl(Protocol):
     def close(self, process: Process, rung: CloseRung) -> None:
         """Try one rung on it and return at once; a process that has gone is no error."""
 
-    def start_program(self, argv: Sequence[str], cwd: Path, user: str) -> Process:
-        """Start a program that outlives the agent, as `user` ("" = as the agent itself)."""
+    def start_program(
+        self, argv: Sequence[str], cwd: Path, user: str, session: str = ""
+    ) -> Process:
+        """Start a program that outlives the agent, as `user` ("" = as the agent itself).
+
+        It shows itself in that session, "" = in whichever the user has. Raises `OSError`, also
+        when the session has ended or is another user's (their numbers are used again).
+        """
 
     def sessions(self) -> Sequence[Session]:
         """Return the sessions of this host."""

@@ -28,6 +28,7 @@ _SIGNALS = {CloseRung.TERMINATE: signal.SIGTERM, CloseRung.KILL: signal.SIGKILL}
 _SCOPE = re.compile(r"session-([^./]+)\.scope")
 _SLICE = re.compile(r"user-(\d+)\.slice")
 _DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "LANG")
+_SESSION = "XDG_SESSION_ID"
 _BUS = "DBUS_SESSION_BUS_ADDRESS"
 _SETTLE_SECONDS = 1.0
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -112,9 +113,13 @@ class LinuxProcesses:
             finally:
                 os.close(handle)
 
-    def start_program(self, argv: Sequence[str], cwd: Path, user: str) -> Process:
-        """Start a program that outlives the agent. Raises `OSError`."""
-        environment = self._environment(user)
+    def start_program(
+        self, argv: Sequence[str], cwd: Path, user: str, session: str = ""
+    ) -> Process:
+        """Start a program that outlives the agent, in that session. Raises `OSError`."""
+        if session and (session, user) not in {(s.id, s.user) for s in self.sessions()}:
+            raise OSError(f'cannot start "{argv[0]}": session {session} of {user} has ended')
+        environment = self._environment(user, session)
         order = {"argv": list(argv), "cwd": str(cwd), "user": user, "environment": environment}
         started = subprocess.run(
             [sys.executable, "-I", detach.__file__, json.dumps(order)],
@@ -138,23 +143,20 @@ class LinuxProcesses:
             time.sleep(_SETTLE_SECONDS / 100)
         return known
 
-    def _environment(self, user: str) -> dict[str, str]:
+    def _environment(self, user: str, session: str) -> dict[str, str]:
         if not user:
             return dict(os.environ)
         home = os.path.expanduser(f"~{user}")  # noqa: PTH111 - Path raises when there is none
         base = {"USER": user, "LOGNAME": user, "HOME": home, "PATH": _PATH}
-        return base | self._desktop_of(user)
+        inside = {_SESSION: session} if session else {}
+        return base | self._desktop_of(user, session) | inside
 
-    def _desktop_of(self, user: str) -> dict[str, str]:
-        """Return what a program needs in order to show itself on the user's desktop."""
-        for process in self.processes():
-            if process.user != user:
-                continue
-            with suppress(psutil.Error, OSError):
-                environment = psutil.Process(process.pid).environ()
-                if "DISPLAY" in environment or "WAYLAND_DISPLAY" in environment:
-                    return {k: environment[k] for k in (*_DESKTOP, _BUS) if k in environment}
-        return {}
+    def _desktop_of(self, user: str, session: str) -> dict[str, str]:
+        """Return what a program needs in order to show itself on that desktop of the user."""
+        theirs = [process for process in self.processes() if process.user == user]
+        there = [p for p in theirs if session in {"", p.session}]
+        managed = [p for p in theirs if p.session.startswith("user-")]
+        return next((found for p in there + managed if (found := _desktop(p))), {})
 
     def sessions(self) -> Sequence[Session]:
         """Return the sessions: as logind tells them, else as the host's login records do."""
@@ -178,13 +180,33 @@ def _cwd(about: psutil.Process) -> str:
 
 
 def _session_of(pid: int, about: psutil.Process) -> str:
-    """Return the session's id; `user-1000` for what the user's own manager runs, "" for none."""
+    """Return the session's id; `user-1000` for what the user's own manager runs, "" for none.
+
+    What the environment names is the program's own word: good for showing, and for no right.
+    """
     group = Path(f"/proc/{pid}/cgroup").read_text("utf-8")
     if scope := _SCOPE.search(group):
         return scope[1]
+    if named := _named_session(about):
+        return named
     if slice_ := _SLICE.search(group):
         return f"user-{slice_[1]}"
     return (about.terminal() or "").removeprefix("/dev/")
+
+
+def _desktop(process: Process) -> dict[str, str]:
+    with suppress(psutil.Error, OSError):
+        environment = psutil.Process(process.pid).environ()
+        if "DISPLAY" in environment or "WAYLAND_DISPLAY" in environment:
+            return {key: environment[key] for key in (*_DESKTOP, _BUS) if key in environment}
+    return {}
+
+
+def _named_session(about: psutil.Process) -> str:
+    """Return the session that its environment names: so does what the agent has started there."""
+    with suppress(psutil.Error, OSError):
+        return about.environ().get(_SESSION, "")[:64]
+    return ""
 
 
 def _logind_sessions() -> list[Session]:

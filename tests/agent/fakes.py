@@ -109,7 +109,9 @@ class FakePlatform(LinuxFiles):
             with self._lock:
                 self.table.pop(process.pid, None)
 
-    def start_program(self, argv: Sequence[str], cwd: Path, user: str) -> Process:
+    def start_program(
+        self, argv: Sequence[str], cwd: Path, user: str, session: str = ""
+    ) -> Process:
         if argv[0].startswith("/no-such"):
             raise OSError(f'cannot start "{argv[0]}": there is none')
         return self.open(argv[0], user=user or "root")

@@ -248,6 +248,65 @@ def test_sessions_come_from_logind_where_there_is_one(
 
 
 @pytest.fixture
+def two_desktops(
+    linux: Linux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """One user in two sessions at once, with a program on each desktop."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may")
+    program = tmp_path / "loginctl"
+    program.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = list-sessions ]; then echo 2; echo 5; exit; fi\n'
+        "echo Name=nobody; echo Active=yes; echo Class=user\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    shown = {
+        session: subprocess.Popen(
+            ["/bin/sleep", "60"],
+            env={"DISPLAY": f":{session}", "XDG_SESSION_ID": session, "SECRET": "x"},
+            user="nobody",
+        )
+        for session in ("2", "5")
+    }
+    until(lambda: {p.pid for p in shown.values()} <= {p.pid for p in linux.processes()})
+    yield shown
+    for process in shown.values():
+        process.kill()
+        process.wait()
+
+
+def _environment(process: Process) -> dict[str, str]:
+    words = Path(f"/proc/{process.pid}/environ").read_text().rstrip("\0").split("\0")
+    return dict(word.partition("=")[::2] for word in words)
+
+
+@pytest.mark.usefixtures("two_desktops")
+@pytest.mark.parametrize("session", ["2", "5"])
+def test_a_program_shows_itself_in_the_session_it_is_started_in(
+    linux: Linux, session: str
+) -> None:
+    process = linux.start_program(["/bin/sleep", "60"], Path("/"), "nobody", session)
+    try:
+        environment = _environment(process)
+        assert environment["DISPLAY"] == f":{session}"
+        assert "SECRET" not in environment
+        assert process.session == session
+    finally:
+        linux.close(process, CloseRung.KILL)
+
+
+@pytest.mark.usefixtures("two_desktops")
+@pytest.mark.parametrize(("user", "session"), [("nobody", "3"), ("daemon", "2")])
+def test_a_session_that_has_ended_or_is_anothers_is_told(
+    linux: Linux, user: str, session: str
+) -> None:
+    with pytest.raises(OSError, match=f"session {session} of {user} has ended"):
+        linux.start_program(["/bin/sleep", "60"], Path("/"), user, session)
+
+
+@pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """An app's folder in which another folder is mounted."""
     app, shared = tmp_path / "app", tmp_path / "shared"

@@ -46,9 +46,11 @@ class _Desktop(FastLinux):
     def sessions(self) -> Sequence[Session]:
         return self.people
 
-    def start_program(self, argv: Sequence[str], cwd: Path, user: str) -> Process:
+    def start_program(
+        self, argv: Sequence[str], cwd: Path, user: str, session: str = ""
+    ) -> Process:
         self.opened_for.append(user)
-        return super().start_program(argv, cwd, user)
+        return super().start_program(argv, cwd, user, session)
 
 
 def _attended(root: Path, code: str = _UPDATES, limit: float = 60.0) -> Bench:
