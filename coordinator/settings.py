@@ -7,14 +7,16 @@ this system. Everything of the daemon lies below it. The only home of platformdi
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from agent.wire.atomic import write_whole
 from coordinator.complaint import Complaint
+from coordinator.mail_settings import MailSettings, read_mail
 
 FILE = "coordinator.toml"
+_MAIL = "mail"
 LINK_PORT, HTTPS_PORT = 7701, 7702
 _HEAD = "# Where this coordinator is and how agents reach it; read when it starts.\n"
 
@@ -35,6 +37,7 @@ class Settings:
     database_url: str = ""  # "" = SQLite in the home folder
     coordinator_id: str = "main"
     site: str = "main"
+    mail: MailSettings | None = None  # None = nobody is written to
     history_days: int = 30  # so long is kept who had what open, and each step's story
 
     @property
@@ -119,8 +122,15 @@ def read_settings(home: Path) -> Settings:
 
 def write_settings(settings: Settings) -> None:
     """Write `coordinator.toml`, whole or not at all."""
-    lines = [f"{key} = {_toml(getattr(settings, key))}\n" for key in _KEYS]
+    lines = [f"{key} = {_toml(getattr(settings, key))}\n" for key in _KEYS if key != _MAIL]
+    if settings.mail is not None:
+        lines += ["\n[mail]\n", *_section(settings.mail)]
     write_whole(settings.file, (_HEAD + "".join(lines)).encode())
+
+
+def _section(mail: MailSettings) -> list[str]:
+    given = {field.name: getattr(mail, field.name) for field in fields(mail)}
+    return [f"{key} = {_toml(value)}\n" for key, value in given.items() if value]
 
 
 Reader = Callable[[object], Any]
@@ -186,14 +196,15 @@ _KEYS: dict[str, Reader] = {
     "coordinator_id": text,
     "site": text,
     "history_days": _days,
+    _MAIL: read_mail,
 }
 """Every key of `coordinator.toml`; each may be left out."""
 
 
-def _toml(value: str | int | tuple[str, ...]) -> str:
+def _toml(value: str | int | Path | tuple[str, ...]) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(quoted(item) for item in value)}]"
-    return str(value) if isinstance(value, int) else quoted(value)
+    return str(value) if isinstance(value, int) else quoted(str(value))
 
 
 def quoted(value: str) -> str:

@@ -80,9 +80,10 @@ class People:
         self._reads = reader(engine)
         self._clock = clock
 
-    def put_operator(self, name: str, role: str, token_hash: str) -> None:
-        """Add an operator, or give one a new token."""
+    def put_operator(self, name: str, role: str, token_hash: str, mail: str = "") -> None:
+        """Add an operator, or give one a new token; an address that is known stays."""
         values = {"role": role, "token_hash": token_hash, "made_at": self._clock()}
+        values |= {"mail": mail} if mail else {}
         with self._engine.begin() as c:
             upsert(c, operator, {"name": name}, values)
 
@@ -91,13 +92,13 @@ class People:
         query = select(operator).where(operator.c.token_hash == token_hash)
         with self._reads.connect() as c:
             row = c.execute(query).mappings().first()
-        return None if row is None else OperatorRow(row["name"], row["role"])
+        return None if row is None else OperatorRow(row["name"], row["role"], row["mail"])
 
     def operators(self) -> list[OperatorRow]:
         """Return everybody who may speak to the coordinator, by name."""
         with self._reads.connect() as c:
             rows = c.execute(select(operator).order_by(operator.c.name)).mappings()
-            return [OperatorRow(row["name"], row["role"]) for row in rows]
+            return [OperatorRow(row["name"], row["role"], row["mail"]) for row in rows]
 
     def drop_operator(self, name: str) -> bool:
         """Take an operator's token away; False when there is no such operator."""

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Engine, delete, select
 
-from coordinator.store.tables import command, news, rollout, step_run
+from coordinator.store.tables import command, mail, news, rollout, step_run
 from coordinator.walk.states import RolloutState
 
 
@@ -25,10 +25,10 @@ class History:
             return list(c.scalars(select(rollout.c.id).where(ended)))
 
     def forget(self, rollouts: Collection[str]) -> int:
-        """Delete their steps, news and commands; who was visited when stays. Returns rows."""
+        """Delete their steps, news, words and mail; who was visited when stays. Returns rows."""
         with self._engine.begin() as c:
             return sum(
                 c.execute(delete(table).where(table.c.rollout == one)).rowcount
-                for table in (news, step_run, command)
+                for table in (news, step_run, command, mail)
                 for one in rollouts
             )

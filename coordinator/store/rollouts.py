@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
@@ -12,6 +13,7 @@ from agent.wire.contract import Direction, Finding, StepName, StepReport
 from coordinator.model import Plan
 from coordinator.store.busy import refuse_busy, refuse_changed_since, refuse_sealed
 from coordinator.store.database import reader, upsert
+from coordinator.store.outbox import Post, post_nowhere
 from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
 from coordinator.store.tables import command, news, plan, rollout, setting, step_run, visit
 from coordinator.walk.ports import Command, News, Verb
@@ -22,9 +24,15 @@ _ENDED = {HostState.UPDATED, HostState.ROLLED_BACK, HostState.SKIPPED}
 
 
 class Rollouts:
-    """Everything about plans and rollouts, one transaction a call."""
+    """Everything about plans and rollouts, one transaction a call; `post` hears of their news."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float] = time.time,
+        post: Post = post_nowhere,
+    ) -> None:
+        self._post = post
         self._engine = engine
         self._reads = reader(engine)
         self._clock = clock
@@ -133,10 +141,9 @@ class Rollouts:
     def tell(self, rollout_id: str, item: News) -> None:
         """Write news, and with it where the rollout or one of its hosts stands."""
         now = self._clock()
-        mend = item.mend
         with self._engine.begin() as c:
             number = c.scalar(select(rollout.c.number).where(rollout.c.id == rollout_id))
-            mend = mend.replace("{rollout}", f"r{number}")
+            mend = item.mend.replace("{rollout}", f"r{number}")
             state = item.state.value if item.state else ""
             c.execute(
                 insert(news).values(
@@ -148,6 +155,7 @@ class Rollouts:
                 self._move_host(c, rollout_id, item, now)
             else:
                 self._move_rollout(c, rollout_id, item, mend, now)
+                self._post(c, rollout_id, replace(item, mend=mend))
 
     def _move_host(self, c: Connection, rollout_id: str, item: News, now: float) -> None:
         values: dict[str, Any] = {"state": item.state, "detail": item.detail, "since": now}

@@ -110,6 +110,7 @@ class OperatorRow:
 
     name: str
     role: str
+    mail: str = ""  # where it is told how what it started goes
 
 
 @dataclass(frozen=True, slots=True)

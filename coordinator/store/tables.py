@@ -58,6 +58,7 @@ operator = Table(
     Column("role", String, nullable=False),
     Column("token_hash", String, nullable=False, unique=True),
     Column("made_at", Float, nullable=False),
+    Column("mail", String, nullable=False, server_default=""),
 )
 
 audit = Table(
@@ -183,4 +184,23 @@ news = Table(
     Column("detail", String, nullable=False, default=""),
     Column("mend", String, nullable=False, default=""),
     UniqueConstraint("rollout", "number"),
+)
+
+mail = Table(
+    "mail",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("rollout", String, nullable=False, index=True),
+    Column("event", String, nullable=False),  # state, what it asks, operators' words heard
+    Column("recipient", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("mend", String, nullable=False),
+    Column("message_id", String, nullable=False),  # the same at each try
+    Column("state", String, nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("next_try", Float, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("ended", Float),  # sent, or given up
+    Column("problem", String, nullable=False),
 )

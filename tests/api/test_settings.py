@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from coordinator.access import Access, read_access, write_access
+from coordinator.complaint import Complaint
 from coordinator.folders import home_folder, operator_folder
+from coordinator.mail_settings import Language, MailSettings, Security
 from coordinator.settings import Settings, SettingsError, read_settings, write_settings
 
 
@@ -23,6 +25,50 @@ def test_settings_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert settings.link_addresses == ("a.lan:7701", "[2001:db8::7]:7701")
 
 
+def test_the_mail_server_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    mail = MailSettings(
+        host="mail.lan",
+        port=2525,
+        security=Security.TLS,
+        sender="roundsman@office.example",
+        user="roundsman",
+        password_file=tmp_path / "mail.password",
+        recipients=("ann@office.example", "it@office.example"),
+        language=Language.FRENCH,
+    )
+    write_settings(Settings(home=tmp_path, mail=mail))
+    assert read_settings(tmp_path).mail == mail
+
+
+@pytest.mark.parametrize(
+    ("given", "port"), [("", 587), ('security = "tls"', 465), ('security = "starttls"', 587)]
+)
+def test_the_usual_port_of_a_mail_server_need_not_be_said(
+    tmp_path: Path, given: str, port: int
+) -> None:
+    said = f'[mail]\nhost = "mail.lan"\nsender = "a@b.example"\n{given}\n'
+    (tmp_path / "coordinator.toml").write_text(said)
+    mail = read_settings(tmp_path).mail
+    assert mail is not None
+    assert mail.port == port
+
+
+def test_a_password_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    file = tmp_path / "mail.password"
+    mail = MailSettings("m", 587, Security.STARTTLS, "a@b", "ann", file)
+    with pytest.raises(Complaint, match="cannot read"):
+        mail.password()
+    file.write_text("secret\n")
+    file.chmod(0o644)
+    with pytest.raises(Complaint, match="other users of this machine can read it"):
+        mail.password()
+    file.chmod(0o600)
+    assert mail.password() == "secret"
+    file.write_text("\n")
+    with pytest.raises(Complaint, match="its first line is no password"):
+        mail.password()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -33,6 +79,21 @@ def test_settings_come_back_as_they_were_written(tmp_path: Path) -> None:
         ('site = ""', "site: must be a text"),
         ("colour = 1", "colour: unknown; known are listen,"),
         ("site = ", "not TOML"),
+        ("mail = 1", "mail: mail: unknown; known are host,"),
+        ("[mail]", "mail: host: missing"),
+        ('[mail]\nhost = "m"', "mail: sender: missing"),
+        ('[mail]\nhost = "m x"\nsender = "a@b"', "mail: host: must be the name or number"),
+        ('[mail]\nhost = "m"\nsender = "a@b\\r\\nBcc: c@d"', "mail: sender: must be an address"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\nrecipients = ["a,b@c"]', "mail: recipients: must"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\nrecipients = "a@c"', "mail: recipients: must be a"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\nport = 0', "mail: port: must be a port"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\nsecurity = "ssl"', "mail: security: must be one"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\nsecurity = ["tls"]', "mail: security: must be"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\nsecurity = "none"', "on this machine only"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\nuser = "ann"', "user and password_file: either"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\nlanguage = "de"', "mail: language: must be one"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\nca_file = "ca.pem"', "mail: ca_file: must be the"),
+        ('[mail]\nhost = "m"\nsender = "a@b"\npassword = "x"', "mail: password: unknown"),
     ],
 )
 def test_a_bad_setting_is_named_with_its_file(tmp_path: Path, text: str, said: str) -> None:
