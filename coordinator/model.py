@@ -21,7 +21,8 @@ from agent.wire.contract import (
 )
 
 Moment = Annotated[float, Number(0, 1e11)]  # seconds since 1970, UTC
-Address = Annotated[str, Text(254, r"[^@\s<>\"]+@[^@\s<>\"]+")]
+ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+Address = Annotated[str, Text(254, ADDRESS)]
 AppName = Annotated[str, Text(60, r"[a-z0-9][a-z0-9-]*")]
 
 
@@ -124,4 +125,5 @@ class Plan:
     server_first: Name = ""  # role updated first; then the others may open the old release (O12)
     reopen: bool = False  # who had the app open gets it back
     drill: bool = False  # the whole walk with nothing applied
+    backs_up: bool = True  # False in a drill that only closes and re-opens
     mail: Annotated[tuple[Address, ...], Entries(50)] = ()  # who is told how it ends
