@@ -12,11 +12,11 @@ from typing import Annotated
 from agent.wire.bounds import Entries, Whole
 from agent.wire.contract import Direction, HostId, StepName
 from coordinator.model import Plan
+from coordinator.walk.closed import are_others_closed
 from coordinator.walk.course import Abort, Course
 from coordinator.walk.ending import leave_closed, roll_back_all
 from coordinator.walk.ports import Port
 from coordinator.walk.states import TRANSITIONS, Event, HostState, RolloutState
-from coordinator.walk.visit import are_others_closed
 
 _MOST = 20_000
 _HALF_WAY = frozenset({HostState.CHECKING, HostState.ROLLING_BACK})

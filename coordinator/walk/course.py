@@ -6,20 +6,15 @@ plan and the port.
 
 import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from agent.wire.contract import CordonMode, Direction, StepName
 from coordinator.model import Plan, PlannedHost
 from coordinator.walk import policy
-from coordinator.walk.ports import Command, News, Outcome, Port, SightOf, Verb, Verdict
-from coordinator.walk.states import TRANSITIONS, Event, HostState, RolloutState, advance
+from coordinator.walk.ports import News, Outcome, Port, SightOf, Verb, Verdict
+from coordinator.walk.states import Event, HostState, RolloutState, advance
 
-_LONG_SECONDS = 600.0
 _RETRY_PAUSE_SECONDS = 1.0
-_ABORTS = frozenset({Verb.ABORT_LEAVE_CLOSED, Verb.ABORT_ROLL_BACK})
-_AT_REST = frozenset({HostState.UPDATED, HostState.SKIPPED})
-_LEAVE_OUT = frozenset({Verb.SKIP, Verb.SWITCHED_OFF})
-_ALL_BACK = "roundsman rollout abort {rollout} --roll-back-all"
 NOT_ALONE = (
     "the new release may have changed the data the group shares, and the old cannot read it"
 )
@@ -54,7 +49,11 @@ class Course:
     untidy: set[str] = field(default_factory=set)  # hosts on which something was left behind
     stuck_at: dict[str, StepName] = field(default_factory=dict)  # where to go on, on retry
     is_data_touched: bool = False  # the new release may have written what the group shares
+    is_mixed: bool = False  # people may use either release: the server has the new one (I4)
+    inside: set[str] = field(default_factory=set)  # hosts that were let in again
+    announced: int = 0  # of the moments at which people are told ahead, those that are over
     needed: str = ""  # the host that cannot be left out now
+    has_leave: bool = False  # the next change may begin: the others were just confirmed closed
     attempts: dict[tuple[str, StepName, Direction], int] = field(default_factory=dict)
 
     @classmethod
@@ -141,7 +140,7 @@ class Course:
         """Have each host take a step, those it fails on again as the policy says."""
         outcomes = {o.host: o for o in self._once(hosts, step, direction)}
         for _ in range(self.plan.policy.retries):
-            failing = [h for h, o in outcomes.items() if bears_repeating(o)]
+            failing = [h for h, o in outcomes.items() if policy.bears_repeating(o)]
             if not failing:
                 break
             self.try_again(failing, step, direction)
@@ -165,6 +164,15 @@ class Course:
         """Let a moment pass before a new attempt."""
         self.port.wait(_RETRY_PAUSE_SECONDS)
         self.again(hosts, step, direction)
+
+    def whatever_comes(self, hosts: Sequence[str], step: StepName) -> None:
+        """Have each host take a step that nothing depends on: once, and anew each time."""
+        known = [h for h in hosts if (h, step, Direction.DO) in self.attempts]
+        self.again(known, step, Direction.UNDO)
+        undone = self._once(known, step, Direction.UNDO)
+        self.again(known, step)
+        silent = {o.host for o in undone if o.verdict is Verdict.UNKNOWN}
+        self._once([h for h in hosts if h not in silent], step, Direction.DO)
 
     def again(
         self, hosts: Collection[str], step: StepName, direction: Direction = Direction.DO
@@ -195,100 +203,3 @@ class Course:
             off=self.switched_off,
             spared_is_open=self.plan.close_between_visits,
         )
-
-    # -- the operator --------------------------------------------------------------------
-
-    def hear(self) -> None:
-        """Be at a safe point: do what the operator has said. Raises `Abort`."""
-        while (command := self.port.safe_point(self.heard, 0)) is not None:
-            self._heed(command, "")
-
-    def ask(
-        self, about: Sequence[str], answers: Collection[Verb], patience: float = 0.0
-    ) -> Command | None:
-        """Wait for one of these answers about one of these hosts, () = about the rollout.
-
-        Returns None, so that the caller looks again, when something else was said and after
-        `patience` seconds (0 = for ever). An answer without a host is about the first. Raises
-        `Abort`.
-        """
-        while (command := self.port.safe_point(self.heard, patience or _LONG_SECONDS)) is None:
-            if patience:
-                return None
-        asked = about[0] if about else ""
-        self._heed(command, asked)
-        if command.verb in answers and (not about or command.host in {"", *about}):
-            return replace(command, host=command.host or asked)
-        return None
-
-    def is_tried_again(self, host: str) -> bool:
-        """Wait until an operator has the host tried again, True, or left out. Raises `Abort`."""
-        while not self.is_out(host):
-            if self.ask([host], {Verb.RETRY}) is not None:
-                return True
-        return False
-
-    def _heed(self, command: Command, asked: str) -> None:
-        self.heard = command.number
-        if command.verb in _ABORTS:
-            raise Abort(command.verb)
-        if command.verb is Verb.RESUME and command.until:
-            self.deadline = command.until
-        if command.verb is Verb.PAUSE and self.stands.rollout is not RolloutState.PAUSED:
-            self._pause(command)
-        host = command.host or asked
-        if host in self.states:
-            self._heed_about(host, command.verb)
-
-    def _heed_about(self, host: str, verb: Verb) -> None:
-        if host == self.needed and verb in _LEAVE_OUT:
-            self._refuse(f"{self.name(host)} holds the data and cannot be left out now")
-        elif verb is Verb.ROLL_BACK and host in self.changed:
-            self._note_unwanted(host)
-        elif verb is Verb.SWITCHED_OFF and not (self.is_unsure(host) and self._answers(host)):
-            self._leave_out(host, "switched off, says an operator", off=True)
-        elif verb is Verb.SKIP and not self.is_unsure(host):
-            self._leave_out(host, "left out by an operator")
-
-    def _note_unwanted(self, host: str) -> None:
-        if not self.goes_back_alone(host):
-            self._refuse(f"{self.name(host)} cannot go back alone: {NOT_ALONE}", _ALL_BACK)
-        elif self.states[host] is HostState.UPDATED:
-            self.unwanted.add(host)
-
-    def _refuse(self, why: str, mend: str = "") -> None:
-        """Tell why an operator's word is not followed, before what was told already."""
-        stands = self.stands
-        if not stands.detail.startswith(why):
-            rest = f"; {stands.detail}" if stands.detail else ""
-            self.tell(stands.rollout, why + rest, stands.mend or mend)
-
-    def _answers(self, host: str) -> bool:
-        if self.port.confirm([host], CordonMode.SEALED)[0].sight is None:
-            return False
-        why = f"{self.name(host)} answers, so it is not switched off: it is asked again"
-        self.tell(self.stands.rollout, why, self.stands.mend)
-        return True
-
-    def _leave_out(self, host: str, why: str, *, off: bool = False) -> None:
-        may_skip = (self.states[host], Event.SKIPPED) in TRANSITIONS
-        if off and (may_skip or self.states[host] in _AT_REST):
-            self.switched_off.add(host)  # it is sealed should it return
-        if may_skip:
-            self.move(host, Event.SKIPPED, why)
-
-    def _pause(self, command: Command) -> None:
-        before = self.stands
-        self.tell(
-            RolloutState.PAUSED,
-            f"paused by {command.by or 'an operator'}; the app stays closed where it is",
-            "roundsman rollout resume {rollout}",
-        )
-        while self.ask((), {Verb.RESUME}) is None:
-            pass
-        self.stand(before)
-
-
-def bears_repeating(outcome: Outcome) -> bool:
-    """True when the step ended, and ended badly."""
-    return outcome.verdict in {Verdict.FAILED, Verdict.REFUSED}

@@ -5,10 +5,12 @@ holder cannot be left out: without it there is no backup, or no way back (invari
 """
 
 from agent.wire.contract import Direction, HostId, StepName
+from coordinator.walk.closed import are_others_closed
 from coordinator.walk.course import Course
 from coordinator.walk.ports import Outcome, Verb, Verdict
 from coordinator.walk.states import HostState, RolloutState
-from coordinator.walk.visit import ASK_AGAIN_SECONDS, are_others_closed
+from coordinator.walk.visit import ASK_AGAIN_SECONDS
+from coordinator.walk.word import ask
 
 _WHAT = {
     Direction.DO: "the backup of the data the group shares",
@@ -69,8 +71,8 @@ def _is_retried(course: Course, outcome: Outcome, direction: Direction) -> bool:
         f"{_ABORT[direction]}",
     )
     if is_silent:
-        return course.ask([holder], {Verb.RETRY}, ASK_AGAIN_SECONDS) is not None
-    while course.ask([holder], {Verb.RETRY}) is None:
+        return ask(course, [holder], {Verb.RETRY}, ASK_AGAIN_SECONDS) is not None
+    while ask(course, [holder], {Verb.RETRY}) is None:
         pass
     course.again([holder], StepName.BACK_UP_DATA, direction)
     return True

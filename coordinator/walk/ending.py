@@ -14,6 +14,7 @@ from coordinator.walk.data import restore_data
 from coordinator.walk.ports import Outcome, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState
 from coordinator.walk.visit import ASK_AGAIN_SECONDS, take_back
+from coordinator.walk.word import ask
 
 _PUT_OFF = (
     HostState.DRAINING,
@@ -114,7 +115,7 @@ def _ask_about(course: Course, failing: Sequence[Outcome]) -> list[str]:
         )
         silent = [o.host for o in waiting if o.verdict is Verdict.UNKNOWN]
         patience = ASK_AGAIN_SECONDS if silent else 0.0
-        command = course.ask([o.host for o in waiting], {Verb.RETRY}, patience)
+        command = ask(course, [o.host for o in waiting], {Verb.RETRY}, patience)
         if command is not None:
             course.again([command.host], StepName.STOP_SERVICE_MANAGER, Direction.TIDY)
             return [o.host for o in waiting]

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from agent.wire.contract import LEASE_SECONDS, CordonMode, StepName
-from coordinator.model import SharedData
-from coordinator.walk.ports import SightOf
+from coordinator.model import Plan, PlannedHost, SharedData
+from coordinator.walk.ports import Outcome, SightOf, Verdict
 
 PREPARE = (StepName.SURVEY, StepName.STAGE)
 """Taken on all hosts at once, while people work on."""
@@ -19,6 +19,8 @@ VISIT = (
     StepName.CHECK_HEALTH,
 )
 """Taken on one host at a time, all others confirmed closed."""
+
+_SERVER = "server"
 
 CHANGES_A_HOST = frozenset({StepName.BACK_UP, StepName.APPLY_RELEASE})
 """Before these every other host is asked afresh (invariant I2); what follows them is the same
@@ -46,6 +48,56 @@ COMMIT = (
 
 WAY_BACK_SHARE = 0.5
 """What a roll-back may take, as a share of a visit: no back-up and no soak in it."""
+
+POSTPONE_SECONDS = 300.0
+"""What "5 more minutes" adds to the grace period."""
+
+_APPLIES = frozenset({StepName.STAGE, StepName.APPLY_RELEASE})
+_BACKS_UP = frozenset({StepName.BACK_UP, StepName.BACK_UP_DATA})
+
+
+def steps_of(plan: Plan, steps: Sequence[StepName]) -> tuple[StepName, ...]:
+    """Return those of these steps that a walk of this plan takes: a drill applies nothing."""
+    left_out = (_APPLIES if plan.drill else frozenset()) | (
+        frozenset() if plan.backs_up else _BACKS_UP
+    )
+    return tuple(step for step in steps if step not in left_out)
+
+
+def bears_repeating(outcome: Outcome) -> bool:
+    """True when the step ended, and ended badly."""
+    return outcome.verdict in {Verdict.FAILED, Verdict.REFUSED}
+
+
+def is_first(plan: Plan, planned: PlannedHost) -> bool:
+    """True for a host that is updated before the others, where a profile wants that."""
+    return bool(plan.server_first) and planned.role == plan.server_first
+
+
+def may_be_mixed(plan: Plan) -> bool:
+    """True when others may use the old release once the server has the new one (I4)."""
+    data_forbids = plan.data is not None and not plan.data.old_reads_new
+    has_first = any(is_first(plan, planned) for planned in plan.hosts)
+    return has_first and not data_forbids and not plan.drill
+
+
+def is_closed_anew(plan: Plan) -> bool:
+    """False when the group may be mixed, and its server has the release already.
+
+    Nobody is closed then but for the visit of his own host.
+    """
+    first = [p for p in plan.hosts if is_first(plan, p)]
+    has_it = all(not p.visited and p.from_version == plan.version for p in first)
+    return not (may_be_mixed(plan) and has_it and plan.data is None)
+
+
+def opening_order(plan: Plan, hosts: Sequence[str]) -> list[list[str]]:
+    """Return these hosts in the order in which they re-open: servers before the others."""
+    holder = plan.data.holder if plan.data else ""
+    roles = {_SERVER, plan.server_first} - {""}
+    early = {p.id for p in plan.hosts if p.role in roles or p.id == holder}
+    waves = [h for h in hosts if h in early], [h for h in hosts if h not in early]
+    return [wave for wave in waves if wave]
 
 
 def not_closed(
@@ -84,6 +136,21 @@ def seconds_left(estimate: float, slowest: float, spent: float) -> float:
     """Return how long to allow for the rest of a visit whose steps have taken `spent` so far."""
     whole = visit_seconds(estimate, slowest)
     return max(whole - spent, whole * WAY_BACK_SHARE / (1 + WAY_BACK_SHARE))
+
+
+def closing_seconds(plan: Plan) -> float:
+    """Return how long closing may take, everybody postponing as often as he may (I3)."""
+    return plan.grace_seconds + plan.postpones * POSTPONE_SECONDS
+
+
+def plan_seconds(plan: Plan, hosts: Sequence[PlannedHost]) -> float:
+    """Return how long to allow for what must be done of a plan, these hosts being visited.
+
+    Where others may use the old release meanwhile, only the server must be done.
+    """
+    mixed = may_be_mixed(plan)
+    visited = [p for p in hosts if p.visited and (is_first(plan, p) or not mixed)]
+    return group_seconds([p.estimate_seconds for p in visited], closing_seconds(plan), plan.data)
 
 
 def group_seconds(

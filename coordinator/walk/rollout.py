@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from agent.wire.contract import CordonMode, StepName
 from coordinator.model import Plan
 from coordinator.walk import policy
+from coordinator.walk.closed import are_others_closed
 from coordinator.walk.course import Abort, Course
 from coordinator.walk.data import back_up_data
 from coordinator.walk.ending import end_early, re_open
 from coordinator.walk.ports import News, Outcome, Port, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState
-from coordinator.walk.visit import ASK_AGAIN_SECONDS, are_others_closed, take_back, visit
+from coordinator.walk.visit import ASK_AGAIN_SECONDS, take_back, visit
+from coordinator.walk.word import ask, hear
 
 _LOOK_SECONDS = 120.0  # a wait under way at a restart is begun anew: none is long
 _Stuck = dict[str, tuple[StepName, Outcome]]
@@ -39,23 +41,23 @@ def prepare(course: Course) -> None:
     """Look at every host and put the release on it, while people work on."""
     course.tell(RolloutState.PREPARING)
     for step in policy.PREPARE:
-        course.hear()
+        hear(course)
         visited = [h for h in course.ids(HostState.PENDING) if course.planned(h).visited]
         _bring_all(course, visited, (step,), Event.PUT_OFF)
 
 
 def wait_for_window(course: Course) -> None:
     """Return when the window is open and the whole group still fits into it (row I5)."""
-    course.hear()
+    hear(course)
     while not _may_close(course):
-        course.hear()
+        hear(course)
 
 
 def _may_close(course: Course) -> bool:
     now = course.port.now()
     if now < course.plan.opens:
         course.tell(RolloutState.WAITING, "waits for its maintenance window")
-        course.ask((), (), patience=min(course.plan.opens - now, _LOOK_SECONDS))
+        ask(course, (), (), patience=min(course.plan.opens - now, _LOOK_SECONDS))
         return False
     visits = [course.planned(h) for h in course.ids(HostState.PENDING)]
     estimates = [p.estimate_seconds for p in visits if p.visited]
@@ -68,7 +70,7 @@ def _may_close(course: Course) -> bool:
         "deadline. Nothing was changed",
         "roundsman rollout resume {rollout} --until HH:MM, or roundsman rollout abort {rollout}",
     )
-    course.ask((), {Verb.RESUME})
+    ask(course, (), {Verb.RESUME})
     return False
 
 
@@ -131,7 +133,7 @@ def _unstick(course: Course, stuck: _Stuck, resumed: Event, before: News) -> lis
     _tell_stuck(course, stuck)
     silent = [h for h, (_, outcome) in stuck.items() if outcome.verdict is Verdict.UNKNOWN]
     patience = ASK_AGAIN_SECONDS if silent else 0.0
-    command = course.ask(list(stuck), {Verb.RETRY}, patience)
+    command = ask(course, list(stuck), {Verb.RETRY}, patience)
     for host in [h for h in stuck if course.is_out(h)]:
         del stuck[host]
     if command is None:
@@ -175,7 +177,7 @@ def take_turn(course: Course, host: str) -> None:
 
 def be_at_safe_point(course: Course) -> None:
     """Between visits: hear the operator, and bring back the hosts he wants back."""
-    course.hear()
+    hear(course)
     for host in course.ids(HostState.UPDATED):
         if host in course.unwanted:
             take_back(course, host, "an operator wants it back")

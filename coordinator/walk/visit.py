@@ -6,43 +6,50 @@ it is known no other host is touched (invariant I1).
 
 from collections.abc import Sequence
 
-from agent.wire.contract import CordonMode, Direction, StepName
+from agent.wire.contract import Direction, StepName
 from coordinator.model import AfterRollBack
 from coordinator.walk import policy
-from coordinator.walk.course import NOT_ALONE, Abort, Course, bears_repeating
+from coordinator.walk.closed import (
+    are_others_closed,
+    close_again,
+    wait_until_it_may_begin,
+    would_end_in_time,
+)
+from coordinator.walk.course import NOT_ALONE, Abort, Course
 from coordinator.walk.ports import Outcome, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState
+from coordinator.walk.word import ask, is_tried_again
 
-LOOK_AGAIN_SECONDS = 5.0
 ASK_AGAIN_SECONDS = 15.0
 _NOT_UPDATED = frozenset({HostState.ROLLED_BACK, HostState.NEEDS_OPERATOR})
 
 
 def visit(course: Course, host: str) -> None:
     """Visit one host; afterwards it is updated or skipped. Raises `Abort`."""
-    steps: tuple[StepName, ...] = policy.VISIT
-    while _visit_once(course, host, steps) in _NOT_UPDATED:
+    steps = policy.steps_of(course.plan, policy.VISIT)
+    while visit_once(course, host, steps) in _NOT_UPDATED:
         if not _is_tried_again(course, host):
             return
-        course.tell(RolloutState.WALKING)
+        tell_walking(course)
         close_again(course, host)
-        steps = _steps_from(course.stuck_at.pop(host, policy.VISIT[0]))
+        steps = _steps_from(course, course.stuck_at.pop(host, steps[0]))
         for step in steps:
             course.again([host], step)
 
 
-def _steps_from(step: StepName) -> tuple[StepName, ...]:
-    return policy.VISIT[policy.VISIT.index(step) :]
+def _steps_from(course: Course, step: StepName) -> tuple[StepName, ...]:
+    whole = policy.steps_of(course.plan, policy.VISIT)
+    return whole[whole.index(step) :]
 
 
-def _visit_once(course: Course, host: str, steps: Sequence[StepName]) -> HostState:
+def visit_once(course: Course, host: str, steps: Sequence[StepName]) -> HostState:
+    """Visit one host, tried once, and return where it stands then. Raises `Abort`."""
     course.spent = 0.0
-    while not course.is_out(host) and not _has_time(course, host):
-        pass
+    wait_until_it_may_begin(course, host)
     if course.is_out(host):
         return course.states[host]
     course.begun.add(host)
-    course.tell(RolloutState.WALKING)
+    tell_walking(course)
     course.move(host, Event.TURN_CAME)
     for step in steps:
         outcome = take_until_known(course, host, step, Event.TURN_CAME)
@@ -53,6 +60,13 @@ def _visit_once(course: Course, host: str, steps: Sequence[StepName]) -> HostSta
         if step is not StepName.BACK_UP and course.states[host] is HostState.UPDATING:
             course.move(host, Event.APPLIED)
     return _passed(course, host)
+
+
+def tell_walking(course: Course) -> None:
+    """Tell that hosts are visited, and who may work meanwhile."""
+    first = course.plan.server_first
+    mixed = f"hosts with role {first} are updated; the others may be used until their own turn"
+    course.tell(RolloutState.WALKING, mixed if course.is_mixed else "")
 
 
 def _end_badly(course: Course, host: str, step: StepName, why: str) -> HostState:
@@ -73,7 +87,7 @@ def _close_service_manager(course: Course, host: str) -> None:
 
 
 def _passed(course: Course, host: str) -> HostState:
-    if course.plan.close_between_visits:
+    if course.plan.close_between_visits and not course.is_mixed:
         _close_service_manager(course, host)
     if course.is_out(host):
         return course.states[host]
@@ -82,61 +96,6 @@ def _passed(course: Course, host: str) -> HostState:
     course.move(host, Event.PASSED)
     course.slowest = max(course.slowest, course.spent)
     return course.states[host]
-
-
-def _has_time(course: Course, host: str) -> bool:
-    """True when the visit, or the rest of it, would end in time (I3); asks an operator if not."""
-    estimate = course.planned(host).estimate_seconds
-    needed = policy.seconds_left(estimate, course.slowest, course.spent)
-    needed += _others_way_back(course, host)
-    if policy.fits(course.port.now(), course.deadline, needed):
-        return True
-    course.tell(
-        RolloutState.NEEDS_OPERATOR,
-        f"{course.name(host)} waits: what is left of its visit takes up to {needed:.0f} s and "
-        "would not end before the deadline. The group stays closed",
-        "roundsman rollout resume {rollout} --until HH:MM, or roundsman rollout abort {rollout} "
-        "--roll-back-all",
-    )
-    course.ask((), {Verb.RESUME})
-    return False
-
-
-def _others_way_back(course: Course, host: str) -> float:
-    data = course.plan.data
-    if data is None or data.old_reads_new:
-        return 0.0
-    others = [course.planned(h) for h in course.ids() if h in course.changed and h != host]
-    return policy.all_back_seconds([p.estimate_seconds for p in others], data)
-
-
-def are_others_closed(course: Course, host: str = "", what: str = "the first visit") -> bool:
-    """True when every other host has confirmed that it is closed (I2); asks when one has not."""
-    lost = course.not_closed(besides=host)
-    if not lost:
-        return True
-    name, typed = course.name(lost[0].host), course.typed(lost[0].host)
-    course.tell(
-        RolloutState.NEEDS_OPERATOR,
-        f"{course.name(host) if host else what} waits: {name} {policy.why_open(lost[0])}",
-        f"roundsman rollout retry {{rollout}} --host {typed}, or, when {name} is switched off: "
-        f"roundsman rollout skip {{rollout}} {typed} --switched-off",
-    )
-    command = course.ask([s.host for s in lost], {Verb.RETRY}, LOOK_AGAIN_SECONDS)
-    if command is not None:
-        close_again(course, command.host)
-    return False
-
-
-def close_again(course: Course, host: str) -> None:
-    """Close a host that may have been opened; whether that did it, the next look tells."""
-    course.afresh(host, StepName.DRAIN)
-    course.again([host], StepName.STOP_SERVICE_MANAGER)
-    course.take(host, StepName.STOP_SERVICE_MANAGER)
-    if course.states[host] is HostState.UPDATED:  # its visit may have left it running
-        course.again([host], StepName.START_SERVICE_MANAGER, Direction.UNDO)
-        course.take(host, StepName.START_SERVICE_MANAGER, Direction.UNDO)
-    course.port.confirm([host], CordonMode.SEALED)
 
 
 def take_until_known(
@@ -153,14 +112,15 @@ def take_until_known(
     """
     before, tries = course.stands, course.plan.policy.retries
     while True:
-        _wait_for_leave(course, host, step, direction)
+        if why := _wait_for_leave(course, host, step, direction):
+            return Outcome(host, Verdict.REFUSED, detail=why)
         if course.is_out(host):
             return Outcome(host, Verdict.UNKNOWN)
         outcome = course.once(host, step, direction)
         if outcome.verdict is Verdict.UNKNOWN:
             if _is_word_given(course, outcome, step):
                 course.stand(before)
-        elif tries and bears_repeating(outcome):
+        elif tries and policy.bears_repeating(outcome):
             tries -= 1
             course.try_again([host], step, direction)
         else:
@@ -171,16 +131,22 @@ def take_until_known(
     return outcome
 
 
-def _wait_for_leave(course: Course, host: str, step: StepName, direction: Direction) -> None:
-    """Return when the step may be taken now: asked for again, it may begin only now."""
+def _wait_for_leave(course: Course, host: str, step: StepName, direction: Direction) -> str:
+    """Return when the step may be taken now: asked for again, it may begin only now.
+
+    Returns why it may not, which is said only where nobody waits for the host.
+    """
     if direction is not Direction.DO or step not in policy.CHANGES_A_HOST:
-        return
-    while not course.is_out(host):
-        if _has_time(course, host) and are_others_closed(course, host):
-            break
+        return ""
+    if course.is_mixed and not would_end_in_time(course, host):
+        return "not begun: it would not end before the deadline"
+    if not course.has_leave:
+        wait_until_it_may_begin(course, host)
+    course.has_leave = False
     if step is StepName.APPLY_RELEASE and not course.is_out(host):
         course.changed.add(host)
         course.is_data_touched = course.plan.data is not None
+    return ""
 
 
 def _is_word_given(course: Course, outcome: Outcome, step: StepName) -> bool:
@@ -196,7 +162,7 @@ def _is_word_given(course: Course, outcome: Outcome, step: StepName) -> bool:
         f"switch {name} on; or, when it is off and stays off: "
         f"roundsman rollout skip {{rollout}} {course.typed(host)} --switched-off",
     )
-    return course.ask([host], {Verb.RETRY}, ASK_AGAIN_SECONDS) is not None
+    return ask(course, [host], {Verb.RETRY}, ASK_AGAIN_SECONDS) is not None
 
 
 def take_back(course: Course, host: str, why: str) -> None:
@@ -222,7 +188,7 @@ def roll_back(course: Course, host: str, event: Event, why: str = "") -> HostSta
             f"roundsman rollout retry {{rollout}} --host {course.typed(host)}, or roundsman "
             f"rollout skip {{rollout}} {course.typed(host)}",
         )
-        if not course.is_tried_again(host):
+        if not is_tried_again(course, host):
             break
         course.stand(before)
         course.move(host, Event.ROLL_BACK)
@@ -234,7 +200,7 @@ def roll_back(course: Course, host: str, event: Event, why: str = "") -> HostSta
 
 
 def _undo(course: Course, host: str) -> Outcome:
-    for step in policy.WAY_BACK:
+    for step in policy.steps_of(course.plan, policy.WAY_BACK):
         course.again([host], step, Direction.UNDO)
         outcome = take_until_known(course, host, step, Event.ROLL_BACK, Direction.UNDO)
         if outcome.verdict is not Verdict.DONE:
@@ -258,7 +224,7 @@ def _is_tried_again(course: Course, host: str) -> bool:
         f"{{rollout}} --roll-back-all, or, when it is to stay closed as it is: "
         f"roundsman rollout skip {{rollout}} {typed}",
     )
-    return course.is_tried_again(host)
+    return is_tried_again(course, host)
 
 
 def _why(outcome: Outcome, step: StepName) -> str:
