@@ -32,7 +32,9 @@ def folders_for(state: Path, rollout: str, app: Path, files: FileControl) -> Fol
     owner = state.stat().st_uid
     if apart and files.look_at(Spot(staging / rollout)) is None:
         check_above(app.parent, files, owner)
-    for folder in (*([swap] if apart else []), staging, staging / rollout, download, backups):
+    autosaves = state / "autosaves"
+    own = (staging, staging / rollout, download, backups, autosaves)
+    for folder in (*([swap] if apart else []), *own):
         make_private(folder, files, owner)
     outgoing = app.parent / f"{app.name}_old.{rollout}"
     _check_kept(outgoing, app, files, owner)
@@ -42,6 +44,7 @@ def folders_for(state: Path, rollout: str, app: Path, files: FileControl) -> Fol
         outgoing=outgoing,
         discarded=staging / rollout / "discarded",
         backup=backups / rollout,
+        autosaves=autosaves / rollout,
     )
 
 

@@ -31,11 +31,17 @@ class No:
     detail: str
 
 
-def judge(order: StartOrder, history: History) -> Answer | No:
-    """Return what becomes of `order`; `history` is the step's record in each direction."""
+def judge(order: StartOrder, history: History, *, repeats: bool = False) -> Answer | No:
+    """Return what becomes of `order`; `history` is the step's record in each direction.
+
+    With `repeats` each higher attempt is a run of its own, with parameters of its own.
+    """
     known = history[order.direction]
     if known is None:
         return _first(order, history)
+    higher = order.attempt > known.report.attempt
+    if repeats and higher and known.state is not StepState.RUNNING:
+        return Answer.START
     if known.params != order.params:
         return No(
             Refusal.STEP_MISMATCH, f"{order.step_id} was ordered before, with other parameters"

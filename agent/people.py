@@ -29,9 +29,9 @@ class LoggedPeople:
             about = {"kind": notice.kind.value, "app": notice.title, "text": notice.message}
             _log.info("notice", extra=about | {"seconds_left": round(notice.seconds_left)})
 
-    def hush(self) -> None:
-        """Note that the notice was taken away."""
-        if self._shown:
+    def hush(self, sessions: Collection[str] = ()) -> None:
+        """Note that the notice was taken away, once it is from everybody."""
+        if self._shown and not sessions:
             self._shown = None
             _log.info("notice taken away")
 

@@ -140,7 +140,8 @@ class Runner:
         if why := why_stale(self._journal, order.fence):
             return No(Refusal.STALE_EPOCH, why)
         history = {way: self._known((order.step_id, way)) for way in Direction}
-        return judge(order, history)
+        row = self._row(order.step_id)
+        return judge(order, history, repeats=row is not None and row.repeats)
 
     def _unfit(self, order: StartOrder) -> No | None:
         host, mine = order.step_id.split("/")[1], self._tools.config.host

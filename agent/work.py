@@ -146,6 +146,10 @@ class StepWork:
                 return
             self._progress.asked_to_end.wait(max(0.0, min(left, 1.0)))
 
+    def seconds_left(self) -> float:
+        """Return how long the step may still take; without end where nobody set one."""
+        return max(0.0, self._progress.deadline - self.platform.clock())
+
     def _end_when_asked(self) -> None:
         if self._progress.asked_to_end.is_set():
             raise Cancelled("ended because it was asked to")

@@ -34,6 +34,14 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintJob:
+    """One print job that is not done yet."""
+
+    user: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """One process; `pid` and `started` together name it, since systems use pids again."""
 
@@ -131,6 +139,15 @@ class ProcessControl(Protocol):
 
     def sessions(self) -> Sequence[Session]:
         """Return the sessions of this host."""
+
+    def home(self, user: str) -> Path | None:
+        """Return the user's own folder, as the system names it; None when it knows of none."""
+
+    def print_jobs(self) -> Sequence[PrintJob]:
+        """Return the print jobs of all users that are not done; () when nobody can tell.
+
+        Returns within a few seconds, whatever the printers do.
+        """
 
 
 Going = Callable[[], None]

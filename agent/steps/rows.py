@@ -2,6 +2,7 @@
 
 import errno
 
+from agent.steps.announce import announce
 from agent.steps.apply_release import apply_release, delete_old, put_old_back, recover
 from agent.steps.back_up import back_up, keep_last, prove_as_it_was
 from agent.steps.check_health import check_health
@@ -76,6 +77,13 @@ _ROWS = (
         tidy=explained(unstage),
         lane=Lane.BACKGROUND,
         cancellable=True,
+    ),
+    Step(
+        StepName.ANNOUNCE,
+        do=explained(announce),
+        lane=Lane.BACKGROUND,
+        cancellable=True,
+        repeats=True,
     ),
     Step(
         StepName.DRAIN,

@@ -129,8 +129,8 @@ class People(Protocol):
     def show(self, notice: Notice, sessions: Collection[str] = ()) -> None:
         """Show the notice, or renew what it says, in these sessions; () = in all."""
 
-    def hush(self) -> None:
-        """Take every notice away."""
+    def hush(self, sessions: Collection[str] = ()) -> None:
+        """Take every notice away in these sessions; () = in all."""
 
     def close_windows(self, processes: Iterable[Process]) -> None:
         """Have each one's windows closed as its user would; returns at once."""
@@ -160,6 +160,7 @@ class Folders:
     outgoing: Path
     discarded: Path
     backup: Path
+    autosaves: Path
 
 
 class Work(Protocol):
@@ -183,6 +184,9 @@ class Work(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Let time pass; raises `Cancelled` when asked to end or when time is up."""
+
+    def seconds_left(self) -> float:
+        """Return how long the step may still take."""
 
     def fact(self, key: str, value: str) -> None:
         """Add a fact to the report, say the version found."""
@@ -213,3 +217,4 @@ class Step:
     lane: Lane = Lane.VISIT
     cancellable: bool = False
     alone: bool = False  # not beside a step of another lane
+    repeats: bool = False  # a higher attempt is taken whatever the last came to, with other params

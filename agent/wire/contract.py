@@ -40,6 +40,7 @@ class StepName(StrEnum):
 
     SURVEY = "survey"
     STAGE = "stage"
+    ANNOUNCE = "announce"  # as often as people are to be told ahead
     DRAIN = "drain"
     STOP_SERVICE_MANAGER = "stop-service-manager"
     BACK_UP_DATA = "back-up-data"  # by the one host that holds the data a group shares

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.config import AppPlace, Config, Coordinator
-from agent.platforms.base import CloseRung, Ended, Going, Process, ServiceControl, Session
+from agent.platforms.base import (
+    CloseRung,
+    Ended,
+    Going,
+    PrintJob,
+    Process,
+    ServiceControl,
+    Session,
+)
 from agent.platforms.linux_files import LinuxFiles
 from agent.steps.table import Answer, Refused, Seat, Work
 from agent.wire.contract import (
@@ -126,6 +134,12 @@ class FakePlatform(LinuxFiles):
     def sessions(self) -> Sequence[Session]:
         return [Session("7", "marie", active=True)]
 
+    def home(self, user: str) -> Path | None:
+        return None
+
+    def print_jobs(self) -> Sequence[PrintJob]:
+        return ()
+
     def free_bytes(self, folder: Path) -> int:
         return 10**9
 
@@ -181,7 +195,7 @@ class FakePeople:
         self.said.append(notice.message)
         self.shown.append(notice)
 
-    def hush(self) -> None:
+    def hush(self, sessions: Collection[str] = ()) -> None:
         self.said.append("")
 
     def close_windows(self, processes: Iterable[Process]) -> None:

@@ -104,3 +104,26 @@ def test_a_done_step_whose_undo_failed_half_way_is_taken_again() -> None:
 def test_a_refused_undo_leaves_the_step_done() -> None:
     history = kept(DO, S.DONE, began=1), kept(UNDO, S.REFUSED, began=2)
     assert answer(ORDERS.start(attempt=2), *history) is Answer.STORED
+
+
+@pytest.mark.parametrize("state", [S.DONE, S.FAILED, S.REFUSED, S.CANCELLED, S.INTERRUPTED])
+def test_a_step_that_repeats_is_taken_at_every_higher_attempt_with_what_it_is_given_then(
+    state: StepState,
+) -> None:
+    known = kept(DO, state, attempt=2)
+    other = StepParams(PROFILE, starts_in=60.0)
+    history: dict[Direction, StepRecord | None] = {DO: known, UNDO: None, TIDY: None}
+
+    assert judge(ORDERS.start(attempt=3, params=other), history, repeats=True) is Answer.START
+    same = judge(ORDERS.start(attempt=2), history, repeats=True)
+    assert same is judge(ORDERS.start(attempt=2), history)
+
+
+def test_a_step_that_repeats_is_not_begun_twice_at_once() -> None:
+    history: dict[Direction, StepRecord | None] = {
+        DO: kept(DO, S.RUNNING, attempt=2),
+        UNDO: None,
+        TIDY: None,
+    }
+
+    assert judge(ORDERS.start(attempt=3), history, repeats=True) is Answer.STORED

@@ -190,6 +190,8 @@ class SmallPeople:
 
     notices: list[Notice] = field(default_factory=list)
     hushed: int = 0
+    hushed_in: list[str] = field(default_factory=list)
+    shown_in: list[Collection[str]] = field(default_factory=list)
     heard: threading.Event = field(default_factory=threading.Event)
     at: list[Seat] = field(default_factory=list)
     said: list[Answer] = field(default_factory=list)
@@ -200,10 +202,12 @@ class SmallPeople:
 
     def show(self, notice: Notice, sessions: Collection[str] = ()) -> None:
         self.notices.append(notice)
+        self.shown_in.append(sessions)
         self.heard.set()
 
-    def hush(self) -> None:
-        self.hushed += 1
+    def hush(self, sessions: Collection[str] = ()) -> None:
+        self.hushed += not sessions
+        self.hushed_in += sessions
 
     def close_windows(self, processes: Iterable[Process]) -> None:
         self.asked_to_close += [process.pid for process in processes]
@@ -230,6 +234,7 @@ class SmallWork:
     people: People
     memos: dict[StepName, Memo]
     ticket: str = ""
+    limit: float = float("inf")
     facts: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     told: list[tuple[int, int]] = field(default_factory=list)
@@ -244,6 +249,9 @@ class SmallWork:
         threading.Event().wait(seconds / SPEED)
         if isinstance(self.platform, FastLinux):
             self.platform.skipped += seconds
+
+    def seconds_left(self) -> float:
+        return self.limit - self.platform.clock()
 
     def fact(self, key: str, value: str) -> None:
         self.facts[key] = value
@@ -263,7 +271,7 @@ class Bench:
         self.root = root
         self.app = root / "office" / "app"
         state = root / "state"
-        for folder in (state / "staging", state / "backups"):
+        for folder in (state / "staging", state / "backups", state / "autosaves"):
             folder.mkdir(parents=True, mode=0o700)
         write_tree(self.app, self.installed())
         (self.app / "certs" / "server.pem").chmod(0o600)
@@ -279,6 +287,7 @@ class Bench:
             outgoing=self.app.parent / f"app_old.{ROLLOUT}",
             discarded=state / "staging" / "discarded",
             backup=state / "backups" / ROLLOUT,
+            autosaves=state / "autosaves" / ROLLOUT,
         )
         content = zip_of(root / "package.zip", self.release)
         self.packages = SmallPackages(self.profile, manifest_of(self.release), content)

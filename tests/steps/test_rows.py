@@ -30,6 +30,7 @@ def test_what_is_slow_and_changes_nothing_runs_in_the_background() -> None:
     assert background == {
         StepName.SURVEY,
         StepName.STAGE,
+        StepName.ANNOUNCE,
         StepName.LIST_BACKUPS,
         StepName.VERIFY_BACKUP,
         StepName.REHEARSE_RESTORE,

@@ -34,5 +34,5 @@ class FakeWork:
 def make_work(downloads: Path, free: int = 10**12) -> tuple[Work, FakeWork]:
     """Return the same object twice: as a step sees it, and as a test does."""
     downloads.mkdir(parents=True, exist_ok=True)
-    fake = FakeWork(Folders(*[downloads] * 5), Disk(free))
+    fake = FakeWork(Folders(*[downloads] * 6), Disk(free))
     return cast("Work", fake), fake
