@@ -167,12 +167,8 @@ class Course:
 
     def whatever_comes(self, hosts: Sequence[str], step: StepName) -> None:
         """Have each host take a step that nothing depends on: once, and anew each time."""
-        known = [h for h in hosts if (h, step, Direction.DO) in self.attempts]
-        self.again(known, step, Direction.UNDO)
-        undone = self._once(known, step, Direction.UNDO)
-        self.again(known, step)
-        silent = {o.host for o in undone if o.verdict is Verdict.UNKNOWN}
-        self._once([h for h in hosts if h not in silent], step, Direction.DO)
+        self.again([h for h in hosts if (h, step, Direction.DO) in self.attempts], step)
+        self._once(hosts, step, Direction.DO)
 
     def again(
         self, hosts: Collection[str], step: StepName, direction: Direction = Direction.DO

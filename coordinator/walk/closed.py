@@ -1,0 +1,86 @@
+"""Whether a host may be changed now: every other one is closed (I2), and there is time (I3)."""
+
+from agent.wire.contract import CordonMode, Direction, StepName
+from coordinator.walk import policy
+from coordinator.walk.course import Course
+from coordinator.walk.ports import Verb
+from coordinator.walk.states import HostState, RolloutState
+from coordinator.walk.word import ask
+
+LOOK_AGAIN_SECONDS = 5.0
+
+
+def wait_until_it_may_begin(course: Course, host: str) -> None:
+    """Return when there is time for the visit and every other host is confirmed closed (I2).
+
+    In a group that may be mixed the others are open, and only its own agent judges the host.
+    """
+    while not course.is_mixed and not course.is_out(host):
+        if _has_time(course, host) and are_others_closed(course, host):
+            break
+    course.has_leave = True
+
+
+def _seconds_left(course: Course, host: str) -> float:
+    estimate = course.planned(host).estimate_seconds
+    needed = policy.seconds_left(estimate, course.slowest, course.spent)
+    return needed + _others_way_back(course, host)
+
+
+def would_end_in_time(course: Course, host: str, before: float = 0.0) -> bool:
+    """True when the rest of a visit, `before` seconds from now, ends by the deadline (I3)."""
+    needed = before + _seconds_left(course, host)
+    return policy.fits(course.port.now(), course.deadline, needed)
+
+
+def _has_time(course: Course, host: str) -> bool:
+    """True when the visit, or the rest of it, would end in time (I3); asks an operator if not."""
+    if would_end_in_time(course, host):
+        return True
+    needed = _seconds_left(course, host)
+    course.tell(
+        RolloutState.NEEDS_OPERATOR,
+        f"{course.name(host)} waits: what is left of its visit takes up to {needed:.0f} s and "
+        "would not end before the deadline. The group stays closed",
+        "roundsman rollout resume {rollout} --until HH:MM, or roundsman rollout abort {rollout} "
+        "--roll-back-all",
+    )
+    ask(course, (), {Verb.RESUME})
+    return False
+
+
+def _others_way_back(course: Course, host: str) -> float:
+    data = course.plan.data
+    if data is None or data.old_reads_new:
+        return 0.0
+    others = [course.planned(h) for h in course.ids() if h in course.changed and h != host]
+    return policy.all_back_seconds([p.estimate_seconds for p in others], data)
+
+
+def are_others_closed(course: Course, host: str = "", what: str = "the first visit") -> bool:
+    """True when every other host has confirmed that it is closed (I2); asks when one has not."""
+    lost = course.not_closed(besides=host)
+    if not lost:
+        return True
+    name, typed = course.name(lost[0].host), course.typed(lost[0].host)
+    course.tell(
+        RolloutState.NEEDS_OPERATOR,
+        f"{course.name(host) if host else what} waits: {name} {policy.why_open(lost[0])}",
+        f"roundsman rollout retry {{rollout}} --host {typed}, or, when {name} is switched off: "
+        f"roundsman rollout skip {{rollout}} {typed} --switched-off",
+    )
+    command = ask(course, [s.host for s in lost], {Verb.RETRY}, LOOK_AGAIN_SECONDS)
+    if command is not None:
+        close_again(course, command.host)
+    return False
+
+
+def close_again(course: Course, host: str) -> None:
+    """Close a host that may have been opened; whether that did it, the next look tells."""
+    course.afresh(host, StepName.DRAIN)
+    course.again([host], StepName.STOP_SERVICE_MANAGER)
+    course.take(host, StepName.STOP_SERVICE_MANAGER)
+    if course.states[host] is HostState.UPDATED:  # its visit may have left it running
+        course.again([host], StepName.START_SERVICE_MANAGER, Direction.UNDO)
+        course.take(host, StepName.START_SERVICE_MANAGER, Direction.UNDO)
+    course.port.confirm([host], CordonMode.SEALED)
