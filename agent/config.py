@@ -11,6 +11,9 @@ https = "https://coordinator.lan:7702"
 folder = "/srv/starface"
 values = { port = "8085" }          # fills {port} in the profile's health checks
 data = ["/srv/starface-data"]       # on the host that holds the data a group shares
+
+[people]                            # when left out, whoever is at a screen of this host is told
+displays = [":0"]                   # notices on these screens only; [] = on none
 """
 
 import re
@@ -60,6 +63,7 @@ class Config:
     state: Path
     coordinators: tuple[Coordinator, ...]
     apps: Mapping[str, AppPlace]
+    displays: tuple[str, ...] | None = None  # screens where people are told; None = all
 
 
 def read_config(file: Path) -> Config:
@@ -111,6 +115,14 @@ class _Table:
             raise self.error(key, "must be a list of absolute paths")
         return tuple(Path(text) for text in texts)
 
+    def texts(self, key: str) -> tuple[str, ...] | None:
+        if key not in self.raw:
+            return None
+        value = self.raw[key]
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise self.error(key, "must be a list of texts")
+        return tuple(value)
+
     def table(self, key: str) -> "_Table":
         value = self.raw.get(key, {})
         if not isinstance(value, dict):
@@ -119,13 +131,15 @@ class _Table:
 
 
 def _config(table: _Table, beside: Path) -> Config:
-    table.only("host", "state", "coordinators", "apps")
-    apps = table.table("apps")
+    table.only("host", "state", "coordinators", "apps", "people")
+    apps, people = table.table("apps"), table.table("people")
+    people.only("displays")
     return Config(
         host=table.text("host", _HOST),
         state=_state(table, table.path("state", beside) or beside),
         coordinators=_coordinators(table),
         apps={name: _place(apps.table(name)) for name in apps.raw},
+        displays=people.texts("displays"),
     )
 
 

@@ -7,19 +7,22 @@ from contextlib import ExitStack
 
 from agent.agent import Agent
 from agent.config import Config
-from agent.cordon import Cordon
+from agent.cordon import CodeRefused, Cordon
 from agent.cordon_record import CordonTools
 from agent.enrol import EnrolProblem, renew_if_due
 from agent.folders import check_state
-from agent.journal import Journal
+from agent.journal import Journal, JournalError
 from agent.lock import FolderLock
 from agent.logs import Logs
 from agent.packages import SignedPackages
-from agent.people import LoggedPeople
 from agent.platforms.base import Platform
-from agent.platforms.this import this_platform
+from agent.platforms.this import these_desktops, this_platform
+from agent.records import sentence
 from agent.runner import Runner
+from agent.session.messages import CodeJudged
+from agent.sessions import Sessions
 from agent.steps.rows import STEPS
+from agent.steps.table import People
 from agent.uplink import Uplink, UplinkOptions
 from agent.uplink_status import FILE_NAME
 from agent.wire.contract import Target
@@ -76,11 +79,14 @@ class Service:
         platform = this_platform()
         _log.info("agent started", extra={"host": self._config.host})
         self._forget()
-        tools, cordon = _build(self._config, self._journal, platform, packages)
+        people = Sessions(these_desktops(self._config.displays))
+        held.callback(people.close)
+        tools, cordon = _build(self._config, self._journal, platform, packages, people)
         runner = Runner(STEPS, self._journal, tools)
         runner.recover()
         held.callback(cordon.close)
         held.callback(self._end_steps, runner)
+        people.start(lambda code: _judged(cordon, code))
         cordon.start()
         uplink = self._uplink(Agent(runner, cordon, self._journal, platform))
         held.callback(uplink.stop)
@@ -124,13 +130,25 @@ class Service:
         self._stop.set()
 
 
+def _judged(cordon: Cordon, code: str) -> CodeJudged:
+    """Return what became of a code that a person typed at this host."""
+    try:
+        cordon.open_by_code(code)
+    except (CodeRefused, JournalError) as why:
+        return CodeJudged(False, sentence(why))
+    return CodeJudged(True)
+
+
 def _build(
-    config: Config, journal: Journal, platform: Platform, packages: SignedPackages
+    config: Config,
+    journal: Journal,
+    platform: Platform,
+    packages: SignedPackages,
+    people: People,
 ) -> tuple[Tools, Cordon]:
     def profile(target: Target) -> Profile:
         return packages.kept_profile(target) or packages.profile(target)
 
-    people = LoggedPeople()
     cordon = Cordon(journal, CordonTools(platform, config, profile, people))
     tools = Tools(
         platform,

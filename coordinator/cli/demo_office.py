@@ -178,6 +178,8 @@ class DemoOffice:
             file.write(f'values = {{ port = "{host.port}" }}\n')
             if holds_data and self.share is not None:
                 file.write(f'data = ["{self.share.folder}"]\n')
+            # five PCs on one screen would tell everything five times
+            file.write("[people]\ndisplays = []\n")
 
     def _enrol(self, host: Workstation, token: str) -> Process:
         words = ["enrol", token, "--name", host.name, "--state", str(host.state)]

@@ -31,6 +31,21 @@ def test_a_config_is_read_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "displays"),
+    [
+        ("", None),
+        ("[people]\n", None),
+        ("[people]\ndisplays = []\n", ()),
+        ('[people]\ndisplays = [":0", ":1"]\n', (":0", ":1")),
+    ],
+)
+def test_a_config_may_name_the_screens_where_people_are_told(
+    tmp_path: Path, text: str, displays: tuple[str, ...] | None
+) -> None:
+    assert read_config(written(tmp_path, GOOD + text)).displays == displays
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("host = 3\n" + COORDINATOR, "agent.toml: host: must be a text"),
@@ -47,6 +62,8 @@ def test_a_config_is_read_whole(tmp_path: Path) -> None:
         ('host = "pc"\nstate = "x"\n' + COORDINATOR, "state: .* must be an absolute path"),
         (GOOD.replace('"8085"', "8085"), "apps: starface: values: port: must be a text"),
         (GOOD.replace("{ port", "3 # "), "apps: starface: values: must be a table"),
+        (GOOD + "[people]\ndisplays = 3\n", "people: displays: must be a list of texts"),
+        (GOOD + "[people]\nscreens = []\n", "people: screens: unknown; known here: displays"),
         ("host =\nstate = 1\n", "agent.toml: cannot be read: .*line 1"),
     ],
 )

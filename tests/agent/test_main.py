@@ -40,6 +40,9 @@ state = "{state}"
 [[coordinators]]
 link = "127.0.0.1:9"
 https = "https://127.0.0.1:9"
+
+[people]
+displays = []
 """
 
 
