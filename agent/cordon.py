@@ -9,28 +9,29 @@ on, asleep otherwise, and is the only one that looks, so "guarded" means what it
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from agent.cordon_block import Block
+from agent.cordon_code import NOTHING_CLOSED, CodeRefused, check_code
+from agent.cordon_notice import Notices
 from agent.cordon_record import CordonTools, is_the_same, merged, new_record
 from agent.fence import why_stale
-from agent.journal import CODE_TRIES, Journal, JournalError
+from agent.journal import Journal, JournalError
 from agent.look import Look, Watch
 from agent.platforms.base import Process
 from agent.records import CordonRecord, CordonState, sentence
 from agent.steps.table import Refused
-from agent.wire.codes import code_fits
 from agent.wire.contract import CordonMode, CordonOrder, Refusal, Sight, UncordonOrder
+
+__all__ = ["CodeRefused", "Cordon"]
 
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
 _ANSWER_SECONDS = 1.5
-
-
-class CodeRefused(Exception):  # noqa: N818 - reads better where it is raised
-    """The host stays closed, and why."""
+_FIRST_LOOK_SECONDS = 20.0
+_UNIT_SECONDS = 5.0
 
 
 class Cordon:
@@ -39,17 +40,22 @@ class Cordon:
     def __init__(self, journal: Journal, tools: CordonTools) -> None:
         self._journal = journal
         self._tools = tools
-        self._watch = Watch(journal, tools.platform, tools.people)
+        self._notices = Notices(tools.people, tools.platform)
+        self._watch = Watch(journal, tools.platform, self._notices)
+        self._block = Block(journal, tools.platform)
         self._changed = threading.Condition()
         self._wanted = 0  # looks asked for
         self._seen = 0  # looks that began after they were asked for
+        self._looks = 0
         self._look = Look()
         self._stopping = False
         self._thread = threading.Thread(target=self._guard, name="guard", daemon=True)
 
     def start(self) -> None:
-        """Put the guard on again where the journal says so, and keep it."""
+        """Put the guard on again where the journal says so; return once it has looked."""
         self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._looks or self._stopping, _FIRST_LOOK_SECONDS)
 
     def close(self) -> None:
         """End the guard's thread; the cordon stays as it is in the journal."""
@@ -58,6 +64,7 @@ class Cordon:
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join()
+        self._watch.units.close(_UNIT_SECONDS)
 
     def apply(self, order: CordonOrder) -> Sight:
         """Put on or renew the cordon, and return what a look since then saw."""
@@ -102,20 +109,24 @@ class Cordon:
         """End the cordon with the one-time code. Raises `CodeRefused`."""
         mode, state = self.state()
         if state is None or mode is CordonMode.NONE:
-            raise CodeRefused("nothing is kept closed on this PC")
-        if not self._journal.may_try_code(time.time()):
-            raise CodeRefused(f"{CODE_TRIES} codes were tried within a minute: wait, try again")
-        record = state.record
-        if not code_fits(code, record.code_salt, record.code_hash):
-            raise CodeRefused(f"this is not the code of rollout {record.rollout} for this PC")
-        self._open("code")
+            raise CodeRefused(NOTHING_CLOSED)
+        check_code(self._journal, state.record, code)
+        while not self._open(state.record, "code"):  # renewed meanwhile: still the same cordon?
+            mode, known = self.state()
+            if known is None or mode is CordonMode.NONE:
+                return
+            if not is_the_same(known.record, state.record):
+                check_code(self._journal, known.record, code)
+            state = known
 
     def open_by_administrator(self) -> bool:
         """End the cordon; who may write the journal is the administrator. False if none was on."""
-        if self.state()[0] is CordonMode.NONE:
-            return False
-        self._open("administrator")
-        return True
+        mode, state = self.state()
+        opened = False
+        while not opened and state is not None and mode is not CordonMode.NONE:
+            opened = self._open(state.record, "administrator")
+            mode, state = self.state()
+        return opened
 
     def spare(self, process: Process) -> None:
         """Leave this process alone: the runner itself started it."""
@@ -130,7 +141,8 @@ class Cordon:
         """Let the service manager come up inside; what is not spared by the end is closed."""
         self._watch.expecting += 1
         try:
-            yield
+            with self._watch.units.barred():
+                yield
         finally:
             self._watch.expecting -= 1
 
@@ -142,6 +154,14 @@ class Cordon:
             yield
         finally:
             self._watch.letting -= 1
+
+    @contextmanager
+    def startable(self) -> Iterator[None]:
+        """Have the app's files as they were inside, none blocked. Raises `Refused`."""
+        with self._block.aside() as left:
+            if left:
+                raise Refused(Refusal.FOLDER_RIGHTS, self._block.trouble())
+            yield
 
     def _put_on(self, order: CordonOrder) -> None:
         self._check_fence(order)
@@ -184,13 +204,18 @@ class Cordon:
             raise Refused(
                 Refusal.BAD_ORDER, f"{record.app} is kept closed here by rollout {record.rollout}"
             )
-        self._journal.change_cordon(record, replace(record, mode=CordonMode.NONE))
-        self._tools.people.hush()
+        with self._block.aside():  # first the app can be started, then it may be
+            self._journal.change_cordon(record, replace(record, mode=CordonMode.NONE))
+        self._notices.hush()
         _log.info("cordon off", extra=_about(record))
 
-    def _open(self, by: str) -> None:
-        self._journal.open_cordon(by)
-        _log.warning("cordon opened at this host", extra={"by": by})
+    def _open(self, record: CordonRecord, by: str) -> bool:
+        with self._block.aside():
+            opened = self._journal.open_cordon(record, by)
+        if opened:
+            self._notices.hush()
+            _log.warning("cordon opened at this host", extra=_about(record) | {"by": by})
+        return opened
 
     def _mode(self, state: CordonState) -> CordonMode:
         record, platform = state.record, self._tools.platform
@@ -214,7 +239,9 @@ class Cordon:
             relaunches=state.relaunches,
             code_used=state.opened == "code",
             rollout=state.record.rollout,
-            detail=f"opened at this PC by {state.opened}" if state.opened else "",
+            detail=f"opened at this PC by {state.opened}"
+            if state.opened
+            else self._block.trouble(),
         )
 
     def _refusal(self, no: Refused) -> Sight:
@@ -229,7 +256,7 @@ class Cordon:
                 wanted = self._wanted
             look = self._guard_once()
             with self._changed:
-                self._look, self._seen = look, wanted
+                self._look, self._seen, self._looks = look, wanted, self._looks + 1
                 self._changed.notify_all()
                 self._changed.wait_for(
                     lambda: self._stopping or self._wanted > self._seen,
@@ -240,11 +267,23 @@ class Cordon:
         try:
             mode, state = self.state()
             if state is None:
+                self._block.keep(None)
                 return Look()
-            return self._watch.look(state.record, guarded=mode is not CordonMode.NONE)
+            return self._guard_by(state.record, on=mode is not CordonMode.NONE)
         except JournalError as error:
             _log.critical("the guard cannot read the journal", extra={"why": str(error)})
             return self._look.blind()
+
+    def _guard_by(self, record: CordonRecord, *, on: bool) -> Look:
+        if not on:
+            self._notices.hush()
+            self._block.keep(None)
+            look = self._watch.look(record, guarded=False)
+            return replace(look, on=bool(self._block.trouble()))
+        look = self._watch.look(record, guarded=True)
+        visited = look.spared  # what a step has started here may have to start its own
+        self._block.keep(record.programs if record.block and not visited else None)
+        return look
 
 
 def _about(record: CordonRecord) -> dict[str, object]:

@@ -37,10 +37,13 @@ def new_record(tools: CordonTools, order: CordonOrder, state: CordonState | None
         programs=app.programs,
         service=app.service,
         since=time.time(),
+        heard=platform.clock(),
         until=platform.clock() + order.ttl,
         boot_id=platform.boot_id(),
         text=order.text,
         outlook=order.outlook,
+        unit=app.unit,
+        block=app.block,
         code_salt=order.code_salt,
         code_hash=order.code_hash,
     )
@@ -52,6 +55,8 @@ class _App:
     title: str
     programs: Programs
     service: Programs
+    unit: str
+    block: bool
 
 
 def _app(tools: CordonTools, order: CordonOrder, state: CordonState | None) -> _App:
@@ -62,7 +67,9 @@ def _app(tools: CordonTools, order: CordonOrder, state: CordonState | None) -> _
     if state is not None:
         known = state.record
         if (known.rollout, known.profile) == (order.rollout, order.profile):
-            return _App(known.app, known.title, known.programs, known.service)
+            return _App(
+                known.app, known.title, known.programs, known.service, known.unit, known.block
+            )
     profile = tools.profile(order.profile)
     folder = find_installation(tools.config, profile).folder
     return _App(
@@ -70,6 +77,8 @@ def _app(tools: CordonTools, order: CordonOrder, state: CordonState | None) -> _
         sentence(profile.title, 100),
         all_programs(profile, folder),
         service_manager_programs(profile, folder),
+        profile.service_manager.unit[:256],
+        profile.close.block,
     )
 
 

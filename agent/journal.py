@@ -4,6 +4,7 @@ Every public method is one short transaction, so that each of them either has ha
 not, and a second program (`roundsman-agent uncordon`) may write at the same time.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from agent.journal_file import JournalError, JournalFile
@@ -59,7 +60,16 @@ class Journal:
     @classmethod
     def open(cls, path: Path, patience: float = 5.0) -> "Journal":
         """Open or create the journal at `path`. Raises `JournalError`."""
-        return cls(JournalFile(path, patience))
+        journal = cls(JournalFile(path, patience))
+        journal._rewrite_cordon()
+        return journal
+
+    def _rewrite_cordon(self) -> None:
+        """Have the cordon as this agent writes it, whose changes name the record they replace."""
+        for (text,) in self._file.read("SELECT record FROM cordon"):
+            with suppress(ValueError):  # whoever needs it is told
+                fresh = write_record(read_record(CordonRecord, text))
+                self._file.write("UPDATE cordon SET record = ? WHERE record = ?", fresh, text)
 
     def close(self) -> None:
         """Close the file."""
@@ -159,13 +169,19 @@ class Journal:
             )
         )
 
-    def count_relaunch(self) -> None:
-        """Add one to the relaunches of the present cordon."""
-        self._file.write("UPDATE cordon SET relaunches = relaunches + 1")
+    def count_relaunches(self, number: int) -> None:
+        """Add to the relaunches of the present cordon."""
+        self._file.write("UPDATE cordon SET relaunches = relaunches + ?", number)
 
-    def open_cordon(self, by: str) -> bool:
-        """Note that somebody at this host ended the cordon; False when it was open already."""
-        return bool(self._file.write("UPDATE cordon SET opened = ? WHERE opened = ''", by))
+    def open_cordon(self, record: CordonRecord, by: str) -> bool:
+        """Note that somebody at this host ended this cordon; False when it is another by now."""
+        return bool(
+            self._file.write(
+                "UPDATE cordon SET opened = ? WHERE record = ? AND opened = ''",
+                by,
+                write_record(record),
+            )
+        )
 
     def may_try_code(self, now: float) -> bool:
         """Count one try of a code at `now`; False, uncounted, after too many in a minute."""

@@ -1,9 +1,10 @@
 """One look of the guard: who has the app open, and closing it.
 
 A process is asked to end the moment it is seen and killed half a second later; the gentle rungs
-are the drain's, and so, while the cordon is only leased, is what was open before it. A process
-that the runner started is spared, and so are its own children of the same program: many
-programs are several processes.
+are the drain's, and so, while the cordon is only leased, is what was open before it. A service
+of the system is then the business of the step that stops it; later it is stopped as a service
+too, or it would come back for ever. A process that the runner started is spared, and so are its
+own children of the same program: many programs are several processes.
 """
 
 import logging
@@ -11,12 +12,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from agent.cordon_notice import Notices, about
+from agent.cordon_unit import Units
 from agent.journal import Journal
 from agent.platforms.base import CloseRung, Platform, Process
 from agent.records import CordonRecord, sentence
-from agent.steps.table import People
 from agent.wire.contract import CordonMode, OpenProgram
-from agent.wire.notices import Notice, NoticeKind
 
 _log = logging.getLogger(__name__)
 KILL_SECONDS = 0.5
@@ -40,10 +41,11 @@ class Look:
 class Watch:
     """Looks, and remembers whom it has asked to end."""
 
-    def __init__(self, journal: Journal, platform: Platform, people: People) -> None:
+    def __init__(self, journal: Journal, platform: Platform, notices: Notices) -> None:
         self._journal = journal
         self._platform = platform
-        self._people = people
+        self._notices = notices
+        self.units = Units(platform.services)
         self._asked: dict[tuple[int, float], float] = {}
         self.expecting = 0  # steps under way that start the service manager
         self.letting = 0  # steps under way in which a person works with the app
@@ -80,54 +82,46 @@ class Watch:
 
     def _close(self, record: CordonRecord, processes: Iterable[Process]) -> None:
         now, asked = self._platform.clock(), self._asked
-        self._asked = {}
+        self._asked, relaunched = {}, []
         for process in processes:
             key = (process.pid, process.started)
             first = self._asked[key] = asked.get(key, now)
-            late = now - first >= KILL_SECONDS
-            if key not in asked:
-                self._note(record, process)
-            self._end(process, CloseRung.KILL if late else CloseRung.TERMINATE)
+            self._end(process, now - first >= KILL_SECONDS)
+            if key not in asked and not _was_open(record, process):
+                relaunched.append(process)
+            self._stop_its_unit(record, process)
+        if relaunched:
+            self._journal.count_relaunches(len(relaunched))
+        self._notices.meet(record, relaunched)
 
-    def _end(self, process: Process, rung: CloseRung) -> None:
+    def _end(self, process: Process, late: bool) -> None:
         try:
-            self._platform.close(process, rung)
+            self._platform.close(process, CloseRung.KILL if late else CloseRung.TERMINATE)
         except OSError as error:  # the rest must be closed all the same; the sight tells
             _log.warning("cannot close", extra={"pid": process.pid, "why": str(error)})
 
-    def _note(self, record: CordonRecord, process: Process) -> None:
-        about = {
-            "app": record.app,
-            "program": record.programs.name_of(process),
-            "user": process.user,
-            "session": process.session,
-            "pid": process.pid,
-        }
-        if process.started < record.since:
-            _log.info("closed what was open", extra=about)
-            return
-        self._journal.count_relaunch()
-        _log.warning("closed a relaunch", extra=about)
-        self._people.show(_notice(record))
+    def _stop_its_unit(self, record: CordonRecord, process: Process) -> None:
+        if record.unit and record.service.include(process):
+            self.units.stop(record.unit)
 
 
-def _notice(record: CordonRecord) -> Notice:
-    return Notice(
-        NoticeKind.CLOSED,
-        record.title or record.app,
-        message=record.text,
-        outlook=record.outlook,
-        may_open=bool(record.code_hash),
-    )
+def _was_open(record: CordonRecord, process: Process) -> bool:
+    if process.started >= record.since:
+        return False
+    _log.info("closed what was open", extra=about(record, process))
+    return True
 
 
 def _is_the_drains(record: CordonRecord, process: Process, found: Iterable[Process]) -> bool:
     """True for what was open when a leased cordon came, and what it started itself since.
 
     People are asked to leave it, by the drain; a seal comes after the drain and spares nobody.
+    A unit may start itself again before the step that stops it has seen that it was running.
     """
     if record.mode is not CordonMode.LEASED:
         return False
+    if record.unit and record.service.include(process):
+        return True
     by_pid = {other.pid: other for other in found}
     return any(member.started < record.since for member in _line(process, by_pid))
 

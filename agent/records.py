@@ -49,7 +49,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class CordonRecord:
-    """The cordon of this host. `until` is on the platform's clock, good in one boot only."""
+    """The cordon of this host. `heard` and `until` are on the platform's clock."""
 
     rollout: RolloutId
     profile: Target
@@ -59,11 +59,14 @@ class CordonRecord:
     programs: Programs
     service: Programs  # those of them that the runner itself may start
     since: Annotated[float, Number(0, 1e11)]  # seconds since 1970
+    heard: Annotated[float, Number(0, 1e11)] = 0.0  # when the order came; in that boot only
     until: Annotated[float, Number(0, 1e11)] = 0.0
     boot_id: Name = ""
     title: Name = ""
     text: Sentence = ""
     outlook: Outlook = field(default_factory=Outlook)
+    unit: Annotated[str, Text(256)] = ""  # of the system's service manager, which `service` is
+    block: bool = False  # its programs cannot be started meanwhile
     code_salt: Annotated[str, Text(64)] = ""
     code_hash: Annotated[str, Text(64)] = ""
 

@@ -253,6 +253,13 @@ class FileControl(Protocol):
     def give_times(self, source: Spot, target: Spot) -> None:
         """Give `target` the access and modification times of `source`."""
 
+    def set_mode(self, spot: Spot, seen: Item, mode: int) -> None:
+        """Give the very file that was `seen` this mode; rights given are on the disk at the end.
+
+        Another file in its place is an error (ESTALE), and so is one with other names (hard
+        links) that has rights: they would be lost there too.
+        """
+
     def sync_tree(self, folder: Path) -> None:
         """Return when every file and folder below is on the disk."""
 

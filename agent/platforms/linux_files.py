@@ -16,6 +16,7 @@ from agent.platforms import linux_beneath as beneath
 from agent.platforms.base import Holder, Item, Spot
 from agent.platforms.linux_beneath import parent_of
 from agent.platforms.linux_copy import Place, copy_link, copy_regular, copy_rights, new_file
+from agent.platforms.linux_mode import change_mode
 from agent.platforms.linux_remove import mounts, remove_tree
 
 _HELD = {errno.EBUSY, errno.ETXTBSY}
@@ -128,6 +129,11 @@ class LinuxFiles:
             about = os.fstat(old)
             _check_single(new, target)
             os.utime(new, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+    def set_mode(self, spot: Spot, seen: Item, mode: int) -> None:
+        """Give the very file that was `seen` this mode. Raises `OSError`."""
+        with beneath.opened(spot, os.O_PATH) as handle:
+            change_mode(handle, spot, seen, mode)
 
     def sync_tree(self, folder: Path) -> None:
         """Return when every file and folder below is on the disk."""

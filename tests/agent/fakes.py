@@ -187,13 +187,16 @@ class FakePeople:
 
     said: list[str] = field(default_factory=list)
     shown: list[Notice] = field(default_factory=list)
+    here: Sequence[Seat] = ()
+    told: list[tuple[str, ...]] = field(default_factory=list)  # sessions, of each notice
 
     def seats(self) -> Sequence[Seat]:
-        return ()
+        return self.here
 
     def show(self, notice: Notice, sessions: Collection[str] = ()) -> None:
         self.said.append(notice.message)
         self.shown.append(notice)
+        self.told.append(tuple(sessions))
 
     def hush(self, sessions: Collection[str] = ()) -> None:
         self.said.append("")

@@ -13,6 +13,7 @@ from agent.cordon import CodeRefused, Cordon
 from agent.cordon_record import CordonTools
 from agent.journal import CODE_TRIES, Journal
 from agent.platforms.base import CloseRung
+from agent.steps.table import Seat
 from agent.wire.codes import hash_code, new_code, new_salt
 from agent.wire.contract import (
     CordonMode,
@@ -48,7 +49,7 @@ class Host:
     def __init__(self, folder: Path) -> None:
         self.platform = FakePlatform()
         self.packages = FakePackages(profile_of())
-        self.people = FakePeople()
+        self.people = FakePeople(here=(Seat("7", "marie"),))
         self.config: Config = config_of(folder)
         self.app = str(folder / "app" / "bin" / "app")
         self.manager = str(folder / "app" / "bin" / "manager")
@@ -308,7 +309,7 @@ def test_a_wrong_code_opens_nothing_and_may_be_tried_a_few_times(
 ) -> None:
     cordon.apply(WITH_CODE)
     for _ in range(CODE_TRIES):
-        with pytest.raises(CodeRefused, match="not the code of rollout"):
+        with pytest.raises(CodeRefused, match="not the code of this PC"):
             cordon.open_by_code(new_code())
     with pytest.raises(CodeRefused, match="wait"):
         cordon.open_by_code(CODE)
