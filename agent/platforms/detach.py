@@ -18,6 +18,8 @@ def _identity(user: str) -> dict[str, Any]:
     if not user:
         return {}
     entry = pwd.getpwnam(user)
+    if entry.pw_uid == os.geteuid():
+        return {}  # who is no administrator may not even ask to be himself
     groups = os.getgrouplist(user, entry.pw_gid)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
 

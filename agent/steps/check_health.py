@@ -1,14 +1,21 @@
 """Confirms that the app is back: versions, service manager, port, page, and all of it for a while.
 
 On disk both versions must be the new one: an app that is new with a service manager that is old
-is the vendor's silent half-success.
+is the vendor's silent half-success. The service manager must run for everybody for whom it was
+started, in their session; where nobody is logged in nothing runs that could be asked, and the
+versions on the disk are what is confirmed.
 """
 
 from collections.abc import Callable
 
 from agent.platforms.base import Process
 from agent.steps.probes import page, why_no_answer
-from agent.steps.service_manager import service_manager_processes, spare_started
+from agent.steps.service_manager import (
+    is_without_people,
+    service_manager_processes,
+    spare_started,
+    why_not_running,
+)
 from agent.steps.table import Failed, Work
 from agent.steps.versions import (
     Reading,
@@ -19,9 +26,12 @@ from agent.steps.versions import (
     service_manager_version,
     version_in,
 )
+from agent.steps.whose import Whose, has_left, whose
 from agent.wire.profile import ServiceManagerKind
 
 _LOOK_SECONDS = 0.25
+_ASK_AGAIN_SECONDS = 5.0
+_NOT_ASKED = "the service manager, its port and its page: nobody is logged in"
 
 
 def check_health(work: Work) -> None:
@@ -30,8 +40,11 @@ def check_health(work: Work) -> None:
     if not is_told_by_running(work.profile.app.version):
         _check(_versions(work))
     _until_well(work)
+    before = _running(work)
     _check(_versions(work))
-    _soak(work)
+    _soak(work, before)
+    if is_without_people(work):
+        work.fact("not_asked", _NOT_ASKED)
     work.fact("app_version", app_version(work))
     work.fact("service_manager_version", service_manager_version(work))
 
@@ -63,18 +76,37 @@ def _until_well(work: Work) -> None:
         work.pause(_LOOK_SECONDS)
 
 
-def _soak(work: Work) -> None:
-    before = service_manager_processes(work)
-    end = work.platform.clock() + work.profile.health.soak_seconds
+def _soak(work: Work, before: list[tuple[Process, Whose]]) -> None:
+    """Watch all of it for a while: one that ends and is started anew has not stayed up."""
+    now = work.platform.clock()
+    end, ask = now + work.profile.health.soak_seconds, now + _ASK_AGAIN_SECONDS
     while work.platform.clock() < end:
         work.pause(_LOOK_SECONDS)
         _check(_why_not_the_same(work, before))
+        if work.platform.clock() >= ask:
+            _check(_why_unwell(work))
+            ask = work.platform.clock() + _ASK_AGAIN_SECONDS
     _check(_why_not_the_same(work, before) or _why_unwell(work))
 
 
-def _why_not_the_same(work: Work, before: list[Process]) -> str:
-    gone = [process for process in before if not work.platform.is_alive(process)]
-    return f"the service manager (pid {gone[0].pid}) did not stay up" if gone else ""
+def _running(work: Work) -> list[tuple[Process, Whose]]:
+    sessions = work.platform.sessions()
+    return [(p, whose(p, sessions)) for p in service_manager_processes(work)]
+
+
+def _why_not_the_same(work: Work, before: list[tuple[Process, Whose]]) -> str:
+    gone = [(p, one) for p, one in before if not work.platform.is_alive(p)]
+    for process, one in gone:
+        if not has_left(one, work.platform.sessions()):
+            return f"the service manager of {one} (pid {process.pid}) did not stay up" + (
+                f": it runs as pid {later} now" if (later := _later(work, before)) else ""
+            )
+    return ""
+
+
+def _later(work: Work, before: list[tuple[Process, Whose]]) -> str:
+    pids = {process.pid for process, _ in before}
+    return ", ".join(str(p.pid) for p in service_manager_processes(work) if p.pid not in pids)
 
 
 def _running_version(work: Work) -> str:
@@ -88,12 +120,12 @@ def _why_unwell(work: Work) -> str:
 def _service_manager(work: Work) -> str:
     if work.profile.service_manager.kind is ServiceManagerKind.NONE:
         return ""
-    return "" if service_manager_processes(work) else "the service manager does not run"
+    return why_not_running(work)
 
 
 def _port(work: Work) -> str:
     text = work.profile.health.port
-    if not text:
+    if not text or is_without_people(work):
         return ""
     filled = fill(text, work.installation.values)
     if not filled.isdecimal() or not 0 < int(filled) < 65_536:
@@ -103,7 +135,7 @@ def _port(work: Work) -> str:
 
 def _page(work: Work) -> str:
     health = work.profile.health
-    if not health.http:
+    if not health.http or is_without_people(work):
         return ""
     url = fill(health.http, work.installation.values)
     try:

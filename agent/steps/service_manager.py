@@ -1,49 +1,68 @@
 """Stops the app's service manager and proves it gone; starts it again and proves it back.
 
-What ran before, and for whom, is remembered at the first stop, so that it can be given back as
-it was found. What the runner starts is spared by the guard.
+For whom it ran, in which session, is remembered at the first stop, so that each of them gets it
+back. A tray program is never started where nobody is logged in and none was running: it would
+be the system's, and no person's. It comes back at the next log-in; until then its version is
+read from its files. What the runner starts is spared by the guard.
 """
 
 import json
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from agent.platforms.base import Process
+from agent.platforms.base import CloseRung, Process
 from agent.programs import Programs, service_manager_programs
 from agent.steps.closing import LOOK_SECONDS, close_all, open_now, who
-from agent.steps.table import Failed, Refused, Work
+from agent.steps.table import Failed, Memo, Refused, Work
 from agent.steps.versions import fill
+from agent.steps.whose import Whose, has_left, lacking, names, pack, places, unpack, whose
 from agent.wire.contract import Refusal, StepName
 from agent.wire.profile import ServiceManagerKind
 
 _FOUND = "found"
+_FOR = "for"
 _STARTED = "started"
 _SETTLE_SECONDS = 0.5
 _GRACE_OF_A_STOP_SECONDS = 5.0
+_NOT_STARTED = "not started: nobody is logged in; it starts at the next log-in"
+_SYSTEM = Whose("")
 
 
 def stop(work: Work) -> None:
-    """Do of stop-service-manager: remember what runs, stop it, prove it gone."""
+    """Do of stop-service-manager: remember for whom it runs, stop it, prove it gone."""
     if work.memo.get(_FOUND) is None:
-        found = json.dumps(_what_runs(work) or json.loads(work.owed.get(_FOUND) or "[]"))
+        found = pack(unpack(work.owed.get(_FOUND)) + _for_whom_it_runs(work))
         work.owed.put(_FOUND, found)  # a rollout that is left closed never gives it back
         work.memo.put(_FOUND, found)
     _stop(work)
 
 
 def give_back(work: Work) -> None:
-    """Undo and tidy of stop-service-manager: have what was found running run again."""
-    found = _found(work)
+    """Undo and tidy of stop-service-manager: have it run for whom it was found running."""
+    found = unpack(work.memo_of(StepName.STOP_SERVICE_MANAGER).get(_FOUND))
+    here = _here(work, found)
+    if any(one not in here for one in unpack(_memo_of_start(work).get(_FOR))):
+        _stop(work)  # for whom it did not run before it was started to be looked at only
+    if here:
+        _start(work, here)
     if not found:
         work.fact("service_manager", "was not running before, and is left so")
-        return
-    _start(work, [str(entry["user"]) for entry in found])
     work.owed.put(_FOUND, "[]")
 
 
 def start(work: Work) -> None:
-    """Do of start-service-manager: start it for whom it ran before, and prove it back."""
-    users = [str(entry["user"]) for entry in _found(work)]
-    _start(work, users or [_active_user(work)])
+    """Do of start-service-manager: start it for whom it ran before, and prove it back.
+
+    Where it ran for nobody it is started for whoever is logged in, to be looked at.
+    """
+    if work.profile.service_manager.kind is ServiceManagerKind.NONE:
+        return
+    found = unpack(work.memo_of(StepName.STOP_SERVICE_MANAGER).get(_FOUND))
+    here = _here(work, found) or _anybody(work)
+    work.memo.put(_FOR, pack(here))
+    if here:
+        _start(work, here)
+    else:
+        work.fact("service_manager", _NOT_STARTED)
     processes = service_manager_processes(work)
     work.memo.put(_STARTED, json.dumps([[p.pid, p.started] for p in processes]))
 
@@ -56,8 +75,7 @@ def stop_again(work: Work) -> None:
 
 def spare_started(work: Work) -> None:
     """Spare what start-service-manager started, once more: an agent that died forgot it."""
-    raw = work.memo_of(StepName.START_SERVICE_MANAGER).get(_STARTED)
-    started = {tuple(pair) for pair in json.loads(raw or "[]")}
+    started = {tuple(pair) for pair in json.loads(_memo_of_start(work).get(_STARTED) or "[]")}
     for process in service_manager_processes(work):
         if (process.pid, process.started) in started:
             work.guard.spare(process)
@@ -72,6 +90,21 @@ def service_manager_processes(work: Work) -> list[Process]:
     return open_now(work, _programs(work)) if manager.programs else []
 
 
+def why_not_running(work: Work) -> str:
+    """Return for whom it does not run, of those for whom it was started; "" when all is well."""
+    wanted = _memo_of_start(work).get(_FOR)
+    if wanted is None:
+        return "" if service_manager_processes(work) else "the service manager does not run"
+    without = names(_without(work, unpack(wanted)))
+    return f"the service manager does not run for {without}" if without else ""
+
+
+def is_without_people(work: Work) -> bool:
+    """True for a tray program that does not run, rightly: nobody is logged in to have it."""
+    is_program = work.profile.service_manager.kind is ServiceManagerKind.PROGRAM
+    return is_program and not service_manager_processes(work) and not why_not_running(work)
+
+
 def refuse_while_running(work: Work) -> None:
     """Raise `Refused` SERVICE_MANAGER_STILL_RUNNING when any of it runs."""
     running = service_manager_processes(work) + open_now(work, _programs(work))
@@ -83,80 +116,107 @@ def refuse_while_running(work: Work) -> None:
         )
 
 
+def _is_service(work: Work) -> bool:
+    return work.profile.service_manager.kind is ServiceManagerKind.SYSTEMD
+
+
+def _memo_of_start(work: Work) -> Memo:
+    return work.memo_of(StepName.START_SERVICE_MANAGER)
+
+
 def _programs(work: Work) -> Programs:
     return service_manager_programs(work.profile, work.installation.folder)
 
 
-def _what_runs(work: Work) -> list[dict[str, Any]]:
+def _for_whom_it_runs(work: Work) -> list[Whose]:
     running = service_manager_processes(work)
-    pids = {process.pid for process in running}
-    return [
-        {
-            "user": process.user,
-            "session": process.session,
-            "argv": process.argv,
-            "cwd": process.cwd,
-        }
-        for process in running
-        if process.parent not in pids  # a helper of another one comes back with it
-    ]
+    if _is_service(work):
+        return [_SYSTEM for _ in running]
+    sessions = work.platform.sessions()
+    return [whose(process, sessions) for process in running]
 
 
-def _found(work: Work) -> list[dict[str, Any]]:
-    raw = work.memo_of(StepName.STOP_SERVICE_MANAGER).get(_FOUND)
-    found: list[dict[str, Any]] = json.loads(raw or "[]")
-    return found
+def _here(work: Work, people: Sequence[Whose]) -> list[Whose]:
+    """Return where they are now, and tell who has logged out meanwhile."""
+    now = places(people, work.platform.sessions())
+    if gone := [one for one, seat in now.items() if seat is None]:
+        work.fact("logged_out", names(gone))
+    return [seat for seat in now.values() if seat is not None]
+
+
+def _anybody(work: Work) -> list[Whose]:
+    """Return somebody for whom it may be started where it ran for nobody, [] for none."""
+    if _is_service(work):
+        return [_SYSTEM]
+    sessions = sorted(work.platform.sessions(), key=lambda session: not session.active)
+    return [Whose(session.user, session.id) for session in sessions[:1]]
 
 
 def _stop(work: Work) -> None:
-    manager = work.profile.service_manager
-    if manager.kind is ServiceManagerKind.SYSTEMD:
-        work.platform.services.stop(manager.unit)
-        _wait_until_stopped(work)
-    if manager.programs:
-        close_all(work, _programs(work))
+    if _is_service(work):
+        work.platform.services.stop(work.profile.service_manager.unit)
+        _wait(work, lambda: not service_manager_processes(work), _GRACE_OF_A_STOP_SECONDS)
+    if work.profile.service_manager.programs and close_all(work, _programs(work)).still_open:
+        _insist(work)
     refuse_while_running(work)
 
 
-def _wait_until_stopped(work: Work) -> None:
-    end = work.platform.clock() + _GRACE_OF_A_STOP_SECONDS
-    while service_manager_processes(work) and work.platform.clock() < end:
-        work.pause(LOOK_SECONDS)
+def _insist(work: Work) -> None:
+    """End those that ask whether they are to be quit: a tray program has no unsaved work."""
+    for process in open_now(work, _programs(work)):
+        work.platform.close(process, CloseRung.TERMINATE)
+    _wait(work, lambda: not open_now(work, _programs(work)), _GRACE_OF_A_STOP_SECONDS)
 
 
-def _start(work: Work, users: list[str]) -> None:
-    kind = work.profile.service_manager.kind
-    if kind is ServiceManagerKind.NONE:
-        return
-    if kind is ServiceManagerKind.SYSTEMD:
+def _start(work: Work, people: Sequence[Whose]) -> None:
+    """Start it for those of them who have none, and prove that each has one."""
+    if _is_service(work):
         work.platform.services.start(work.profile.service_manager.unit)
-    elif not service_manager_processes(work):
-        _start_programs(work, users)
-    _prove_back(work)
+    else:
+        _start_programs(work, lacking(people, service_manager_processes(work)))
+    _prove_back(work, people)
 
 
-def _start_programs(work: Work, users: list[str]) -> None:
+def _start_programs(work: Work, people: Sequence[Whose]) -> None:
     folder, manager = work.installation.folder, work.profile.service_manager
     program, *arguments = manager.start
     argv = [str(folder / program), *(fill(text, work.installation.values) for text in arguments)]
-    for user in users:
-        work.guard.spare(work.platform.start_program(argv, folder, user))
+    for one in people:
+        try:
+            work.guard.spare(work.platform.start_program(argv, folder, one.user, one.session))
+        except OSError:
+            if not has_left(one, work.platform.sessions()):
+                raise
 
 
-def _prove_back(work: Work) -> None:
-    end = work.platform.clock() + work.profile.health.timeout_seconds
-    while not service_manager_processes(work):
-        if work.platform.clock() >= end:
-            raise Failed(f"cannot start the service manager of {work.profile.title}: no process")
-        work.pause(LOOK_SECONDS)
+def _prove_back(work: Work, people: Sequence[Whose]) -> None:
+    title = work.profile.title
+    seconds = work.profile.health.timeout_seconds
+    if not _wait(work, lambda: not _without(work, people), seconds):
+        without = names(_without(work, people))
+        raise Failed(f"cannot start the service manager of {title}: no process for {without}")
     for process in service_manager_processes(work):
         work.guard.spare(process)
     work.pause(_SETTLE_SECONDS)
+    if without := names(_without(work, people)):
+        raise Failed(
+            f"cannot keep the service manager of {title} up: it ended again for {without}"
+        )
+    work.fact("service_manager", f"runs for {who(service_manager_processes(work))}")
+
+
+def _without(work: Work, people: Sequence[Whose]) -> list[Whose]:
     running = service_manager_processes(work)
-    if not running:
-        raise Failed(f"cannot keep the service manager of {work.profile.title} up: it ended again")
-    work.fact("service_manager", f"runs for {who(running)}")
+    if _is_service(work):
+        return [] if running else [_SYSTEM]
+    without = lacking(people, running)
+    sessions = work.platform.sessions() if without else ()
+    return [one for one in without if not has_left(one, sessions)]
 
 
-def _active_user(work: Work) -> str:
-    return next((session.user for session in work.platform.sessions() if session.active), "")
+def _wait(work: Work, is_so: Callable[[], bool], seconds: float) -> bool:
+    """Wait until it is so; False when it was not within that time."""
+    end = work.platform.clock() + seconds
+    while not (so := is_so()) and work.platform.clock() < end:
+        work.pause(LOOK_SECONDS)
+    return so

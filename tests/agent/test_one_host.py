@@ -107,6 +107,7 @@ def test_a_visit_updates_the_host_and_only_the_service_manager_runs(
     bench: Bench, agent: Agent, take: Take
 ) -> None:
     bench.open_app("bin/app")
+    bench.open_app("bin/manager", bench.values["port"])
     closed(agent, take)
     for step in (
         StepName.BACK_UP,

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.platforms.base import Platform, Process
+from agent.platforms.base import Platform, Process, Session
 from agent.platforms.linux import Linux
 from agent.programs import all_programs
 from agent.steps.table import (
@@ -132,9 +132,15 @@ def zip_of(path: Path, files: Mapping[str, bytes]) -> Path:
 
 
 class FastLinux(Linux):
-    """The real thing, with a clock that jumps ahead at every pause."""
+    """The real thing, with a clock that jumps ahead at every pause, and people as a test says."""
 
-    skipped = 0.0
+    def __init__(self) -> None:
+        super().__init__()
+        self.skipped = 0.0
+        self.logged_in: list[Session] = []
+
+    def sessions(self) -> Sequence[Session]:
+        return tuple(self.logged_in)
 
     def clock(self) -> float:
         return super().clock() + self.skipped
@@ -264,6 +270,24 @@ class SmallWork:
         return {finding.code for finding in self.findings}
 
 
+@dataclass
+class AtPause:
+    """A `pause` of this work that does something at the nth one."""
+
+    work: SmallWork
+    nth: int
+    act: Callable[[], object]
+
+    def __post_init__(self) -> None:
+        self.work.pause = self  # type: ignore[method-assign]
+
+    def __call__(self, seconds: float) -> None:
+        self.nth -= 1
+        if self.nth == 0:
+            self.act()
+        SmallWork.pause(self.work, seconds)
+
+
 class Bench:
     """One host: the app at 1.0, the package of 1.1, and a `Work` for any step on them."""
 
@@ -329,9 +353,17 @@ class Bench:
             memos=self.memos,
         )
 
-    def open_app(self, program: str = "bin/app") -> subprocess.Popen[bytes]:
-        """Open a program of the app and return once it can be seen."""
-        child = subprocess.Popen([self.app / program])
+    def log_in(self, *people: Session) -> None:
+        """Have these people, and nobody else, be logged in."""
+        assert isinstance(self.platform, FastLinux)
+        self.platform.logged_in = list(people)
+
+    def open_app(
+        self, program: str = "bin/app", *words: str, user: str | None = None, session: str = ""
+    ) -> subprocess.Popen[bytes]:
+        """Open a program of the app, in somebody's session, and return once it can be seen."""
+        inside = {"XDG_SESSION_ID": session} if session else {}
+        child = subprocess.Popen([self.app / program, *words], env=os.environ | inside, user=user)
         self._children.append(child)
         until(lambda: child.pid in self.running(), what=f"{program} is open")
         return child

@@ -1,8 +1,8 @@
 """An update that the person at the workstation does from inside the app."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,16 @@ from agent.steps.table import Cancelled, Failed, Refused
 from agent.wire.contract import Refusal, StepName
 from agent.wire.notices import NoticeKind
 from agent.wire.profile import Apply, ApplyKind
-from tests.steps.bench import Bench, FastLinux, SmallPeople, SmallWork, release, script, snapshot
+from tests.steps.bench import (
+    AtPause,
+    Bench,
+    FastLinux,
+    SmallPeople,
+    SmallWork,
+    release,
+    script,
+    snapshot,
+)
 
 _STEP = StepName.APPLY_RELEASE
 _UPDATES = """
@@ -75,21 +84,6 @@ def _applied(bench: Bench) -> SmallWork:
     return work
 
 
-@dataclass
-class _AtPause:
-    """Does something at the nth pause of a work."""
-
-    work: SmallWork
-    nth: int
-    act: Callable[[], None]
-
-    def __call__(self, seconds: float) -> None:
-        self.nth -= 1
-        if self.nth == 0:
-            self.act()
-        SmallWork.pause(self.work, seconds)
-
-
 def test_the_app_is_opened_for_the_person_who_is_active_and_waited_for(tmp_path: Path) -> None:
     bench = _attended(tmp_path)
 
@@ -128,7 +122,7 @@ def test_it_has_not_ended_while_the_app_is_still_open(tmp_path: Path) -> None:
         for pid in seen:
             os.kill(pid, 15)
 
-    work.pause = _AtPause(work, 8, close_it)  # type: ignore[method-assign]
+    AtPause(work, 8, close_it)
 
     apply_release(work)
 
@@ -169,7 +163,7 @@ def test_an_operator_may_end_it_and_the_app_is_closed(tmp_path: Path) -> None:
     def end() -> None:
         raise Cancelled("ended because it was asked to")
 
-    work.pause = _AtPause(work, 3, end)  # type: ignore[method-assign]
+    AtPause(work, 3, end)
     with pytest.raises(Cancelled):
         apply_release(work)
 

@@ -1,3 +1,4 @@
+import getpass
 import http.server
 import os
 import socket
@@ -8,13 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from agent.platforms.base import Session
 from agent.steps import service_manager
+from agent.steps.check_health import check_health
 from agent.steps.probes import page, why_no_answer
 from agent.steps.rows import STEPS
 from agent.steps.table import Failed
 from agent.wire.contract import StepName
-from tests.steps.bench import Bench, SmallWork, release, script, write_tree
+from tests.steps.bench import MANAGER, AtPause, Bench, SmallWork, release, script, write_tree
 from tests.until import until
+
+_READS_AT_EACH_REQUEST = MANAGER.replace(
+    'text.split("=")[-1]',
+    '(path.read_text() if (path := pathlib.Path(__file__).parent.parent / "said").exists() '
+    'else "1.1")',
+)
 
 
 @pytest.fixture
@@ -24,6 +33,7 @@ def updated(tmp_path: Path) -> Iterator[Bench]:
         port = free.getsockname()[1]
     bench = Bench(tmp_path, port=port, timeout="20")
     write_tree(bench.app, release("1.1"))
+    bench.log_in(Session("1", getpass.getuser(), active=True))
     yield bench
     bench.close()
 
@@ -82,14 +92,27 @@ def test_a_page_that_tells_another_version_is_found_out(updated: Bench) -> None:
 
 
 def test_a_service_manager_that_dies_while_it_is_watched_is_found_out(updated: Bench) -> None:
-    soak = replace(updated.profile.health, soak_seconds=1000.0)
-    updated.profile = replace(updated.profile, health=soak)
     _started(updated)
+    until(lambda: why_no_answer(int(updated.values["port"])) == "")
     (pid,) = updated.running()
-    threading.Timer(0.3, os.kill, (pid, 9)).start()
+    work = updated.work(StepName.CHECK_HEALTH)
+    AtPause(work, 2, lambda: os.kill(pid, 9))
 
     with pytest.raises(Failed, match=f"pid {pid}. did not stay up"):
-        _check(updated)
+        check_health(work)
+
+
+def test_what_is_well_at_first_is_asked_again_all_along(updated: Bench) -> None:
+    soak = replace(updated.profile.health, soak_seconds=1000.0)
+    updated.profile = replace(updated.profile, health=soak)
+    (updated.app / "bin/manager").write_bytes(script(_READS_AT_EACH_REQUEST))
+    _started(updated)
+    until(lambda: why_no_answer(int(updated.values["port"])) == "")
+    work = updated.work(StepName.CHECK_HEALTH)
+    AtPause(work, 30, lambda: (updated.app / "said").write_text("9.9"))
+
+    with pytest.raises(Failed, match=r"/version says 9\.9, not 1\.1"):
+        check_health(work)
 
 
 def test_a_service_manager_that_comes_up_slowly_is_waited_for(updated: Bench) -> None:

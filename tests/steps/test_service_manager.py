@@ -1,3 +1,4 @@
+import getpass
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.platforms.base import Process, ServiceControl
+from agent.platforms.base import Process, ServiceControl, Session
 from agent.steps import service_manager
 from agent.steps.rows import STEPS
 from agent.steps.table import Failed, Refused
@@ -21,6 +22,7 @@ _STOP, _START = StepName.STOP_SERVICE_MANAGER, StepName.START_SERVICE_MANAGER
 def quiet(bench: Bench) -> Bench:
     """A bench whose service manager does nothing but run."""
     (bench.app / "bin/manager").write_bytes(script(WAITING))
+    bench.log_in(Session("1", getpass.getuser(), active=True))
     return bench
 
 
