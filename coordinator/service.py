@@ -12,11 +12,10 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
+from functools import partial
 
 from agent.wire.contract import StepParams
 from agent.wire.enrolment import Coordinator
-from agent.wire.log_lines import JsonLines, log_handler
 from agent.wire.manifest import read_manifest
 from agent.wire.tls import Credentials, Identity, Role, Side, make_context
 from coordinator import __version__
@@ -36,12 +35,15 @@ from coordinator.fleet.outside import Outside, World
 from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
 from coordinator.https import HttpsServer, opened
+from coordinator.logs import log_to
 from coordinator.model import Plan
+from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
 from coordinator.releases.tickets import Tickets
+from coordinator.releases.titles import title_of
 from coordinator.settings import Settings
 from coordinator.store.cordons import Cordons
 from coordinator.store.database import DatabaseLock, open_database
@@ -49,6 +51,7 @@ from coordinator.store.enrolment import Book
 from coordinator.store.fleet import Catalogue, Fleet, People
 from coordinator.store.history import History
 from coordinator.store.members import Members
+from coordinator.store.outbox import Outbox, post_nowhere
 from coordinator.store.rollouts import Rollouts
 from coordinator.walk.ports import Port
 
@@ -63,7 +66,7 @@ def serve(settings: Settings, *, take_over: bool = False) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    _log_to(settings.log_folder)
+    log_to(settings.log_folder)
     daemon = Daemon(settings, take_over=take_over)
     daemon.start()
     _log.info("serving", extra={"links": settings.link_port, "https": settings.https_port})
@@ -75,15 +78,6 @@ def serve(settings: Settings, *, take_over: bool = False) -> None:
         logging.shutdown()
     # steps of walks may still wait in threads; the engine takes them up at the next start
     os._exit(0)
-
-
-def _log_to(folder: Path) -> None:
-    handler = log_handler(folder, "coordinator.log")
-    handler.setFormatter(JsonLines())
-    for name in ("coordinator", "agent", "dbos"):  # the links are the agent's code
-        logging.getLogger(name).addHandler(handler)
-    for name in ("coordinator", "agent"):
-        logging.getLogger(name).setLevel(logging.INFO)
 
 
 class Daemon:
@@ -113,7 +107,10 @@ class Daemon:
         self._open.callback(lock.release)
         database = open_database(settings.database)
         self._open.callback(database.dispose)
-        self._rollouts = Rollouts(database)
+        self._outbox = Outbox(database, settings.mail.recipients if settings.mail else ())
+        self._rollouts = Rollouts(
+            database, post=self._outbox.post if settings.mail else post_nowhere
+        )
         self._members = Members(database)
         self._fleet = Fleet(database, note=self._members.note)
         self._catalogue = Catalogue(database)
@@ -124,6 +121,7 @@ class Daemon:
         self._packages = PackageStore(settings.packages_folder)
         self._tickets = Tickets.open(settings.tickets_file)
         self._open_engine()
+        self._postman = self._open_mail()
         self._open_https(People(database))
         self._history = History(database)
         self._refresh()
@@ -206,6 +204,15 @@ class Daemon:
         manifest = read_manifest(self._repository.content(params.package))
         return self._tickets.make(host_id, manifest.content_sha256)
 
+    def _open_mail(self) -> Postman | None:
+        if self._settings.mail is None:
+            return None
+        title = partial(title_of, self._repository)
+        postman = Postman(self._settings.mail, self._outbox, self._rollouts, title)
+        postman.start()
+        self._open.callback(postman.stop)
+        return postman
+
     # -- https ---------------------------------------------------------------------------
 
     def _open_https(self, people: People) -> None:
@@ -228,6 +235,7 @@ class Daemon:
             uploads=settings.home / "uploads",
             waiting=self._book.waiting,
             sealed=self._keeper.sealed,
+            postman=self._postman,
             site=settings.site,
             version=__version__,
         )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from coordinator.api.roles import OperatorRole
 from coordinator.fleet.enrolment_book import Approval
-from coordinator.model import AfterRollBack
+from coordinator.model import ADDRESS, AfterRollBack
 from coordinator.walk.ports import Verb
 
 PREFIX = "/api/v1"
@@ -21,19 +21,25 @@ _WORD = r"^[a-z0-9][a-z0-9-]*$"
 _VERSION = r"^[0-9A-Za-z][0-9A-Za-z.+_~-]*$"
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _WINDOW = r"^([0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})?$"
+_MAIL = f"^({ADDRESS})?$"
+_ANNOUNCE = r"^(start|(day-before|morning) ([01][0-9]|2[0-3]):[0-5][0-9])$"
 _BACKUP = r"^([0-9A-HJKMNP-TV-Z]{26})?$"
 _FORMS = {
     _WORD: "must be small letters, digits and hyphens",
     _VERSION: "must be letters, digits and . + _ ~ -, as 1.4.2",
     _CLOCK: "must be a time of day, as 17:30",
     _BACKUP: "must be the name of a backup, as roundsman backup list shows it",
+    _MAIL: "must be an address, as ann@example.org",
+    _ANNOUNCE: "must be day-before 16:00, morning 08:00 or start",
     _WINDOW: "must be two times of day, as 12:00-14:00",
 }
 """What each pattern asks for, in words."""
 
 Word = Annotated[str, StringConstraints(max_length=60, pattern=_WORD)]
 AppName = Word
+MailAddress = Annotated[str, StringConstraints(max_length=254, pattern=_MAIL)]
 VersionName = Annotated[str, StringConstraints(max_length=64, pattern=_VERSION)]
+Announce = Annotated[str, StringConstraints(pattern=_ANNOUNCE)]
 Clock = Annotated[str, StringConstraints(pattern=_CLOCK)]
 
 
@@ -120,6 +126,24 @@ class PlanAsk(Ask):
     retries: Annotated[int, Field(ge=0, le=10)] = 1
     then: AfterRollBack = AfterRollBack.STOP
     notice: Line = ""
+    announce: Annotated[list[Announce], Field(max_length=10)] = []  # when people are told ahead
+    postpones: Annotated[int, Field(ge=0, le=20)] = 2  # how often a user may have 5 more minutes
+    mail: Annotated[list[MailAddress], Field(max_length=50)] = []  # who is told how it ends
+
+
+class DrillAsk(Ask):
+    """What is drilled, at once: a plan with its window, or some hosts as they are.
+
+    Without `back_up` it only closes, starts, checks and re-opens (`profile try`).
+    """
+
+    plan: Short | None = None  # else `app` and `hosts`
+    app: AppName | None = None
+    hosts: Annotated[list[Short], Field(max_length=1000)] = []
+    back_up: bool = True
+    within_seconds: Annotated[float, Field(ge=1, le=86_400)] = 3600.0  # of hosts
+    grace_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None  # None: the profile's
+    notice: Line = ""
 
 
 class StartAsk(Ask):
@@ -161,3 +185,10 @@ class OperatorAsk(Ask):
 
     name: Short
     role: OperatorRole
+    mail: MailAddress = ""  # "" = the one that is known stays
+
+
+class MailTestAsk(Ask):
+    """To whom a test is sent; "" = to whom every rollout is told, and to who asks."""
+
+    address: MailAddress = ""

@@ -18,6 +18,7 @@ from agent.wire.manifest import MOST_BYTES
 from coordinator.access import Access
 from coordinator.api import asks
 from coordinator.api import backup_schemas as b
+from coordinator.api import mail_schemas as m
 from coordinator.api import schemas as s
 from coordinator.api.asks import PREFIX
 from coordinator.complaint import Complaint
@@ -74,6 +75,14 @@ class Client:
         """End somebody's token; return who is left."""
         said = self._said(_path("operators", name, "revoke"), asks.NoAsk())
         return _read_list(s.OperatorView, said)
+
+    def mails(self) -> list[m.MailView]:
+        """Return the last mails, those not sent first."""
+        return self._list(m.MailView, "/mail")
+
+    def test_mail(self, ask: asks.MailTestAsk) -> list[m.MailTestView]:
+        """Have a test sent at once; return what became of it."""
+        return _read_list(m.MailTestView, self._said("/mail/test", ask))
 
     def hosts(self, group: str = "", *, revoked: bool = False) -> list[s.HostView]:
         """Return the hosts."""
@@ -177,6 +186,10 @@ class Client:
     def start(self, plan: str) -> s.RolloutView:
         """Start a plan."""
         return self._post(s.RolloutView, "/rollouts", asks.StartAsk(plan=plan))
+
+    def drill(self, ask: asks.DrillAsk) -> s.RolloutView:
+        """Start a drill: nothing is applied."""
+        return self._post(s.RolloutView, "/drills", ask)
 
     def rollouts(self, *, active: bool = False) -> list[s.RolloutView]:
         """Return the rollouts, newest first."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from agent.wire.contract import Finding
+from coordinator.api import mail
 from coordinator.api.asks import DoctorAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.fleet import known_host
@@ -21,7 +22,14 @@ def doctor(office: Office, call: Call[DoctorAsk]) -> list[CheckView]:
     named = [known_host(office, key) for key in call.ask.hosts] or office.fleet.hosts()
     hosts = [h for h in named if h.standing in _IN_THE_FLEET]
     said = office.surveyor.survey([h.id for h in hosts], profile)
-    return [_check(h, app, said[h.id]) for h in hosts]
+    checks = [_check(h, app, said[h.id]) for h in hosts]
+    return checks if call.ask.hosts else [*checks, *_own(office, app)]
+
+
+def _own(office: Office, app: str) -> list[CheckView]:
+    """Return what is wrong with the coordinator itself."""
+    own = CheckView(host="the coordinator", id="", app=app, facts={}, findings=[])
+    return [own.model_copy(update={"problem": said}) for said in mail.problems(office)]
 
 
 def only_app(office: Office) -> str:

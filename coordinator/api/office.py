@@ -12,6 +12,7 @@ from coordinator.fleet.enrolment_book import EnrolRequest
 from coordinator.fleet.errands import Errands
 from coordinator.fleet.standing import Standing
 from coordinator.model import Plan, SurveyOf
+from coordinator.notify.postman import Postman
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
 from coordinator.store.fleet import Catalogue, Fleet, People
@@ -69,6 +70,7 @@ class Office:
     uploads: Path  # where what is being sent is kept until it is whole
     waiting: Callable[[], Sequence[EnrolRequest]] = tuple  # hosts that wait for approval
     sealed: Callable[[], Collection[str]] = tuple  # hosts kept closed, by whichever rollout
+    postman: Postman | None = None  # None = nobody is written to
     site: str = "main"
     version: str = ""
     clock: Callable[[], float] = time.time

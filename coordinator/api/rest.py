@@ -1,6 +1,7 @@
 """Operators, the audit trail, and how the coordinator is."""
 
 from coordinator.access import new_token, token_hash
+from coordinator.api import mail
 from coordinator.api.asks import NoAsk, OperatorAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
@@ -18,7 +19,7 @@ _SIGNED_BY_HAND = ("root", "targets")
 def operators(office: Office, _call: Call[NoAsk]) -> list[OperatorView]:
     """Return everybody who may speak to the coordinator."""
     return [
-        OperatorView(name=row.name, role=OperatorRole(row.role))
+        OperatorView(name=row.name, role=OperatorRole(row.role), mail=row.mail)
         for row in office.people.operators()
     ]
 
@@ -26,8 +27,9 @@ def operators(office: Office, _call: Call[NoAsk]) -> list[OperatorView]:
 def add_operator(office: Office, call: Call[OperatorAsk]) -> OperatorView:
     """Let somebody in, or give somebody a new token and role; the old token ends."""
     token = new_token()
-    office.people.put_operator(call.ask.name, call.ask.role, token_hash(token))
-    return OperatorView(name=call.ask.name, role=call.ask.role, token=token)
+    ask = call.ask
+    office.people.put_operator(ask.name, ask.role, token_hash(token), ask.mail)
+    return OperatorView(name=ask.name, role=ask.role, mail=ask.mail, token=token)
 
 
 def revoke_operator(office: Office, call: Call[NoAsk]) -> list[OperatorView]:
@@ -72,7 +74,7 @@ def health(office: Office, call: Call[NoAsk]) -> HealthView:
 
 
 def _problems(office: Office) -> list[str]:
-    return _stuck(office) + _strangers(office) + _expiring(office)
+    return _stuck(office) + _strangers(office) + _expiring(office) + mail.problems(office)
 
 
 def _stuck(office: Office) -> list[str]:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from coordinator.api import backups, doctor, fleet, plans, releases, rest, rollouts
+from coordinator.api import backups, doctor, drills, fleet, mail, plans, releases, rest, rollouts
 from coordinator.api.asks import (
     Ask,
     BackupAsk,
     CommandAsk,
     DoctorAsk,
+    DrillAsk,
     ImportAsk,
+    MailTestAsk,
     NoAsk,
     OperatorAsk,
     PackageAsk,
@@ -56,6 +58,9 @@ ROUTES: tuple[Row, ...] = (
     Row("POST", "/operators", _A, "operator add", rest.add_operator, OperatorAsk),
     Row("POST", "/operators/{name}/revoke", _A, "operator revoke", rest.revoke_operator),
 
+    Row("GET", "/mail", _O, "mail list", mail.mails),
+    Row("POST", "/mail/test", _O, "mail test", mail.try_out, MailTestAsk),
+
     Row("GET", "/hosts", _V, "fleet list", fleet.hosts),
     Row("GET", "/hosts/{host}", _V, "fleet show", fleet.host),
     Row("POST", "/hosts/{host}/approve", _A, "fleet approve", fleet.approve),
@@ -86,6 +91,8 @@ ROUTES: tuple[Row, ...] = (
 
     Row("POST", "/plans", _O, "plan", plans.make, PlanAsk),
     Row("GET", "/plans/{plan}", _V, "plan show", plans.show),
+
+    Row("POST", "/drills", _O, "drill", drills.start, DrillAsk),
 
     Row("GET", "/rollouts", _V, "rollout list", rollouts.rollouts),
     Row("POST", "/rollouts", _O, "rollout start", rollouts.start, StartAsk),

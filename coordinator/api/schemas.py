@@ -119,44 +119,6 @@ class FindingView(Answer):
     fix: str = ""
 
 
-class PlannedHostView(Answer):
-    """One host's place in a plan, and when its turn would come."""
-
-    place: int
-    host: str
-    id: str
-    role: str
-    from_version: str
-    begins: float | None
-    ends: float | None
-    reason: str
-    visited: bool
-
-
-class PlanView(Answer):
-    """One plan: frozen; nothing moves because of it until it is started."""
-
-    id: str
-    label: str  # p3
-    app: str
-    version: str
-    site: str
-    group: str
-    opens: float
-    deadline: float
-    ends: float  # when it would end, started in time
-    fits: bool
-    verdict: str  # the same in words
-    hosts: list[PlannedHostView]
-    findings: list[FindingView]
-    notes: str = ""  # the vendor's, of this version
-
-    @property
-    def needs_a_person(self) -> bool:
-        """True when starting it as it is would not end well."""
-        return not self.fits or any(f.severity is Severity.BLOCKS for f in self.findings)
-
-
 class VisitView(Answer):
     """Where one host stands in a rollout, and how far its present step has come."""
 
@@ -195,6 +157,7 @@ class RolloutView(Answer):
     ended: float | None
     deadline: float
     now: float  # the coordinator's clock when it answered
+    drill: bool = False  # nothing is applied
     visits: list[VisitView] = []
 
     @property
@@ -271,6 +234,7 @@ class OperatorView(Answer):
 
     name: str
     role: OperatorRole
+    mail: str = ""
     token: str = ""
 
 

@@ -28,11 +28,12 @@ def list_(as_json: Json = False) -> None:
 def add(
     name: Name,
     role: Annotated[OperatorRole, typer.Option(help="What they may do.")] = OperatorRole.OPERATOR,
+    mail: Annotated[str, typer.Option(help="Where they are told how their rollouts go.")] = "",
     as_json: Json = False,
 ) -> None:
     """Let somebody in, or give somebody a new token and role; the old token ends."""
     with talking() as client:
-        made = client.add_operator(ask(OperatorAsk, name=name, role=role))
+        made = client.add_operator(ask(OperatorAsk, name=name, role=role, mail=mail))
     access = read_access(operator_folder())
     fingerprint, port = fingerprint_of(access.ca.read_bytes()), access.address.rpartition(":")[2]
     show(
@@ -55,4 +56,5 @@ def revoke(name: Name, yes: Yes = False, as_json: Json = False) -> None:
 
 
 def _listed(found: list[OperatorView]) -> str:
-    return table(("operator", "role"), [(o.name, o.role) for o in found], "Nobody.")
+    rows = [(o.name, o.role, o.mail) for o in found]
+    return table(("operator", "role", "mail"), rows, "Nobody.")

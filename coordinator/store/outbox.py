@@ -173,8 +173,9 @@ class Outbox:
         self._change(number, state=state.value, ended=self._clock(), problem=problem[:500])
 
     def _change(self, number: int, **values: object) -> None:
+        waits = (mail.c.number == number) & (mail.c.state == MailState.WAITING.value)
         with self._engine.begin() as c:
-            c.execute(update(mail).where(mail.c.number == number).values(**values))
+            c.execute(update(mail).where(waits).values(**values))
 
 
 def _concerned(c: Connection, rollout_id: str) -> tuple[str, tuple[str, ...]]:

@@ -36,7 +36,10 @@ from coordinator.fleet.errands import Errands
 from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.standing import Standing
 from coordinator.fleet.stepper import Stepper
+from coordinator.mail_settings import MailSettings
 from coordinator.model import Host, HostStanding, Plan, SurveyOf
+from coordinator.notify.line import Patience
+from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.keys import SIGNING_KEY
@@ -50,6 +53,7 @@ from coordinator.store.cordons import Cordons
 from coordinator.store.database import open_database
 from coordinator.store.enrolment import Book
 from coordinator.store.fleet import Catalogue, Fleet, People
+from coordinator.store.outbox import Outbox
 from coordinator.store.rollouts import Rollouts
 from coordinator.walk.back import Return
 from coordinator.walk.ports import Command, News
@@ -168,7 +172,10 @@ class RealOffice:
         self.authority = Authority.open(self.settings.ca_folder)
         self.repository = Repository(self.settings.repository_folder)
         self.clock = Clock()
-        self.rollouts = Rollouts(self.database, self.clock)
+        mail = self.settings.mail
+        self.outbox = Outbox(self.database, mail.recipients if mail else (), self.clock)
+        self.rollouts = Rollouts(self.database, self.clock, self.outbox.post)
+        self.postman = None if mail is None else self._postman(mail)
         self.fleet = Fleet(self.database)
         self.people = People(self.database)
         self.cordons = Cordons(self.database)
@@ -182,6 +189,9 @@ class RealOffice:
         self.keeper = Keeper(self.cordons, self.agents, _fence, self._plan_of)
         self.stepper = Stepper(self.agents, Event(), _fence)
         self.errands = Errands(Asker(self.stepper, _fence, _new_id), self.keeper)
+
+    def _postman(self, mail: MailSettings) -> Postman:
+        return Postman(mail, self.outbox, self.rollouts, lambda plan: plan.app, Patience(2.0, 5.0))
 
     def _plan_of(self, rollout: str) -> Plan | None:
         row = self.rollouts.find(rollout)
@@ -209,6 +219,7 @@ class RealOffice:
             uploads=self.settings.home / "uploads",
             waiting=self.book.waiting,
             sealed=self.keeper.sealed,
+            postman=self.postman,
             version="0.0-test",
             clock=self.clock,
         )

@@ -93,7 +93,7 @@ ANSWERED = [
     ("health", 0),
     ("audit", 0),
     ("operator list", 0),
-    ("operator add marie --role viewer", 0),
+    ("operator add marie --role viewer --mail marie@office.example", 0),
     ("operator revoke marie --yes", 0),
     ("fleet list", 0),
     ("fleet show PC-01", 0),

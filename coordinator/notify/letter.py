@@ -1,0 +1,125 @@
+"""What a mail says about a rollout: text, HTML and the report, made from its rows. Pure.
+
+Names of workstations and sentences of agents are data: they are escaped in the HTML, and no line
+of them ever becomes a header.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from coordinator.mail_settings import MailSettings
+from coordinator.notify.words import LABELS, WORDS, Labels, Words
+from coordinator.report.rollout import Report, as_html
+from coordinator.store.outbox import MailKind, MailRow
+from coordinator.store.rows import RolloutRow
+
+_MOST_NAMED = 60
+_MOST_SUBJECT = 150
+_pages = Environment(
+    loader=PackageLoader("coordinator.notify", "pages"),
+    autoescape=select_autoescape(("html",)),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What a rollout's mail is made of."""
+
+    row: RolloutRow
+    report: Report
+    title: str  # the application's, as people know it
+
+
+def rollout_mail(settings: MailSettings, mail: MailRow, story: Story) -> EmailMessage:
+    """Return the mail that tells its recipient what the row says."""
+    labels, words = LABELS[settings.language], WORDS[settings.language][mail.kind]
+    if story.row.plan.drill and mail.kind is MailKind.AVAILABLE:
+        words = labels.drilled
+    told = _told(words, labels, mail, story)
+    made = _mail(settings, mail.recipient, told, mail.message_id, mail.at)
+    if mail.kind is not MailKind.NEEDS_YOU:
+        name = f"roundsman-{story.row.label}.html"
+        page = as_html(story.report).encode()
+        made.add_attachment(page, maintype="text", subtype="html", filename=name)
+    return made
+
+
+def trial_mail(settings: MailSettings, recipient: str, message_id: str, at: float) -> EmailMessage:
+    """Return a mail that tells nothing but that it came."""
+    labels = LABELS[settings.language]
+    told = {"subject": labels.test.subject, "first": labels.test.first, "facts": [], "notes": []}
+    return _mail(settings, recipient, told | {"foot": labels.foot}, message_id, at)
+
+
+def _mail(
+    settings: MailSettings, recipient: str, told: dict[str, Any], message_id: str, at: float
+) -> EmailMessage:
+    made = EmailMessage(policy=SMTP)
+    made["Subject"] = _line(told["subject"])[:_MOST_SUBJECT]
+    made["From"] = settings.sender
+    made["To"] = recipient
+    made["Date"] = format_datetime(datetime.fromtimestamp(at, UTC))
+    made["Message-ID"] = f"<{message_id}@{settings.sender.rpartition('@')[2]}>"
+    made["Auto-Submitted"] = "auto-generated"
+    told = told | {"language": settings.language.value}
+    made.set_content(_pages.get_template("mail.txt").render(told))
+    made.add_alternative(_pages.get_template("mail.html").render(told), subtype="html")
+    return made
+
+
+def _told(words: Words, labels: Labels, mail: MailRow, story: Story) -> dict[str, Any]:
+    plan = story.row.plan
+    names = {"title": story.title, "version": plan.version, "group": plan.group}
+    notes = [] if mail.kind is MailKind.NEEDS_YOU else [labels.attached]
+    return {
+        "subject": words.subject.format(**names),
+        "first": _line(words.first.format(**names)),
+        "facts": [
+            (label, _line(fact)) for label, fact in _facts(words, labels, mail, story) if fact
+        ],
+        "notes": notes,
+        "foot": labels.foot,
+    }
+
+
+def _facts(words: Words, labels: Labels, mail: MailRow, story: Story) -> Sequence[tuple[str, str]]:
+    row, hosts = story.row, story.report["hosts"]
+    named: list[tuple[str, str]] = []
+    if mail.kind is not MailKind.NEEDS_YOU and not row.plan.drill:
+        left = set(story.report["not_done"])
+        named = [
+            (labels.updated, _listed([h["host"] for h in hosts if h["host"] not in left])),
+            (labels.not_updated, _listed(sorted(left))),
+            (labels.took, _length(story.report["rollout"]["seconds"])),
+        ]
+    why = [(labels.why, mail.detail), (labels.mend, mail.mend)] if words.explains else []
+    about = f"{row.label}: {row.plan.app} {row.plan.version}, {row.plan.site}/{row.plan.group}"
+    return [*why, *named, (labels.rollout, about), (labels.started_by, row.started_by)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" (+ {len(names) - _MOST_NAMED})" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def _length(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {rest} min"
+    return f"{minutes} min" if minutes else f"{round(seconds)} s"
+
+
+def _line(text: str) -> str:
+    """Return a text on one line, nothing in it that could end it."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

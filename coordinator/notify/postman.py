@@ -1,0 +1,129 @@
+"""Sends what is in the outbox, one mail after the other, in one thread of the daemon.
+
+Nothing waits for it: who writes a mail has only written a row. When the mail server cannot be
+used, all that is due is put off; a mail that it refuses for good is given up at once.
+"""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from coordinator.mail_settings import MailSettings
+from coordinator.model import Plan
+from coordinator.notify.letter import Story, rollout_mail, trial_mail
+from coordinator.notify.line import USUAL, MailError, Patience, RefusedForGood, ServerAway, send
+from coordinator.report.rollout import rollout_report
+from coordinator.store.outbox import MailRow, Outbox
+from coordinator.store.rollouts import Rollouts
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS = 2.0
+_CLOSE_SECONDS = 5.0
+_FORGOTTEN = "what it tells of is not known any more"
+
+
+class Postman:
+    """The one that sends; `title` says how people know the application of a plan."""
+
+    def __init__(
+        self,
+        settings: MailSettings,
+        outbox: Outbox,
+        rollouts: Rollouts,
+        title: Callable[[Plan], str],
+        patience: Patience = USUAL,
+    ) -> None:
+        self.recipients = settings.recipients
+        self.outbox = outbox
+        self._settings = settings
+        self._rollouts = rollouts
+        self._title = title
+        self._patience = patience
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="postman", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send no more; a mail under way may end within some seconds, or is sent again later."""
+        self._stopping.set()
+        self._thread.join(_CLOSE_SECONDS)
+
+    @property
+    def is_alive(self) -> bool:
+        """True while it sends."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_LOOK_SECONDS):
+            try:
+                self.round()
+            except SQLAlchemyError as error:  # what is not written is looked at again
+                _log.warning("cannot read or write the outbox", extra={"why": str(error)})
+
+    def round(self) -> int:
+        """Try all mails whose time has come; return how many were sent."""
+        due, count = self.outbox.due(), 0
+        for place, row in enumerate(due):
+            if self._stopping.is_set():
+                break
+            try:
+                count += self._deliver(row)
+            except ServerAway as error:
+                self._put_off(due[place:], str(error))
+                break
+        return count
+
+    def _deliver(self, row: MailRow) -> bool:
+        """Send one mail; True when the server took it. Raises `ServerAway`."""
+        story = self._story(row)
+        if story is None:
+            self.outbox.give_up(row.number, _FORGOTTEN)
+            return False
+        try:
+            mail = rollout_mail(self._settings, row, story)
+            send(self._settings, mail, row.recipient, self._patience)
+        except RefusedForGood as error:
+            self.outbox.give_up(row.number, str(error))
+            _log.warning("mail given up", extra=_about(row) | {"why": str(error)})
+            return False
+        except ServerAway:
+            raise
+        except MailError as error:
+            self._put_off([row], str(error))
+            return False
+        self.outbox.sent(row.number)
+        _log.info("mail sent", extra=_about(row))
+        return True
+
+    def _put_off(self, rows: Iterable[MailRow], why: str) -> None:
+        for row in rows:
+            self.outbox.put_off(row, why)
+            _log.warning("mail put off", extra=_about(row) | {"why": why})
+
+    def _story(self, row: MailRow) -> Story | None:
+        told, of = self._rollouts, row.rollout
+        found = told.find(of)
+        if found is None:
+            return None
+        report = rollout_report(found, told.visits(of), told.steps(of), told.history(of))
+        return Story(found, report, self._title(found.plan))
+
+    def try_out(self, recipient: str) -> str:
+        """Send a test at once; return what is wrong, "" when the server took it."""
+        mail = trial_mail(self._settings, recipient, secrets.token_hex(16), time.time())
+        try:
+            send(self._settings, mail, recipient, self._patience)
+        except MailError as error:
+            return str(error)
+        return ""
+
+
+def _about(row: MailRow) -> dict[str, object]:
+    return {"mail": row.number, "rollout": row.rollout, "kind": row.kind.value, "tries": row.tries}

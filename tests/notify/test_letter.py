@@ -1,0 +1,145 @@
+"""What a mail says: in both languages, as text and as HTML, and nothing that was slipped in."""
+
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+
+import pytest
+
+from coordinator.mail_settings import Language, MailSettings, Security
+from coordinator.notify.letter import Story, rollout_mail, trial_mail
+from coordinator.notify.words import WORDS
+from coordinator.report.rollout import rollout_report
+from coordinator.store.outbox import MailKind, MailRow, MailState
+from coordinator.walk.ports import News
+from coordinator.walk.states import RolloutState
+from tests.notify.rollout import MARIE, Mailed
+
+EVIL = "<b>x</b>\r\nBcc: eve@evil.example\r\n\r\n<script>alert(1)</script>\u2028\x00"
+
+
+def _settings(language: Language = Language.ENGLISH) -> MailSettings:
+    return MailSettings("m", 587, Security.STARTTLS, "r@office.example", language=language)
+
+
+def _row(kind: MailKind, detail: str = "PC-02 is silent", mend: str = "roundsman x") -> MailRow:
+    return MailRow(
+        1, "r", "e", MARIE, kind, detail, mend, "f00", MailState.WAITING, 1.7e9, 0, 0, None, ""
+    )
+
+
+def _story(mailed: Mailed, title: str = "Office Maker") -> Story:
+    mailed.update("pc-1", "pc-3")
+    mailed.ahead += 65 * 60
+    mailed.tell(News(RolloutState.PARTLY_DONE, "PC-02 stays closed"))
+    row, of = mailed.rollouts.find(""), mailed.plan.id
+    assert row is not None
+    rollouts = mailed.rollouts
+    return Story(row, rollout_report(row, rollouts.visits(of), rollouts.steps(of)), title)
+
+
+def _sent(made: EmailMessage) -> EmailMessage:
+    """Return the mail as whoever receives it reads it."""
+    read = message_from_bytes(made.as_bytes(), policy=SMTP)
+    assert isinstance(read, EmailMessage)
+    return read
+
+
+def _body(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def test_each_language_has_each_kind_of_mail() -> None:
+    assert set(WORDS) == set(Language)
+    assert all(set(words) == set(MailKind) for words in WORDS.values())
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("kind", list(MailKind))
+def test_each_mail_says_it_as_text_and_as_html(
+    mailed: Mailed, kind: MailKind, language: Language
+) -> None:
+    mail = _sent(rollout_mail(_settings(language), _row(kind), _story(mailed)))
+    text, page = _body(mail, "plain"), _body(mail, "html")
+    assert "Office Maker 1.1" in mail["Subject"]
+    for said in ("Office Maker", "r1: office 1.1, paris/all", "ann"):
+        assert said in text
+        assert said in page
+    assert "{" not in text
+    assert f'lang="{language}"' in page
+
+
+def test_who_is_needed_reads_why_and_what_to_type(mailed: Mailed) -> None:
+    mail = _sent(rollout_mail(_settings(), _row(MailKind.NEEDS_YOU), _story(mailed)))
+    text = _body(mail, "plain")
+    assert mail["Subject"] == "Office Maker 1.1: needs you"
+    assert "Why: PC-02 is silent" in text
+    assert "What to do: roundsman x" in text
+    assert list(mail.iter_attachments()) == []
+
+
+def test_who_waited_reads_who_is_updated_how_long_and_finds_the_report(mailed: Mailed) -> None:
+    settings = _settings(Language.FRENCH)
+    mail = _sent(rollout_mail(settings, _row(MailKind.AVAILABLE), _story(mailed)))
+    text = _body(mail, "plain")
+    assert mail["Subject"] == "Office Maker 1.1 : de nouveau disponible"
+    assert "Mis à jour: PC-01, PC-03" in text
+    assert "Non mis à jour: PC-02" in text
+    assert "Durée: 1 h 5 min" in text
+    assert "roundsman x" not in text
+    (report,) = mail.iter_attachments()
+    assert report.get_filename() == "roundsman-r1.html"
+    assert "<!doctype html>" in report.get_content()
+
+
+def test_a_drill_is_called_one(tmp_path: Path) -> None:
+    mailed = Mailed(tmp_path, drill=True).start()
+    mail = _sent(rollout_mail(_settings(), _row(MailKind.AVAILABLE), _story(mailed)))
+    mailed.close()
+    assert "after a drill" in mail["Subject"]
+    assert "nothing was updated" in _body(mail, "plain")
+
+
+def test_the_headers_are_those_of_a_machine_and_the_same_each_time(mailed: Mailed) -> None:
+    row, story = _row(MailKind.AVAILABLE), _story(mailed)
+    first, again = (rollout_mail(_settings(), row, story) for _ in range(2))
+    assert first["Message-ID"] == again["Message-ID"] == "<f00@office.example>"
+    assert first["Date"] == again["Date"] == "Tue, 14 Nov 2023 22:13:20 +0000"
+    assert first["Auto-Submitted"] == "auto-generated"
+    assert first["To"] == MARIE
+
+
+def test_what_is_slipped_into_a_text_becomes_no_header_and_no_markup(mailed: Mailed) -> None:
+    story = _story(mailed, title=f"Office {EVIL}")
+    plan = replace(story.row.plan, group=EVIL, version=EVIL, site=EVIL)
+    story.report["hosts"][0]["host"] = EVIL
+    story = replace(story, row=replace(story.row, plan=plan, started_by=EVIL))
+    for kind in MailKind:
+        mail = _sent(rollout_mail(_settings(), _row(kind, EVIL, EVIL), story))
+        assert mail["Bcc"] is None
+        assert sorted(set(mail.keys())) == [
+            "Auto-Submitted", "Content-Type", "Date", "From", "MIME-Version", "Message-ID",
+            "Subject", "To",
+        ]  # fmt: skip
+        for page in [_body(mail, "html"), *(a.get_content() for a in mail.iter_attachments())]:
+            assert "<script>alert" not in page
+            assert "<b>x</b>" not in page
+            assert "&lt;b&gt;x&lt;/b&gt;" in page
+
+
+def test_a_hundred_workstations_are_not_all_listed(mailed: Mailed) -> None:
+    story = _story(mailed)
+    host = story.report["hosts"][0]
+    story.report["hosts"][:] = [host | {"host": f"PC-{n:03}"} for n in range(100)]
+    mail = _sent(rollout_mail(_settings(), _row(MailKind.AVAILABLE), story))
+    assert "PC-059 (+ 40)" in _body(mail, "plain")
+
+
+def test_a_trial_says_that_it_is_one() -> None:
+    mail = _sent(trial_mail(_settings(), MARIE, "f00", 1.7e9))
+    assert mail["Subject"] == "Roundsman: a test"
+    assert "the test that was asked for" in _body(mail, "plain")
