@@ -3,6 +3,7 @@
 A desktop program that starts later has them as well.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -50,7 +51,7 @@ class Notices:
     def of(self, session: str, now: float) -> list[Notice]:
         """Return what stands in a session, the latest of each kind."""
         latest: dict[NoticeKind, _Standing] = {}
-        hushed = self._hushed.get(session, 0.0)
+        hushed = self._hushed.get(session, -math.inf)
         everywhere = self._standing.get(_EVERYWHERE, {}).items()
         theirs = self._standing.get(session, {}).items()
         for kind, standing in (*(pair for pair in everywhere if pair[1].at > hushed), *theirs):

@@ -106,7 +106,7 @@ def to_line(message: object) -> bytes:
 def from_line(line: bytes, kinds: Mapping[str, type]) -> object:
     """Return the message of a line, of one of `kinds`. Raises `BadMessage`."""
     try:
-        read = json.loads(line)
+        read = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
         raise BadMessage("a line is not JSON, or nested too deep") from None
     if not isinstance(read, dict) or len(read) != 1:
