@@ -1,23 +1,54 @@
+import json
+import os
 import subprocess
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from agent.platforms.base import CloseRung
-from agent.steps.closing import rungs
-from agent.steps.drain import drain
-from agent.steps.table import Refused
+from agent.platforms.base import PrintJob
+from agent.steps.drain import HAD_OPEN, drain
+from agent.steps.table import Refused, Word
 from agent.wire.contract import Refusal, StepName
 from agent.wire.notices import NoticeKind
+from agent.wire.profile import Unattended, Windowless
 from tests.steps.bench import STUBBORN, Bench, SmallWork, script
+from tests.steps.desk import Desk, DeskBench
 from tests.until import until
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[DeskBench]:
+    """A host with people at their desktops."""
+    made = DeskBench(tmp_path)
+    made.people_at_it()
+    yield made
+    made.close()
 
 
 def _drain(bench: Bench, **params: object) -> SmallWork:
     work = bench.work(StepName.DRAIN, **params)
     drain(work)
     return work
+
+
+def _refused(bench: Bench, **params: object) -> tuple[str, SmallWork]:
+    work = bench.work(StepName.DRAIN, **params)
+    with pytest.raises(Refused) as refused:
+        drain(work)
+    assert refused.value.refusal is Refusal.APP_STILL_OPEN
+    return str(refused.value), work
+
+
+def _close(bench: Bench, **changes: object) -> None:
+    close = replace(bench.profile.close, **changes)  # type: ignore[arg-type]
+    bench.profile = replace(bench.profile, close=close)
+
+
+def _kill_allowed(bench: Bench) -> None:
+    bench.profile = replace(bench.profile, app=replace(bench.profile.app, kill=True))
 
 
 def _open_stubborn(bench: Bench) -> subprocess.Popen[bytes]:
@@ -27,6 +58,12 @@ def _open_stubborn(bench: Bench) -> subprocess.Popen[bytes]:
     child = bench.open_app()
     until(ready.exists)
     return child
+
+
+def _in_a_session(bench: DeskBench, session: str) -> tuple[Desk, subprocess.Popen[bytes]]:
+    child = bench.open_app()
+    bench.desk.sit(session, child.pid)
+    return bench.desk, child
 
 
 def test_nobody_there_means_nobody_is_told(bench: Bench) -> None:
@@ -51,19 +88,23 @@ def test_it_ends_the_moment_the_last_has_closed(bench: Bench) -> None:
 
     assert work.facts["closed_by"] == "by-itself 1"
     assert f"pid {child.pid}" in work.facts["open_at_first"]
+    assert work.facts["still_in"] == ""
     assert bench.people.hushed == 1
 
 
-def test_the_notice_counts_down_and_says_who_and_why(bench: Bench) -> None:
-    bench.open_app()
+def test_the_notice_counts_down_and_says_who_and_why(office: DeskBench) -> None:
+    desk, _ = _in_a_session(office, "s1")
+    desk.sit("s2")  # has nothing open
 
-    _drain(bench, grace_seconds=4.0, notice="Update at noon", asked_by="Lea")
+    _drain(office, grace_seconds=30.0, notice="Noon", asked_by="Lea", takes=600.0)
 
-    told = {(n.kind, n.title, n.version, n.message, n.asked_by) for n in bench.people.notices}
-    left = [notice.seconds_left for notice in bench.people.notices]
-    assert told == {(NoticeKind.CLOSE, "Bench App", "1.1", "Update at noon", "Lea")}
+    told = {(n.kind, n.title, n.version, n.message, n.asked_by, n.takes) for n in desk.notices}
+    left = [seconds for seconds, _ in desk.told("s1")]
+    assert told == {(NoticeKind.CLOSE, "Bench App", "1.1", "Noon", "Lea", 600.0)}
+    assert len(left) >= 5
     assert left == sorted(left, reverse=True)
-    assert left[0] <= 4.0
+    assert 25.0 < left[0] <= 30.0
+    assert desk.told("s2") == []
 
 
 def test_at_the_end_of_the_grace_period_what_is_open_is_closed(bench: Bench) -> None:
@@ -88,28 +129,277 @@ def test_what_does_not_close_is_named_and_not_killed_when_the_profile_forbids_it
 ) -> None:
     child = _open_stubborn(bench)
 
-    with pytest.raises(Refused) as refused:
-        _drain(bench)
+    why, _ = _refused(bench)
 
-    assert refused.value.refusal is Refusal.APP_STILL_OPEN
-    assert f"pid {child.pid}" in str(refused.value)
+    assert f"pid {child.pid}" in why
     assert child.poll() is None
     assert bench.people.hushed == 1
 
 
 def test_what_does_not_close_is_killed_when_the_profile_allows_it(bench: Bench) -> None:
-    bench.profile = replace(bench.profile, app=replace(bench.profile.app, kill=True))
+    _kill_allowed(bench)
     child = _open_stubborn(bench)
 
     work = _drain(bench)
 
     assert work.facts["closed_by"] == "kill 1"
+    assert work.facts["closed_how"].endswith(f"pid {child.pid}): kill")
     assert child.wait() == -9
 
 
-def test_the_ladder_has_every_rung_where_there_is_a_desktop_to_ask(bench: Bench) -> None:
-    assert rungs(bench.profile, "windows") == (
-        CloseRung.WINDOW,
-        CloseRung.QUIT_COMMAND,
-        CloseRung.TERMINATE,
+def test_who_says_that_the_work_is_saved_is_closed_at_once_while_others_go_on(
+    office: DeskBench,
+) -> None:
+    desk, done = _in_a_session(office, "s1")
+    other = office.open_app()
+    desk.sit("s2", other.pid)
+    desk.says("s1", Word.DONE, after=5.0)
+    open_meanwhile = list[set[int]]()
+    desk.later(10.0, lambda: open_meanwhile.append(set(office.running())))
+
+    work = _drain(office, grace_seconds=60.0)
+
+    assert open_meanwhile == [{other.pid}]
+    assert desk.asked_to_close == [done.pid, other.pid]
+    assert work.facts["closed_by"] == "window 2"
+    assert min(seconds for seconds, _ in desk.told("s1")) > 50
+    assert min(seconds for seconds, _ in desk.told("s2")) <= 5
+    assert desk.hushed_in == ["s1", "s2"]
+
+
+def test_five_more_minutes_are_given_as_often_as_the_rollout_allows(office: DeskBench) -> None:
+    desk, _ = _in_a_session(office, "s1")
+    other = office.open_app()
+    desk.sit("s2", other.pid)
+    for moment in (5.0, 6.0, 7.0):
+        desk.says("s1", Word.LATER, after=moment)
+    closed = list[tuple[float, set[int]]]()
+    for moment in (70.0, 640.0):
+        desk.later(moment, lambda: closed.append((0, set(office.running()))))
+
+    work = _drain(office, grace_seconds=60.0, postpones=2)
+
+    assert [len(left) for _, left in closed] == [1, 1]
+    assert {postpones for _, postpones in desk.told("s1")} == {2, 1, 0}
+    assert max(seconds for seconds, _ in desk.told("s1")) <= 660
+    assert max(seconds for seconds, _ in desk.told("s2")) <= 60
+    assert work.facts["closed_by"] == "window 2"
+
+
+def test_a_promise_of_more_minutes_holds_when_the_agent_starts_anew(office: DeskBench) -> None:
+    desk, _ = _in_a_session(office, "s1")
+    desk.says("s1", Word.LATER)
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    desk.later(20.0, die)
+    with pytest.raises(KeyboardInterrupt):
+        _drain(office, grace_seconds=60.0, postpones=1)
+    desk.notices.clear()
+    desk.shown_in.clear()
+    desk.says("s1", Word.LATER)
+    _drain(office, grace_seconds=60.0, postpones=1)
+
+    first = desk.told("s1")[0]
+    assert 300 < first[0] <= 341
+    assert {postpones for _, postpones in desk.told("s1")} == {0}
+
+
+def test_nobody_is_promised_more_than_the_step_has(office: DeskBench) -> None:
+    desk, child = _in_a_session(office, "s1")
+    desk.says("s1", Word.LATER)
+    work = office.work(StepName.DRAIN, grace_seconds=30.0, postpones=5)
+    work.limit = office.platform.clock() + 200.0
+
+    drain(work)
+
+    assert max(seconds for seconds, _ in desk.told("s1")) <= 140
+    assert desk.told("s1")[-1][1] == 0
+    assert office.platform.clock() < work.limit
+    assert child.wait() == -9
+
+
+@pytest.mark.parametrize(
+    ("session", "word", "postpones"),
+    [("s1", Word.LATER, 0), ("s9", Word.DONE, 5), ("s1", Word.OPEN, 5), ("s2", Word.DONE, 5)],
+)
+def test_words_that_are_not_for_saying_change_nothing(
+    office: DeskBench, session: str, word: Word, postpones: int
+) -> None:
+    desk, child = _in_a_session(office, "s1")
+    desk.sit("s2")
+    desk.says(session, word)
+    there = list[bool]()
+    desk.later(25.0, lambda: there.append(child.poll() is None))
+
+    _drain(office, grace_seconds=30.0, postpones=postpones)
+
+    assert there == [True]
+    assert max(seconds for seconds, _ in desk.told("s1")) <= 30
+
+
+def test_a_question_is_reported_and_not_forced_before_people_had_their_time(
+    office: DeskBench,
+) -> None:
+    desk, child = _in_a_session(office, "s1")
+    _kill_allowed(office)
+    desk.ask.add(child.pid)
+    desk.says("s1", Word.DONE)
+    seen = list[tuple[bool, str, set[str]]]()
+    work = office.work(StepName.DRAIN, grace_seconds=120.0)
+    desk.later(
+        110.0, lambda: seen.append((child.poll() is None, work.facts["still_in"], work.found))
     )
+
+    drain(work)
+
+    user = desk.platform_user()
+    assert seen == [(True, f"{user} (asks a question)", {"asks-a-question"})]
+    assert work.facts["closed_by"] == "terminate 1"
+
+
+def test_a_question_that_is_answered_lets_the_app_go(office: DeskBench) -> None:
+    desk, child = _in_a_session(office, "s1")
+    desk.ask.add(child.pid)
+    desk.later(5.0, child.kill)
+
+    work = _drain(office)
+
+    assert work.facts["closed_by"] == "window 1"
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_unsaved_work_is_never_forced_when_the_profile_forbids_the_last_rung(
+    office: DeskBench, cancelled: bool
+) -> None:
+    desk, child = _in_a_session(office, "s1")
+    desk.ask.add(child.pid)
+    if cancelled:
+        desk.later(5.0, lambda: desk.asks(child.pid, now=False))
+
+    why, work = _refused(office)
+
+    assert f"pid {child.pid}) is asked a question by Bench App: have it answered there" in why
+    assert child.poll() is None
+    assert work.found == {"asks-a-question"}
+
+
+def test_a_program_without_a_window_is_waited_for_and_named(office: DeskBench) -> None:
+    _close(office, windowless=Windowless.WAIT)
+    child = office.open_app()
+    office.desk.sit("s1")
+
+    why, work = _refused(office, grace_seconds=30.0)
+
+    assert work.facts["still_in"] == f"app of {office.desk.platform_user()} (no window)"
+    assert f"pid {child.pid}) runs Bench App without a window: wait for it" in why
+    assert child.poll() is None
+    assert office.desk.notices == []  # it is nothing that its user could close
+    assert json.loads(work.memo.get(HAD_OPEN) or "") == []
+
+
+def test_a_program_without_a_window_that_ends_in_time_is_no_trouble(office: DeskBench) -> None:
+    _close(office, windowless=Windowless.WAIT)
+    child = office.open_app()
+    office.desk.sit("s1")
+    office.desk.later(10.0, child.kill)
+
+    assert _drain(office, grace_seconds=30.0).facts["closed_by"] == "by-itself 1"
+
+
+def test_what_cannot_be_seen_is_taken_for_having_a_window(office: DeskBench) -> None:
+    _close(office, windowless=Windowless.WAIT)
+    office.open_app()
+    office.desk.sit("s1", sees=False)
+
+    work = _drain(office, grace_seconds=5.0)
+
+    assert work.facts["closed_by"] == "terminate 1"  # and nothing there can close a window
+    assert office.desk.asked_to_close == []
+    assert office.desk.told("s1")
+
+
+@pytest.mark.parametrize("policy", list(Unattended))
+def test_where_nobody_can_answer_the_profile_says_what_becomes_of_it(
+    office: DeskBench, policy: Unattended
+) -> None:
+    _close(office, unattended=policy)
+    child = office.open_app()
+    office.desk.sit("s1", child.pid, active=False)
+
+    if policy is Unattended.CLOSE:
+        assert _drain(office, grace_seconds=5.0).facts["closed_by"] == "window 1"
+        return
+    why, work = _refused(office, grace_seconds=5.0)
+    assert "nobody can answer for" in why
+    assert "locked or disconnected: close it there; then retry" in why
+    assert work.facts["still_in"].endswith("(away)")
+    assert child.poll() is None
+
+
+def test_who_comes_back_in_time_may_say_that_it_be_closed(office: DeskBench) -> None:
+    _close(office, unattended=Unattended.ASK)
+    child = office.open_app()
+    office.desk.sit("s1", child.pid, active=False)
+    office.desk.later(5.0, lambda: office.desk.sit("s1", child.pid))
+    office.desk.says("s1", Word.DONE, after=6.0)
+
+    assert _drain(office, grace_seconds=60.0).facts["closed_by"] == "window 1"
+
+
+def test_who_prints_is_not_forced_before_the_end_of_the_grace_period(office: DeskBench) -> None:
+    desk, child = _in_a_session(office, "s1")
+    desk.deaf.add(child.pid)
+    office.printers.jobs.append(PrintJob(desk.platform_user(), "Laser-42"))
+    desk.says("s1", Word.DONE)
+    work = office.work(StepName.DRAIN, grace_seconds=60.0)
+    seen = list[tuple[bool, str]]()
+    desk.later(50.0, lambda: seen.append((child.poll() is None, work.facts["still_in"])))
+
+    drain(work)
+
+    assert seen == [(True, f"{desk.platform_user()} (prints)")]
+    assert work.facts["closed_by"] == "terminate 1"
+
+
+def test_who_said_done_and_prints_nothing_is_not_waited_for(office: DeskBench) -> None:
+    desk, child = _in_a_session(office, "s1")
+    desk.deaf.add(child.pid)
+    office.printers.jobs.append(PrintJob("somebody-else", "Laser-42"))
+    desk.says("s1", Word.DONE)
+    closed = list[bool]()
+    desk.later(50.0, lambda: closed.append(child.poll() is not None))
+    desk.sit("s2", office.open_app().pid)
+
+    _drain(office, grace_seconds=60.0)
+
+    assert closed == [True]
+
+
+def test_who_had_it_open_is_remembered_without_updater_and_helpers(office: DeskBench) -> None:
+    desk, child = _in_a_session(office, "s1")
+    office.open_app("bin/updater")
+
+    work = _drain(office)
+
+    had = json.loads(work.memo.get(HAD_OPEN) or "")
+    assert [(entry["user"], entry["session"]) for entry in had] == [(desk.platform_user(), "s1")]
+    assert had[0]["argv"][-1] == str(office.app / "bin/app")
+    assert _drain(office).memo.get(HAD_OPEN) == json.dumps(had)  # a second drain forgets nobody
+    assert child.wait() == -9
+
+
+def test_a_host_where_twenty_sessions_have_it_open_is_told_in_few_words(
+    office: DeskBench,
+) -> None:
+    for number in range(20):
+        office.desk.sit(f"s{number}", office.open_app().pid)
+
+    work = _drain(office, grace_seconds=2.0)
+
+    assert work.facts["closed_by"] == "window 20"
+    assert {session for where in office.desk.shown_in for session in where} == {
+        f"s{number}" for number in range(20)
+    }
+    assert os.getpid() not in office.desk.asked_to_close

@@ -1,0 +1,89 @@
+"""How long people have until their app is closed, each session by itself.
+
+"5 more minutes" is counted in the step's memo and its end is kept there, so that what a person
+was promised holds when the agent starts anew. Nothing goes beyond the step's own end, less what
+closing the app then takes.
+"""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from agent.steps.closing import CLOSING_SECONDS
+from agent.steps.table import Answer, Word, Work
+
+MORE_SECONDS = 300.0
+_KEY = "postponed"
+_LEAST_GAIN = 30.0
+
+
+@dataclass(slots=True)
+class _Promise:
+    """What one session was promised."""
+
+    user: str
+    session: str
+    count: int = 0
+    until: float = 0.0  # on the platform's clock, good in one boot only
+    boot: str = ""
+
+
+class Grace:
+    """The time that people have left."""
+
+    def __init__(self, work: Work) -> None:
+        now = work.platform.clock()
+        self._work = work
+        self._boot = work.platform.boot_id()
+        self._latest = now + work.seconds_left() - CLOSING_SECONDS
+        self._end = min(now + work.params.grace_seconds, max(now, self._latest))
+        self._done: set[str] = set()
+        kept = [_Promise(**entry) for entry in json.loads(work.memo.get(_KEY) or "[]")]
+        self._promised = {promise.session: promise for promise in kept}
+
+    def hear(self, answers: Iterable[Answer], sessions: Collection[str]) -> None:
+        """Take what people have answered, in those sessions that have the app open."""
+        for answer in answers:
+            if answer.session not in sessions:
+                continue
+            if answer.word is Word.DONE:
+                self._done.add(answer.session)
+            elif answer.word is Word.LATER and self.postpones_left(answer.session):
+                self._postpone(answer)
+
+    def is_done(self, sessions: Iterable[str]) -> bool:
+        """True when somebody there has said that the app may be closed now."""
+        return not self._done.isdisjoint(sessions)
+
+    def left(self, sessions: Iterable[str] = ()) -> float:
+        """Return how many seconds are left, of the sessions' longest; none = of everybody's."""
+        ends = [self._end, *(self._until(session) for session in sessions)]
+        return max(0.0, max(ends) - self._work.platform.clock())
+
+    def postpones_left(self, session: str) -> int:
+        """Return how often "5 more minutes" may still be said there."""
+        promise = self._promised.get(session)
+        if self._latest - self._until(session) < _LEAST_GAIN:
+            return 0
+        return max(0, self._work.params.postpones - (promise.count if promise else 0))
+
+    def _until(self, session: str) -> float:
+        promise = self._promised.get(session)
+        kept = promise.until if promise and promise.boot == self._boot else 0.0
+        return max(self._end, min(kept, self._latest))
+
+    def _postpone(self, answer: Answer) -> None:
+        until = min(self._until(answer.session) + MORE_SECONDS, self._latest)
+        promise = self._promised.setdefault(answer.session, _Promise(answer.user, answer.session))
+        promise.count, promise.until, promise.boot = promise.count + 1, until, self._boot
+        entries = [
+            {
+                "user": p.user,
+                "session": p.session,
+                "count": p.count,
+                "until": p.until,
+                "boot": p.boot,
+            }
+            for p in self._promised.values()
+        ]
+        self._work.memo.put(_KEY, json.dumps(entries))

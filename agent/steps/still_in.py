@@ -1,0 +1,76 @@
+"""Who still has the app open, in words: while it is waited for, and when it cannot be closed."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from agent.programs import Programs
+from agent.steps.closing import one
+from agent.steps.families import Family
+from agent.steps.table import Seat
+from agent.steps.windows import Window, is_asking, seats_of, window_of
+
+_MOST = 8
+_MOST_REASONS = 4
+_NAME = 40
+
+
+def still_in(
+    families: Iterable[Family],
+    seats: Sequence[Seat],
+    programs: Programs,
+    printing: Collection[str] = (),
+) -> str:
+    """Return "marie, paul (asks a question), nightly-import of lea (no window)"."""
+    notes: dict[str, list[str]] = {}
+    for family in families:
+        label = _label(family, seats, programs)
+        notes.setdefault(label, []).extend(_notes(family, seats, printing))
+    listed = [
+        f"{label} ({', '.join(dict.fromkeys(said))})" if said else label
+        for label, said in notes.items()
+    ]
+    more = f" and {len(listed) - _MOST} more" if len(listed) > _MOST else ""
+    return ", ".join(listed[:_MOST]) + more
+
+
+def why_open(families: Sequence[Family], seats: Sequence[Seat], title: str) -> str:
+    """Return who has the app open, why it was not closed there, and what a person can do."""
+    reasons = [_reason(family, seats, title) for family in families[:_MOST_REASONS]]
+    more = f"; and {len(families) - _MOST_REASONS} more" if len(families) > _MOST_REASONS else ""
+    return "; ".join(dict.fromkeys(reasons)) + f"{more}; then retry"
+
+
+def is_windowless(family: Family, seats: Sequence[Seat]) -> bool:
+    """True for a program that shows itself to nobody: an import, a timer, a service."""
+    return window_of(family.members, seats) is Window.NONE
+
+
+def is_unattended(family: Family, seats: Sequence[Seat]) -> bool:
+    """True when it is in sessions only where nobody can answer: locked or disconnected."""
+    there = seats_of(family.members, seats)
+    return bool(there) and not any(seat.active for seat in there)
+
+
+def _label(family: Family, seats: Sequence[Seat], programs: Programs) -> str:
+    user = family.main.user[:_NAME] or "the system"
+    if not is_windowless(family, seats):
+        return user
+    name = programs.name_of(family.main).rpartition("/")[2][:_NAME]
+    return f"{name} of {user}"
+
+
+def _notes(family: Family, seats: Sequence[Seat], printing: Collection[str]) -> list[str]:
+    said = ["no window"] if is_windowless(family, seats) else []
+    said += ["asks a question"] if is_asking(family.members, seats) else []
+    said += ["prints"] if family.main.user in printing else []
+    said += ["away"] if is_unattended(family, seats) else []
+    return said
+
+
+def _reason(family: Family, seats: Sequence[Seat], title: str) -> str:
+    if family.asked or is_asking(family.members, seats):
+        return f"{one(family.main)} is asked a question by {title}: have it answered there"
+    if family.is_sent:
+        return f"{title} does not close for {one(family.main)}: close it there by hand"
+    if is_windowless(family, seats):
+        return f"{one(family.main)} runs {title} without a window: wait for it, or end it by hand"
+    return f"nobody can answer for {one(family.main)}, locked or disconnected: close it there"
