@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from agent.steps.back_up import back_up
@@ -51,8 +52,8 @@ def asked(bench: Bench, step: StepName, **params: object) -> SmallWork:
     staging = bench.root / "state" / "staging" / ASKED
     staging.mkdir(mode=0o700, exist_ok=True)
     work.step_id = f"{ASKED}/pc-01/{step}"
-    work.folders = type(work.folders)(
-        download=work.folders.download,
+    work.folders = replace(
+        work.folders,
         incoming=staging / "incoming",
         outgoing=bench.app.with_name(f"app_old.{ASKED}"),
         discarded=staging / "discarded",
