@@ -18,7 +18,7 @@ from typing import Any
 from agent.platforms import enter
 from agent.platforms.desktop import Desktop, DesktopProgram
 from agent.platforms.linux_logind import Login, logins
-from agent.platforms.linux_screens import Screen, Screens
+from agent.platforms.linux_screens import Screen, Screens, session_on
 
 PROGRAM = ("-m", "agent.session")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -106,7 +106,7 @@ def joined(logins: Sequence[Login], screens: Sequence[Screen]) -> list[Desktop]:
     for screen in screens:
         login = _login_of(screen, logins)
         if login is None:
-            session, active = name_of(screen.uid) + _suffix(screen), True
+            session, active = session_on(name_of(screen.uid), screen.name), True
         else:
             session, active = login.id, login.active
         if session not in found or (login and login.display == screen.name):
@@ -115,10 +115,6 @@ def joined(logins: Sequence[Login], screens: Sequence[Screen]) -> list[Desktop]:
         if login.has_screen and login.id not in found:
             found[login.id] = Desktop(login.id, name_of(login.uid), login.active)
     return list(found.values())
-
-
-def _suffix(screen: Screen) -> str:
-    return screen.name if screen.name.startswith(":") else f":{screen.name}"
 
 
 def _login_of(screen: Screen, logins: Sequence[Login]) -> Login | None:

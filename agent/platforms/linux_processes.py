@@ -21,6 +21,8 @@ import psutil
 
 from agent.platforms import detach
 from agent.platforms.base import CloseRung, Process, Session
+from agent.platforms.linux_desktops import joined
+from agent.platforms.linux_screens import Screens, session_on
 
 _CHECK_SECONDS = 0.8
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -48,6 +50,7 @@ class LinuxProcesses:
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
+        self._screens = Screens()
         # the system tells its boot to the second only, too coarse to tell what came first
         self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -159,8 +162,17 @@ class LinuxProcesses:
         return next((found for p in there + managed if (found := _desktop(p))), {})
 
     def sessions(self) -> Sequence[Session]:
-        """Return the sessions: as logind tells them, else as the host's login records do."""
-        return _logind_sessions() or _recorded_sessions()
+        """Return the sessions: as logind tells them, else as login records and screens do."""
+        return _logind_sessions() or self._recorded_sessions()
+
+    def _recorded_sessions(self) -> list[Session]:
+        desktops = joined([], self._screens.found())
+        named = {desktop.environment.get("DISPLAY") for desktop in desktops}
+        return [Session(d.session, d.user, d.active) for d in desktops] + [
+            Session(login.terminal or login.name, login.name, True)
+            for login in psutil.users()
+            if login.terminal not in named
+        ]
 
 
 def _ticks(pid: int) -> int:
@@ -187,10 +199,13 @@ def _session_of(pid: int, about: psutil.Process) -> str:
     group = Path(f"/proc/{pid}/cgroup").read_text("utf-8")
     if scope := _SCOPE.search(group):
         return scope[1]
-    if named := _named_session(about):
-        return named
+    environment = _environ(about)
+    if named := environment.get(_SESSION):
+        return named[:64]
     if slice_ := _SLICE.search(group):
         return f"user-{slice_[1]}"
+    if screen := environment.get("DISPLAY"):
+        return session_on(about.username(), screen)[:64]
     return (about.terminal() or "").removeprefix("/dev/")
 
 
@@ -202,11 +217,11 @@ def _desktop(process: Process) -> dict[str, str]:
     return {}
 
 
-def _named_session(about: psutil.Process) -> str:
-    """Return the session that its environment names: so does what the agent has started there."""
+def _environ(about: psutil.Process) -> dict[str, str]:
+    """Return what it was started with; nothing where we may not look."""
     with suppress(psutil.Error, OSError):
-        return about.environ().get(_SESSION, "")[:64]
-    return ""
+        return about.environ()
+    return {}
 
 
 def _logind_sessions() -> list[Session]:
@@ -231,7 +246,3 @@ def _loginctl(*words: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout if answer.returncode == 0 else ""
-
-
-def _recorded_sessions() -> list[Session]:
-    return [Session(login.terminal or login.name, login.name, True) for login in psutil.users()]

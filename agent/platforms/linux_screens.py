@@ -58,16 +58,22 @@ class Screens:
         if now > self._anew:
             self._known, self._anew = {}, now + _ANEW_SECONDS
         before = self._known
-        self._known = {pid: _look(pid, before.get(pid)) for pid in _pids()}
+        known = self._known = {pid: _look(pid, before.get(pid)) for pid in _pids()}
         screens: dict[tuple[int, str], Screen] = {}
-        for pid in sorted(self._known):
-            screen = self._known[pid].screen
+        for pid in sorted(known):
+            screen = known[pid].screen
             if screen is not None and self._is_wanted(screen):
                 screens.setdefault((screen.uid, screen.name), screen)
         return _bounded(_of_people(list(screens.values())))
 
     def _is_wanted(self, screen: Screen) -> bool:
         return self._only is None or screen.name in self._only
+
+
+def session_on(user: str, display: str) -> str:
+    """Return the id of a session that the system has no name for: its user's, on that screen."""
+    name = _NUMBER.sub(r"\1", display)
+    return f"{user}{name}" if name.startswith(":") else f"{user}:{name}"
 
 
 def _pids() -> Iterator[int]:

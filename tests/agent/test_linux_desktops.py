@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.platforms.base import CloseRung
 from agent.platforms.desktop import Desktop
+from agent.platforms.linux import Linux
 from agent.platforms.linux_desktops import LinuxDesktops, joined, name_of
 from agent.platforms.linux_logind import Login, logins, read_logins
 from agent.platforms.linux_screens import Screen, Screens
@@ -273,3 +275,18 @@ def test_whose_processes_they_are(run: Callable[..., int]) -> None:
 def test_a_program_for_a_user_who_is_not_there_is_not_started() -> None:
     with pytest.raises(OSError, match="cannot start a program for nobody-at-all"):
         LinuxDesktops(()).start(Desktop("3", "nobody-at-all", True, {"DISPLAY": ":0"}))
+
+
+def test_a_process_is_in_the_session_of_its_screen(run: Callable[..., int]) -> None:
+    pid = run({"DISPLAY": ":7710.0"})
+    linux = Linux()
+    wanted = f"{ME}:7710"
+    until(lambda: wanted in {p.session for p in linux.processes() if p.pid == pid})
+    until(lambda: wanted in {session.id for session in linux.sessions()})
+    started = linux.start_program(["/bin/sleep", "60"], Path("/"), ME, wanted)
+    try:
+        assert started.session == wanted
+        environment = Path(f"/proc/{started.pid}/environ").read_bytes()
+        assert b"DISPLAY=:7710" in environment
+    finally:
+        linux.close(started, CloseRung.KILL)
