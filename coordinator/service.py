@@ -1,8 +1,7 @@
 """The daemon: opens everything, in order, and closes it in the reverse order.
 
 Only this module and the demo see the whole coordinator. What a crash leaves behind is taken up
-by the engine at the next start; so the daemon may end at any moment, and stopping it in order is
-a courtesy to the links, not a need of the rollouts.
+by the engine at the next start: stopping in order is a courtesy to the links, nothing more.
 """
 
 import logging
@@ -31,6 +30,7 @@ from coordinator.fleet.errands import Errands
 from coordinator.fleet.hub import Hub, HubOptions, Order
 from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.listener import Listener
+from coordinator.fleet.outlooks import Outlooks
 from coordinator.fleet.outside import Outside, World
 from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
@@ -141,7 +141,8 @@ class Daemon:
             on_answer=self._heard,
         )
         self._hub = Hub(options)
-        self._keeper = Keeper(cordons, self._hub, self._fences.current, self._plan_of)
+        told, fence = Outlooks(self._rollouts), self._fences.current
+        self._keeper = Keeper(cordons, self._hub, fence, self._plan_of, outlook=told.of)
         self._keeper.lift_strays()
         self._stepper = Stepper(self._hub, self._stopping, self._fences.current)
         credentials = Credentials(

@@ -19,6 +19,7 @@ from coordinator.access import Access
 from coordinator.api import asks
 from coordinator.api import backup_schemas as b
 from coordinator.api import mail_schemas as m
+from coordinator.api import plan_schemas as p
 from coordinator.api import schemas as s
 from coordinator.api.asks import PREFIX
 from coordinator.complaint import Complaint
@@ -175,13 +176,13 @@ class Client:
         """Return how far an errand has come."""
         return self._get(b.ErrandView, _path("errands", errand))
 
-    def make_plan(self, ask: asks.PlanAsk) -> s.PlanView:
+    def make_plan(self, ask: asks.PlanAsk) -> p.PlanView:
         """Make a plan; nothing moves."""
-        return self._post(s.PlanView, "/plans", ask)
+        return self._post(p.PlanView, "/plans", ask)
 
-    def plan(self, key: str) -> s.PlanView:
+    def plan(self, key: str) -> p.PlanView:
         """Return a plan."""
-        return self._get(s.PlanView, _path("plans", key))
+        return self._get(p.PlanView, _path("plans", key))
 
     def start(self, plan: str) -> s.RolloutView:
         """Start a plan."""

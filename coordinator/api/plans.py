@@ -1,22 +1,24 @@
 """Plans: made from what the hosts say, shown, kept until somebody starts them."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from agent.wire.contract import Target
 from coordinator.api.asks import NoAsk, PlanAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.doctor import finding_views
 from coordinator.api.office import Office
+from coordinator.api.plan_schemas import PlannedHostView, PlanView
 from coordinator.api.releases import read_target, signed_profile
-from coordinator.api.schemas import PlannedHostView, PlanView
 from coordinator.fleet.standing import Standing
 from coordinator.model import FailurePolicy, Host, HostStanding, Plan
+from coordinator.planning.announce import Ahead
 from coordinator.planning.plan import Basis, PackageChoice, PlanRequest, make_plan
 from coordinator.planning.preflight import seconds_needed, timetable, verdict
+from coordinator.planning.server_first import forecast_seconds
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.planning.window import Window, Within
-from coordinator.walk.policy import fits
+from coordinator.walk.policy import fits, may_be_mixed
 from coordinator.walk.states import HostState
 
 _REMEMBERED = 10  # rollouts that are looked at for how long a host takes
@@ -26,24 +28,39 @@ _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 def make(office: Office, call: Call[PlanAsk]) -> PlanView:
     """Make a plan and keep it; nothing moves."""
     hosts = _group(office, call.ask)
-    profile = signed_profile(office, call.ask.app)
-    packages = _packages(office, call.ask)
+    known = basis(office, hosts, call.ask.app, lambda: _packages(office, call.ask))
+    plan = make_plan(_request(office, call, hosts, known.profile.title), known)
+    number = office.rollouts.add_plan(plan)
+    return _view(office, plan, f"p{number}")
+
+
+def basis(
+    office: Office,
+    hosts: Sequence[Host],
+    app: str,
+    packages: Callable[[], Sequence[PackageChoice]] = tuple,
+) -> Basis:
+    """Return what is known of these hosts now, having asked each. Raises `Problem`."""
+    profile = signed_profile(office, app)
+    chosen = packages()
     standings = office.hub.standings()
     ids = [h.id for h in hosts]
-    basis = Basis(
+    return Basis(
         profile=read_target(office, profile),
         profile_target=profile,
         hosts=hosts,
         surveys=office.surveyor.survey(ids, profile),
-        packages=packages,
-        slowest=_slowest(office, call.ask.app),
+        packages=chosen,
+        slowest=_slowest(office, app),
         now=office.clock(),
         skews={i: _skew(standings[i]) for i in ids if i in standings},
         left_closed=office.sealed(),
     )
-    plan = make_plan(_request(office, call, hosts, basis.profile.title), basis)
-    number = office.rollouts.add_plan(plan)
-    return _view(office, plan, f"p{number}")
+
+
+def new_id(office: Office) -> str:
+    """Return an identifier for a plan, and so for its rollout."""
+    return make_ulid(office.clock(), secrets.token_bytes(RANDOM_BYTES))
 
 
 def show(office: Office, call: Call[NoAsk]) -> PlanView:
@@ -60,7 +77,7 @@ def _request(
 ) -> PlanRequest:
     ask = call.ask
     return PlanRequest(
-        id=make_ulid(office.clock(), secrets.token_bytes(RANDOM_BYTES)),
+        id=new_id(office),
         app=ask.app,
         version=ask.version,
         site=hosts[0].site,
@@ -70,6 +87,9 @@ def _request(
         grace_seconds=ask.grace_seconds,
         notice=ask.notice or _NOTICE.format(title=title)[:500],
         policy=FailurePolicy(ask.retries, ask.then),
+        announce=[Ahead.parse(text) for text in ask.announce],
+        postpones=ask.postpones,
+        mail=tuple(dict.fromkeys(address for address in ask.mail if address)),
     )
 
 
@@ -118,7 +138,8 @@ def _packages(office: Office, ask: PlanAsk) -> list[PackageChoice]:
 def _slowest(office: Office, app: str) -> dict[str, float]:
     """Return how long each host's slowest visit of this app took, of the last rollouts."""
     slowest: dict[str, float] = {}
-    for row in [r for r in office.rollouts.all() if r.plan.app == app][:_REMEMBERED]:
+    rows = [r for r in office.rollouts.all() if r.plan.app == app and not r.plan.drill]
+    for row in rows[:_REMEMBERED]:
         for visit in office.rollouts.visits(row.id):
             if visit.state is HostState.UPDATED and visit.began and visit.ended:
                 took = visit.ended - visit.began
@@ -135,7 +156,7 @@ def _skew(standing: Standing) -> float:
 
 def _view(office: Office, plan: Plan, label: str) -> PlanView:
     judged = verdict(plan)
-    ends = plan.opens + seconds_needed(plan)
+    ends = plan.opens + forecast_seconds(plan)
     rows = office.catalogue.packages(plan.app, plan.version)
     return PlanView(
         id=plan.id,
@@ -152,6 +173,11 @@ def _view(office: Office, plan: Plan, label: str) -> PlanView:
         hosts=_turns(plan),
         findings=list(finding_views(plan.findings)),
         notes=next((row.notes for row in rows if row.notes), ""),
+        announce=plan.announce,
+        postpones=plan.postpones,
+        server_first=plan.server_first if may_be_mixed(plan) else "",
+        drill=plan.drill,
+        mail=plan.mail,
     )
 
 

@@ -1,9 +1,9 @@
 """Rollouts: started, watched, steered, explained."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from agent.wire.contract import Direction, StepState
+from agent.wire.contract import Direction, StepName, StepState
 from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
@@ -17,7 +17,7 @@ from coordinator.report.rollout import as_html, as_text, rollout_report
 from coordinator.store.busy import HostsBusy
 from coordinator.store.rows import RolloutRow, StepRow, VisitRow
 from coordinator.walk.course import NOT_ALONE
-from coordinator.walk.policy import CLOSE, PREPARE, VISIT
+from coordinator.walk.policy import CLOSE, PREPARE, VISIT, steps_of
 from coordinator.walk.ports import Command, Verb
 
 _STEPS = (*PREPARE, *CLOSE, *VISIT)
@@ -31,10 +31,15 @@ def start(office: Office, call: Call[StartAsk]) -> RolloutView:
     plan = office.rollouts.plan(key)
     if plan is None:
         raise Problem(Status.UNKNOWN, f"no plan {key!r}", "roundsman plan APP VERSION")
+    return begin(office, plan, key, call.who.name)
+
+
+def begin(office: Office, plan: Plan, key: str, by: str) -> RolloutView:
+    """Start a plan that is kept as `key`. Raises `Problem` when something speaks against it."""
     for why_not, mend in _against(office, plan, key):
         raise Problem(Status.CONFLICT, f"cannot start {key}: {why_not}", mend)
     try:
-        number = office.engine.submit(plan, call.who.name)
+        number = office.engine.submit(plan, by)
     except HostsBusy as error:
         raise Problem(Status.CONFLICT, str(error), "roundsman rollout list") from None
     return _whole(office, _known(office, f"r{number}"))
@@ -43,6 +48,8 @@ def start(office: Office, call: Call[StartAsk]) -> RolloutView:
 def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
     """Yield what speaks against starting the plan now, each with what mends it."""
     again = f"roundsman plan {plan.app} {plan.version} --group {shlex.quote(plan.group)}"
+    if plan.drill:
+        again = f"roundsman drill {key}"
     if plan.deadline <= office.clock():
         yield "its window is over; a missed window never starts late", again
     known = office.rollouts.find(plan.id)
@@ -54,7 +61,8 @@ def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
     if not judged.go:
         yield "; ".join(judged.reasons[:3]), f"roundsman plan {key} lists it all; then plan again"
     hosts = office.fleet.hosts(plan.group, plan.site)
-    if changes := changes_since(plan, hosts, office.sealed()):
+    changes = [] if plan.drill else changes_since(plan, hosts, office.sealed())
+    if changes:  # a drill changes nothing, so who is missing from it does no harm
         yield f"group {plan.group} has changed since: {', '.join(changes[:5])}", again
 
 
@@ -179,7 +187,7 @@ def _whole(office: Office, row: RolloutRow) -> RolloutView:
         steps.setdefault(step.host, []).append(step)
     planned = {p.id: p for p in row.plan.hosts}
     visits = [
-        _visit(visit, planned[visit.host], steps.get(visit.host, []))
+        _visit(visit, planned[visit.host], steps.get(visit.host, []), steps_of(row.plan, _STEPS))
         for visit in office.rollouts.visits(row.id)
     ]
     return _view(row, visits, office.clock())
@@ -203,14 +211,17 @@ def _view(row: RolloutRow, visits: list[VisitView], now: float) -> RolloutView:
         ended=row.ended,
         deadline=plan.deadline,
         now=now,
+        drill=plan.drill,
         visits=visits,
     )
 
 
-def _visit(visit: VisitRow, planned: PlannedHost, steps: list[StepRow]) -> VisitView:
+def _visit(
+    visit: VisitRow, planned: PlannedHost, steps: list[StepRow], whole: Sequence[StepName]
+) -> VisitView:
     running = [s for s in steps if s.state == StepState.RUNNING]
     now = running[-1] if running else None
-    taken = [s for s in steps if s.step in _STEPS and s.direction is Direction.DO]
+    taken = [s for s in steps if s.step in whole and s.direction is Direction.DO]
     done = [s for s in taken if s.state == StepState.DONE]
     return VisitView(
         host=planned.name,
@@ -227,5 +238,5 @@ def _visit(visit: VisitRow, planned: PlannedHost, steps: list[StepRow]) -> Visit
         bytes_done=now.bytes_done if now else 0,
         bytes_total=now.bytes_total if now else 0,
         steps_done=len(done),
-        steps_total=len(_STEPS),
+        steps_total=len(whole),
     )

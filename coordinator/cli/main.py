@@ -36,6 +36,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("release", "coordinator.cli.release:app", "Packages: add, list, sign."),
     Row("doctor", "coordinator.cli.planning:doctor", "Look for what would spoil the day."),
     Row("plan", "coordinator.cli.planning:plan", "Make or show a timetable; changes nothing."),
+    Row("drill", "coordinator.cli.planning:drill", "Walk a plan for real, with nothing applied."),
     Row("rollout", "coordinator.cli.rollout:app", "Start, watch, steer and explain a rollout."),
     Row("backup", "coordinator.cli.backup:app", "A workstation's backups: list, verify, restore."),
     Row("mail", "coordinator.cli.mail:app", "Who is told by mail, and whether it arrives."),

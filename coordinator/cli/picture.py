@@ -10,6 +10,7 @@ from coordinator.cli.output import ago, clock, pairs, size, table
 from coordinator.walk.states import HostState, RolloutState
 
 _BAR_WIDTH = 20
+DRILLED = "drilled"
 _COLORS = {
     HostState.UPDATED: "green",
     HostState.UPDATING: "cyan",
@@ -25,7 +26,8 @@ _COLORS = {
 def status_text(seen: RolloutView) -> str:
     """Return where a rollout and its hosts stand, as plain text."""
     rows = [
-        (v.place + 1, v.host, v.state, done_text(v), clock(v.since), v.detail) for v in seen.visits
+        (v.place + 1, v.host, state_word(seen, v), done_text(v), clock(v.since), v.detail)
+        for v in seen.visits
     ]
     visits = table(("", "host", "state", "step", "since", "detail"), rows, "")
     return f"{_facts(seen)}\n\n{visits}".rstrip()
@@ -34,7 +36,7 @@ def status_text(seen: RolloutView) -> str:
 def _facts(seen: RolloutView) -> str:
     return pairs(
         [
-            ("rollout", f"{seen.label}: {seen.app} {seen.version}, {seen.site}/{seen.group}"),
+            ("rollout", f"{seen.label}: {_what(seen)}, {seen.site}/{seen.group}"),
             ("state", f"{seen.state}, since {clock(seen.since)}"),
             ("deadline", clock(seen.deadline)),
             ("started", f"{clock(seen.started)} by {seen.started_by}"),
@@ -43,6 +45,16 @@ def _facts(seen: RolloutView) -> str:
             ("mend", seen.mend),
         ]
     )
+
+
+def _what(seen: RolloutView) -> str:
+    drill = "drill of " if seen.drill else ""
+    return f"{drill}{seen.app} {seen.version}".rstrip()
+
+
+def state_word(seen: RolloutView, visit: VisitView) -> str:
+    """Return where a host stands; in a drill nothing is updated."""
+    return DRILLED if seen.drill and visit.state is HostState.UPDATED else str(visit.state)
 
 
 def done_text(visit: VisitView) -> str:
@@ -58,11 +70,23 @@ def done_text(visit: VisitView) -> str:
 def list_text(found: list[RolloutView]) -> str:
     """Return rollouts as a table."""
     rows = [
-        (r.label, r.app, r.version, f"{r.site}/{r.group}", r.state, clock(r.started), r.started_by)
+        (
+            r.label,
+            r.app,
+            _version(r),
+            f"{r.site}/{r.group}",
+            r.state,
+            clock(r.started),
+            r.started_by,
+        )
         for r in found
     ]
     headers = ("rollout", "app", "version", "group", "state", "started", "by")
     return table(headers, rows, "No rollouts yet: roundsman plan APP VERSION")
+
+
+def _version(seen: RolloutView) -> str:
+    return f"{seen.version} (drill)".lstrip() if seen.drill else seen.version
 
 
 def why_text(found: WhyView) -> str:
@@ -87,7 +111,7 @@ def news_line(item: NewsView) -> str:
 
 def live_table(seen: RolloutView, why: WhyView) -> RenderableType:
     """Return the live table: one line a host, with its progress bar, and who holds the walk."""
-    head = f"{seen.label}  {seen.app} {seen.version}  {seen.site}/{seen.group}  "
+    head = f"{seen.label}  {_what(seen)}  {seen.site}/{seen.group}  "
     title = Text(head).append(str(seen.state), _color(seen.state))
     parts: list[RenderableType] = [title, _visits(seen)]
     if why.holder or why.mend:
@@ -104,7 +128,7 @@ def _visits(seen: RolloutView) -> Table:
     for visit in seen.visits:
         lines.add_row(
             Text(visit.host),
-            Text(str(visit.state), _COLORS.get(visit.state, "")),
+            Text(state_word(seen, visit), _COLORS.get(visit.state, "")),
             _bar(visit),
             Text(done_text(visit) if visit.step else visit.detail),
             clock(visit.since),

@@ -1,14 +1,15 @@
-"""`roundsman plan` and `roundsman doctor`: what would happen, and what speaks against it."""
+"""`roundsman plan`, `drill` and `doctor`: what would happen, and what speaks against it."""
 
 import re
 from typing import Annotated
 
 import typer
 
-from coordinator.api.asks import DoctorAsk, PlanAsk
-from coordinator.api.schemas import CheckView, FindingView, PlanView
+from coordinator.api.asks import DoctorAsk, DrillAsk, PlanAsk
+from coordinator.api.plan_schemas import PlanView
+from coordinator.api.schemas import CheckView, FindingView
 from coordinator.cli.output import Json, clock, end, pairs, show, table
-from coordinator.cli.talk import ask, talking
+from coordinator.cli.talk import Yes, agreed, ask, talking
 from coordinator.complaint import Complaint
 from coordinator.model import AfterRollBack
 
@@ -20,6 +21,20 @@ Grace = Annotated[
 ]
 OnFailure = Annotated[
     AfterRollBack, typer.Option(help="Once a host has failed: stop, skip, roll-back-all.")
+]
+Announce = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WHEN",
+        help="Tell everybody ahead: 'day-before 16:00', 'morning 08:00' or start; repeatable.",
+    ),
+]
+Postpones = Annotated[
+    int, typer.Option(min=0, max=20, help="How often a person may have 5 more minutes.")
+]
+Mail = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ADDRESS", help="Who is told how it ends, too; repeatable."),
 ]
 
 
@@ -34,6 +49,9 @@ def plan(
     retries: Annotated[int, typer.Option(help="How often a step is tried again.")] = 1,
     on_failure: OnFailure = AfterRollBack.STOP,
     notice: Annotated[str, typer.Option(help="What people read on their screens.")] = "",
+    announce: Announce = None,
+    postpones: Postpones = 2,
+    mail: Mail = None,
     as_json: Json = False,
 ) -> None:
     """Make or show a timetable; changes nothing. Exits 1 when something speaks against it."""
@@ -49,6 +67,7 @@ def plan(
             given: dict[str, object] = {"app": app, "version": version, "window": window}
             given |= {"retries": retries, "then": on_failure, "grace_seconds": grace}
             given |= {"group": group or None, "site": site or None, "notice": notice}
+            given |= {"announce": announce or [], "postpones": postpones, "mail": mail or []}
             found = client.make_plan(ask(PlanAsk, **given, within_seconds=within or None))
     show(found, lambda: plan_text(found), as_json=as_json)
     end(needs_a_person=found.needs_a_person)
@@ -61,6 +80,10 @@ def plan_text(found: PlanView) -> str:
             ("plan", f"{found.label}: {found.app} {found.version}, {found.site}/{found.group}"),
             ("window", f"{clock(found.opens)} to {clock(found.deadline)}"),
             ("would end", clock(found.ends)),
+            ("told ahead", ", ".join(clock(moment) for moment in found.announce)),
+            ("postponed", _postponed(found.postpones)),
+            ("first", _first(found.server_first)),
+            ("mail to", ", ".join(found.mail)),
             ("verdict", found.verdict),
             ("notes", found.notes),
         ]
@@ -72,8 +95,33 @@ def plan_text(found: PlanView) -> str:
     headers = ("", "host", "role", "from", "begins", "ends", "why here")
     parts = [facts, table(headers, rows, "no workstation"), _findings(found.findings)]
     if not found.needs_a_person:
-        parts.append(f"next: roundsman rollout start {found.label}")
+        again = "drill" if found.drill else "rollout start"
+        parts.append(f"next: roundsman {again} {found.label}")
     return "\n\n".join(part for part in parts if part)
+
+
+def _postponed(times: int) -> str:
+    return f"5 more minutes, {times} times at most" if times else ""
+
+
+def _first(role: str) -> str:
+    return f"role {role}; the others may use the old release until their own turn" if role else ""
+
+
+def drill(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Say p3.")],
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Walk a plan for real with nothing applied: notice, close, back up, start, check, re-open.
+
+    Nobody can use the app meanwhile. Each host must come back on the version that it has.
+    """
+    agreed(f"Close the app on every host of {plan} for a drill?", yes=yes)
+    with talking() as client:
+        started = client.drill(ask(DrillAsk, plan=plan))
+    follow = f"roundsman rollout watch {started.label}"
+    show(started, lambda: f"{started.label}, a drill, is under way: {follow}", as_json=as_json)
 
 
 def doctor(

@@ -17,6 +17,7 @@ from agent.wire.contract import (
     Target,
     UncordonOrder,
 )
+from agent.wire.notices import Outlook
 from coordinator.fleet.hub import Order
 from coordinator.fleet.stepper import Links
 from coordinator.store.cordons import Cordons
@@ -24,6 +25,7 @@ from coordinator.store.rows import CordonRow
 from coordinator.walk.ports import SightOf
 
 _CALL_SECONDS = 5.0
+_NO_OUTLOOK = Outlook()
 _CordonOrder = CordonOrder | UncordonOrder
 _METHODS = {CordonOrder: "cordon", UncordonOrder: "uncordon"}
 
@@ -57,12 +59,14 @@ class Keeper:
         fence: Callable[[], Fence],
         plan_of: Callable[[str], Closing | None],
         clock: Callable[[], float] = time.time,
+        outlook: Callable[[str, str], Outlook] = lambda _rollout, _host: _NO_OUTLOOK,
     ) -> None:
         self._store = wanted
         self._links = links
         self._fence = fence
         self._plan_of = plan_of
         self._clock = clock
+        self._outlook = outlook
         self._lock = threading.Lock()
         self._wanted = wanted.all()
         self._plans: dict[str, Closing] = {}
@@ -202,6 +206,7 @@ class Keeper:
             mode=row.mode,
             fence=self._fence(),
             text=plan.notice,
+            outlook=self._outlook(row.rollout, row.host),
             code_hash=row.code_hash,
             code_salt=row.salt,
         )

@@ -20,9 +20,11 @@ from agent.wire.contract import (
     StepReport,
 )
 from coordinator.fleet.keeper import Keeper
+from coordinator.fleet.params import step_params
 from coordinator.fleet.stepper import Stepper
 from coordinator.model import Plan, PlannedHost
 from coordinator.store.rollouts import Rollouts
+from coordinator.walk.policy import closing_seconds
 from coordinator.walk.ports import Command, News, Outcome, SightOf, Verdict
 
 _POOL = 200
@@ -87,20 +89,13 @@ class Outside:
     def _order(self, host: str, step: StepName, direction: Direction, attempt: int) -> StartOrder:
         plan = self._plan
         draining = step is StepName.DRAIN
-        params = StepParams(
-            profile=plan.profile,
-            package=self._planned[host].package,
-            version=plan.version,
-            grace_seconds=plan.grace_seconds,
-            notice=plan.notice,
-            asked_by=plan.asked_by,
-        )
+        params = step_params(plan, self._planned[host], step, self.now())
         return StartOrder(
             step_id=f"{plan.id}/{host}/{step}",
             direction=direction,
             attempt=attempt,
             fence=self._world.fence(),
-            not_after=plan.step_seconds + (plan.grace_seconds if draining else 0),
+            not_after=plan.step_seconds + (closing_seconds(plan) if draining else 0),
             params=params,
             ticket=self._world.ticket(host, params) if (step, direction) in _FETCHING else "",
         )

@@ -14,9 +14,16 @@ from packaging.version import Version as Release
 from agent.wire.contract import Finding, Severity, Target
 from agent.wire.profile import ApplyKind, Profile
 from coordinator.model import FailurePolicy, Host, HostStanding, Plan, PlannedHost, SurveyOf
+from coordinator.planning.announce import Ahead, announce_findings, moments
 from coordinator.planning.data import data_findings, shared_data
-from coordinator.planning.preflight import clock_findings, host_findings, plan_findings
-from coordinator.planning.window import Window, Within, rest_of_day
+from coordinator.planning.preflight import (
+    clock_findings,
+    drill_findings,
+    host_findings,
+    plan_findings,
+)
+from coordinator.planning.server_first import server_findings
+from coordinator.planning.window import Span, Window, Within, rest_of_day
 
 STEP_SECONDS = 1800.0
 SILENCE_SECONDS = 60.0
@@ -41,12 +48,17 @@ class PlanRequest:
     group: str
     asked_by: str
     zone: tzinfo | None = None  # None = this machine's
-    window: Window | Within | None = None  # None = from now until midnight
+    window: Window | Within | Span | None = None  # None = from now until midnight
     grace_seconds: float | None = None  # None = the profile's
     notice: str = ""
     policy: FailurePolicy = _DEFAULT_POLICY
     step_seconds: float = STEP_SECONDS
     silence_seconds: float = SILENCE_SECONDS
+    announce: Sequence[Ahead] = ()
+    postpones: int = 0
+    mail: tuple[str, ...] = ()
+    drill: bool = False
+    backs_up: bool = True  # False = a drill that only closes and re-opens
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,9 @@ def make_plan(request: PlanRequest, basis: Basis) -> Plan:
     planned = tuple(_place(host, request, basis) for host in hosts)
     window = request.window
     span = window.span(basis.now, request.zone) if window else rest_of_day(basis.now, request.zone)
+    opens = max(span.opens, basis.now)
     grace = request.grace_seconds
+    grace = basis.profile.grace_seconds if grace is None else grace
     plan = Plan(
         id=request.id,
         app=request.app,
@@ -88,18 +102,26 @@ def make_plan(request: PlanRequest, basis: Basis) -> Plan:
         version=request.version,
         profile=basis.profile_target,
         hosts=planned,
-        opens=max(span.opens, basis.now),
+        opens=opens,
         deadline=span.closes,
-        grace_seconds=basis.profile.grace_seconds if grace is None else grace,
+        grace_seconds=grace,
         step_seconds=max(request.step_seconds, _longest_step(basis.profile)),
         silence_seconds=request.silence_seconds,
         notice=request.notice,
         asked_by=request.asked_by,
         policy=request.policy,
         close_between_visits=basis.profile.closed_while_others_update,
-        data=shared_data(basis.profile, hosts, basis.surveys),
+        data=shared_data(basis.profile, hosts, basis.surveys) if request.backs_up else None,
+        announce=moments(request.announce, opens, basis.now, request.zone),
+        postpones=request.postpones if grace else 0,  # without grace nobody is asked
+        server_first=basis.profile.server_first,
+        reopen=basis.profile.close.reopen,
+        drill=request.drill,
+        backs_up=request.backs_up,
+        mail=request.mail,
     )
-    return _with_findings(plan, hosts, basis)
+    late = announce_findings(request.announce, opens, request.zone)
+    return _with_findings(plan, hosts, basis, late)
 
 
 def _longest_step(profile: Profile) -> float:
@@ -108,13 +130,18 @@ def _longest_step(profile: Profile) -> float:
     return 0.0 if folder else profile.apply.limit_seconds + _AROUND_SECONDS
 
 
-def _with_findings(plan: Plan, hosts: Sequence[Host], basis: Basis) -> Plan:
-    found = plan_findings(plan) + data_findings(basis.profile, hosts, basis.surveys)
+def _with_findings(
+    plan: Plan, hosts: Sequence[Host], basis: Basis, found: Sequence[Finding]
+) -> Plan:
+    found = [*found, *plan_findings(plan), *server_findings(plan)]
+    if plan.backs_up:
+        found += data_findings(basis.profile, hosts, basis.surveys)
     for host, planned in zip(hosts, plan.hosts, strict=True):
         about = host_findings(host, basis.surveys.get(host.id), basis.profile.title)
         about += clock_findings(host, basis.skews.get(host.id, 0.0))
-        found += about if planned.visited else [_softened(finding) for finding in about]
-        found += _release_findings(planned, plan)
+        matters = planned.visited and plan.backs_up
+        found += about if matters else [_softened(finding) for finding in about]
+        found += drill_findings(planned, plan) if plan.drill else _release_findings(planned, plan)
     found.sort(key=lambda finding: _BY_WEIGHT.index(finding.severity))
     return replace(plan, findings=tuple(found[:_MOST_FINDINGS]))
 
@@ -135,7 +162,8 @@ def _place(host: Host, request: PlanRequest, basis: Basis) -> PlannedHost:
     installed = facts.get("app_version", "")[:_LONGEST_VERSION]
     half = survey is not None and any(f.code == _HALF_UPDATE for f in survey.findings)
     package = _package(host, facts.get("system", ""), basis.packages)
-    visited, reason = _visited(host, "" if half else installed, request.version)
+    as_if = "" if half or request.drill else installed
+    visited, reason = _visited(host, as_if, request.version)
     return PlannedHost(
         id=host.id,
         name=host.name,

@@ -7,7 +7,14 @@ from math import ceil, floor
 
 from agent.wire.contract import Finding, Severity
 from coordinator.model import Host, HostStanding, Plan, PlannedHost, SurveyOf
-from coordinator.walk.policy import fits, group_seconds
+from coordinator.walk.policy import (
+    closing_seconds,
+    fits,
+    is_closed_anew,
+    is_first,
+    may_be_mixed,
+    plan_seconds,
+)
 
 MOST_SKEW_SECONDS = 300.0
 """Beyond this, certificates and signed metadata begin to be judged wrongly."""
@@ -69,6 +76,21 @@ def clock_findings(host: Host, ahead: float) -> list[Finding]:
     ]
 
 
+def drill_findings(planned: PlannedHost, plan: Plan) -> list[Finding]:
+    """Return what speaks against drilling one host: it must come back as it was, so as what?"""
+    if planned.from_version or not planned.visited:
+        return []
+    return [
+        Finding(
+            "version-unknown",
+            Severity.BLOCKS,
+            f"{planned.name}: its version of {plan.app} cannot be read, so nothing could prove "
+            "that it came back",
+            f"see roundsman doctor {planned.name} --app {plan.app}",
+        )
+    ]
+
+
 def plan_findings(plan: Plan) -> list[Finding]:
     """Return what speaks against the plan as a whole."""
     return [*_nobody(plan), *_twins(plan), *_too_long(plan)]
@@ -109,24 +131,37 @@ def _too_long(plan: Plan) -> list[Finding]:
             "does-not-fit",
             Severity.BLOCKS,
             f"the group needs {ceil(needed / 60)} min and the window has "
-            f"{floor((plan.deadline - plan.opens) / 60)} min",
-            "choose a longer window, or split the group",
+            f"{floor((plan.deadline - plan.opens) / 60)} min{_postponed(plan)}",
+            "choose a longer window, split the group, or let people postpone less often",
         )
     ]
 
 
+def _postponed(plan: Plan) -> str:
+    more = closing_seconds(plan) - plan.grace_seconds
+    return f"; {more / 60:.0f} min of it are what people may postpone" if more else ""
+
+
 def seconds_needed(plan: Plan) -> float:
-    """Return how long the whole group takes, its data and a way back included (I3)."""
-    estimates = [p.estimate_seconds for p in plan.hosts if p.visited]
-    return group_seconds(estimates, plan.grace_seconds, plan.data)
+    """Return how long what must be done takes, its data and a way back included (I3).
+
+    Closing counts with every postponement that people may have.
+    """
+    return plan_seconds(plan, plan.hosts)
 
 
 def timetable(plan: Plan) -> list[Turn]:
-    """Return when each visit would begin and end, started in time."""
-    at = plan.opens + plan.grace_seconds + (plan.data.seconds if plan.data else 0.0)
+    """Return when each visit would begin and end, started in time and nobody postponing.
+
+    Where others may use the old release meanwhile, each of them is closed again for its own.
+    """
+    mixed, at = may_be_mixed(plan), plan.opens
+    if is_closed_anew(plan):
+        at += plan.grace_seconds + (plan.data.seconds if plan.data else 0.0)
     turns = []
-    for planned in plan.hosts:
+    for planned in sorted(plan.hosts, key=lambda p: not (mixed and is_first(plan, p))):
         if planned.visited:
+            at += plan.grace_seconds if mixed and not is_first(plan, planned) else 0.0
             turns.append(Turn(planned.id, at, at + planned.estimate_seconds))
             at += planned.estimate_seconds
     return turns

@@ -38,6 +38,7 @@ def rollout_report(
             "label": row.label,
             "app": plan.app,
             "to": plan.version,
+            "drill": plan.drill,
             "site": plan.site,
             "group": plan.group,
             "state": row.state.value,
@@ -61,14 +62,24 @@ def _host(row: RolloutRow, visit: VisitRow, steps: Sequence[StepRow]) -> Report:
     return {
         "host": planned.name,
         "id": visit.host,
-        "state": visit.state.value,
+        "state": _state(row, visit),
         "from": before,
-        "to": row.plan.version if visit.state is HostState.UPDATED else _left_on(before, mine),
+        "to": _to(row, visit, before, mine),
         "exclusive_seconds": _exclusive(visit),
         "detail": visit.detail,
         "newer_data": "; ".join(s.facts[k] for s in mine for k in _NEWER_DATA if s.facts.get(k)),
         "steps": [_step(step) for step in mine],
     }
+
+
+def _state(row: RolloutRow, visit: VisitRow) -> str:
+    is_drilled = row.plan.drill and visit.state is HostState.UPDATED
+    return "drilled" if is_drilled else visit.state.value
+
+
+def _to(row: RolloutRow, visit: VisitRow, before: str, steps: Sequence[StepRow]) -> str:
+    is_updated = visit.state is HostState.UPDATED and not row.plan.drill
+    return row.plan.version if is_updated else _left_on(before, steps)
 
 
 def _left_on(before: str, steps: Sequence[StepRow]) -> str:
@@ -122,7 +133,8 @@ def as_text(report: Report) -> str:
     """Return the report as a terminal shows it."""
     rollout = report["rollout"]
     head = (
-        f"{rollout['label']}: {rollout['app']} {rollout['to']} in group {rollout['group']}, "
+        f"{rollout['label']}: {'drill of ' if rollout['drill'] else ''}"
+        f"{rollout['app']} {rollout['to']} in group {rollout['group']}, "
         f"{rollout['state']}, {_clock(rollout['started'])} by {rollout['started_by']}, "
         f"{_length(rollout['seconds'])}"
     )

@@ -12,6 +12,7 @@ from typing import Annotated
 from agent.wire.bounds import Entries, Whole
 from agent.wire.contract import Direction, HostId, StepName
 from coordinator.model import Plan
+from coordinator.walk import policy
 from coordinator.walk.closed import are_others_closed
 from coordinator.walk.course import Abort, Course
 from coordinator.walk.ending import leave_closed, roll_back_all
@@ -69,7 +70,8 @@ def walk_back(order: Return, port: Port) -> RolloutState:
 def _course(order: Return, port: Port) -> Course:
     course = Course.begin(order.plan, port)
     course.heard = order.heard
-    course.is_data_touched = order.is_data_touched
+    # where others worked on, they worked with the data, and the old release reads it
+    course.is_data_touched = order.is_data_touched and not policy.may_be_mixed(order.plan)
     course.attempts = {(a.host, a.step, a.direction): a.number for a in order.attempts}
     for host in order.hosts:
         course.states[host.id] = _fit(host)

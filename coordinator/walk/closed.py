@@ -77,7 +77,7 @@ def are_others_closed(course: Course, host: str = "", what: str = "the first vis
 
 def close_again(course: Course, host: str) -> None:
     """Close a host that may have been opened; whether that did it, the next look tells."""
-    course.afresh(host, StepName.DRAIN)
+    course.afresh([host], StepName.DRAIN)
     course.again([host], StepName.STOP_SERVICE_MANAGER)
     course.take(host, StepName.STOP_SERVICE_MANAGER)
     if course.states[host] is HostState.UPDATED:  # its visit may have left it running

@@ -50,7 +50,8 @@ class Course:
     stuck_at: dict[str, StepName] = field(default_factory=dict)  # where to go on, on retry
     is_data_touched: bool = False  # the new release may have written what the group shares
     is_mixed: bool = False  # people may use either release: the server has the new one (I4)
-    inside: set[str] = field(default_factory=set)  # hosts that were let in again
+    inside: set[str] = field(default_factory=set)  # hosts on which people were let in again
+    by_hand: set[str] = field(default_factory=set)  # open, and their service manager is not up
     announced: int = 0  # of the moments at which people are told ahead, those that are over
     needed: str = ""  # the host that cannot be left out now
     has_leave: bool = False  # the next change may begin: the others were just confirmed closed
@@ -178,12 +179,12 @@ class Course:
             key = (host, step, direction)
             self.attempts[key] = self.attempts.get(key, 0) + 1
 
-    def afresh(self, host: str, step: StepName) -> Outcome:
+    def afresh(self, hosts: Sequence[str], step: StepName) -> list[Outcome]:
         """Have a step taken that may be done already: undone first, it is not done twice."""
-        self.again([host], step, Direction.UNDO)
-        self.take(host, step, Direction.UNDO)
-        self.again([host], step)
-        return self.take(host, step)
+        self.again(hosts, step, Direction.UNDO)
+        self.take_all(hosts, step, Direction.UNDO)
+        self.again(hosts, step)
+        return self.take_all(hosts, step)
 
     def not_closed(self, besides: str = "") -> list[SightOf]:
         """Have every host but one seal itself; return those not confirmed closed (I2).

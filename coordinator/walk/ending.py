@@ -16,6 +16,7 @@ from coordinator.walk.states import Event, HostState, RolloutState
 from coordinator.walk.visit import ASK_AGAIN_SECONDS, take_back
 from coordinator.walk.word import ask
 
+_DONE = RolloutState.DONE
 _PUT_OFF = (
     HostState.DRAINING,
     HostState.UPDATING,
@@ -27,21 +28,34 @@ _PUT_OFF = (
 
 def re_open(course: Course) -> RolloutState:
     """Let people in again: the hosts on the new release, never a mixture."""
+    if course.plan.drill:
+        return _end_drill(course)
     if not course.ids(HostState.UPDATED):
         return _end_with_none(course)
     course.tell(RolloutState.RE_OPENING)
-    _commit(course, _let_all_in(course))
-    left = [course.name(h) for h in course.ids() if h not in course.ids(HostState.UPDATED)]
+    _let_all_in(course)
+    commit(course, [h for h in course.ids() if h in course.inside])
+    left = [course.name(h) for h in course.ids() if h not in course.inside]
     if not left:
-        course.tell(RolloutState.DONE, _left_overs(course).removeprefix("; "))
+        course.tell(RolloutState.DONE, left_overs(course).removeprefix("; "))
     else:
         course.tell(
             RolloutState.PARTLY_DONE,
             f"stays closed until it is updated or opened by its code: {', '.join(left)}"
-            + _left_overs(course),
-            _plan_again(course),
+            + left_overs(course),
+            plan_again(course),
         )
     return course.stands.rollout
+
+
+def _end_drill(course: Course) -> RolloutState:
+    """Let people in on every host: a drill has changed none."""
+    visited = [h for h in course.ids() if course.planned(h).visited]
+    failed = [course.name(h) for h in visited if course.states[h] is not HostState.UPDATED]
+    if failed:
+        why = f"drill: nothing was applied; would not have come through: {', '.join(failed)}"
+        return _all_back(course, why, RolloutState.PARTLY_DONE)
+    return _all_back(course, "drill: nothing was applied, and every host came back", _DONE)
 
 
 def _end_with_none(course: Course) -> RolloutState:
@@ -54,48 +68,58 @@ def _end_with_none(course: Course) -> RolloutState:
     return _all_back(course, "no host was updated")
 
 
-def _let_all_in(course: Course) -> list[str]:
-    """Let people in on the updated hosts, until an operator has decided about each."""
-    let_in: list[str] = []
-    updated = course.ids(HostState.UPDATED)
-    try:
-        while updated:
-            failing = _let_in(course, updated)
-            let_in += [h for h in updated if h not in {o.host for o in failing}]
-            updated = _ask_about(course, failing)
-    except Abort:
-        pass  # those who are in stay in
-    return [h for h in course.ids() if h in let_in]
+def _let_all_in(course: Course) -> None:
+    """Let people in on the updated hosts, servers first; those who are in stay in."""
+    is_asked = True
+    for wave in policy.opening_order(course.plan, course.ids(HostState.UPDATED)):
+        try:
+            let_in_updated(course, wave, is_asked=is_asked)
+        except Abort:
+            is_asked = False
 
 
-def _let_in(course: Course, hosts: Sequence[str]) -> list[Outcome]:
+def let_in_updated(course: Course, hosts: Sequence[str], *, is_asked: bool = True) -> None:
+    """Let people in, until an operator, if he is asked, has decided about each. Raises `Abort`."""
+    todo = list(hosts)
+    while todo:
+        failing = let_in(course, todo)
+        for host in todo:
+            if host in course.inside and course.states[host] is HostState.NEEDS_OPERATOR:
+                course.move(host, Event.PASSED)
+        for outcome in failing:
+            if course.states[outcome.host] is HostState.UPDATED:
+                course.move(outcome.host, Event.FAILED, outcome.detail)
+        todo = _ask_about(course, failing) if is_asked else []
+
+
+def let_in(course: Course, hosts: Sequence[str], way: Direction = Direction.TIDY) -> list[Outcome]:
     """Give back the service managers, then open; return where that cannot be done."""
-    outcomes = course.take_all(hosts, StepName.STOP_SERVICE_MANAGER, Direction.TIDY)
-    failing = [o for o in outcomes if o.verdict is not Verdict.DONE]
+    outcomes = course.take_all(hosts, StepName.STOP_SERVICE_MANAGER, way)
     back = [o.host for o in outcomes if o.verdict is Verdict.DONE]
-    for host in back:
-        if course.states[host] is HostState.NEEDS_OPERATOR:
-            course.move(host, Event.PASSED)
-    for outcome in failing:
-        if course.states[outcome.host] is HostState.UPDATED:
-            course.move(outcome.host, Event.FAILED, outcome.detail)
-    if back:
-        course.port.uncordon(back)
-    return failing
+    open_to_people(course, back, back)
+    return [o for o in outcomes if o.verdict is not Verdict.DONE]
 
 
-def _commit(course: Course, hosts: Sequence[str]) -> None:
+def open_to_people(course: Course, hosts: Sequence[str], reached: Sequence[str]) -> None:
+    """Lift the cordons, then tell people, or give them back what they had open, if it reaches."""
+    if hosts:
+        course.port.uncordon(hosts)
+        course.inside |= set(hosts)
+
+
+def commit(course: Course, hosts: Sequence[str]) -> None:
     """End the way back, once for the group: delete what it needed (I6)."""
     data = course.plan.data
     holders = [h for h in hosts if data is not None and h == data.holder]
-    for step in policy.COMMIT:
+    for step in policy.steps_of(course.plan, policy.COMMIT):
         concerned = holders if step is StepName.BACK_UP_DATA else hosts
         for outcome in course.take_all(concerned, step, Direction.TIDY):
             if outcome.verdict is not Verdict.DONE:
                 course.untidy.add(outcome.host)
 
 
-def _left_overs(course: Course) -> str:
+def left_overs(course: Course) -> str:
+    """Return what could not be cleared away, for the end of a sentence, "" = nothing."""
     untidy = [course.name(h) for h in course.ids() if h in course.untidy]
     return f"; could not delete all it no longer needs: {', '.join(untidy)}" if untidy else ""
 
@@ -124,7 +148,8 @@ def _ask_about(course: Course, failing: Sequence[Outcome]) -> list[str]:
     return []
 
 
-def _plan_again(course: Course) -> str:
+def plan_again(course: Course) -> str:
+    """Return the command that takes up what was left."""
     return f"roundsman plan {course.plan.app} {course.plan.version}"
 
 
@@ -144,7 +169,7 @@ def leave_closed(course: Course) -> RolloutState:
         RolloutState.LEFT_CLOSED,
         f"aborted: {mixed} and stays closed until all of it is updated, or taken back, or opened "
         "on the spot by its codes",
-        f"{_plan_again(course)}, or roundsman rollout roll-back {{rollout}}, or roundsman "
+        f"{plan_again(course)}, or roundsman rollout roll-back {{rollout}}, or roundsman "
         "rollout codes {rollout}",
     )
     return course.stands.rollout
@@ -172,30 +197,48 @@ def _way_back_order(course: Course) -> list[str]:
     return course.at_hand(changed)
 
 
-def _all_back(course: Course, why: str) -> RolloutState:
+def _all_back(course: Course, why: str, end: RolloutState = RolloutState.ABORTED) -> RolloutState:
     """Re-open every host that is as it was; what may be changed stays sealed, and is named.
 
     So does what an earlier rollout left closed: aborting this one makes its group no less mixed.
     """
     whole = [h for h in course.ids() if h not in course.changed]
     left = [h for h in whole if course.was_left_closed(h)]
+    put_off(course, whole)
     back = [h for h in whole if h not in left]
-    for host in whole:
-        if course.states[host] in _PUT_OFF:
-            course.move(host, Event.PUT_OFF)
-    at_hand = course.at_hand(back)
-    outcomes = course.take_all(at_hand, StepName.STOP_SERVICE_MANAGER, Direction.TIDY)
-    missing = [course.name(o.host) for o in outcomes if o.verdict is not Verdict.DONE]
-    course.port.uncordon(back)
-    _commit(course, at_hand)
+    give_back(course, back)
+    commit(course, course.at_hand(back))
     sealed = [course.name(h) for h in course.ids() if h in course.changed]
     if sealed:
         why += f"; stays closed, its release is not known: {', '.join(sealed)}"
-    if missing:
-        why += f"; start the service manager by hand on: {', '.join(missing)}"
+    if course.by_hand:
+        why += f"; {by_hand(course)}"
+        end = RolloutState.PARTLY_DONE if end is RolloutState.DONE else end
     if left:
         why += f"; stays closed as it was before: {', '.join(map(course.name, left))}"
-    mend = _plan_again(course) if sealed or left else ""
-    end = RolloutState.LEFT_CLOSED if left else RolloutState.ABORTED
-    course.tell(end, why + _left_overs(course), mend)
+        end = RolloutState.LEFT_CLOSED
+    course.tell(end, why + left_overs(course), plan_again(course) if sealed or left else "")
     return course.stands.rollout
+
+
+def put_off(course: Course, hosts: Sequence[str]) -> None:
+    """Show hosts on which nothing was changed as what they are."""
+    for host in hosts:
+        if course.states[host] in _PUT_OFF:
+            course.move(host, Event.PUT_OFF)
+
+
+def give_back(course: Course, hosts: Sequence[str], way: Direction = Direction.TIDY) -> None:
+    """Let people in on hosts that are as they were, whether or not that reaches each of them."""
+    for wave in policy.opening_order(course.plan, hosts):
+        at_hand = course.at_hand(wave)
+        outcomes = course.take_all(at_hand, StepName.STOP_SERVICE_MANAGER, way)
+        course.by_hand |= {o.host for o in outcomes if o.verdict is not Verdict.DONE}
+        reached = [o.host for o in outcomes if o.verdict is not Verdict.UNKNOWN]
+        open_to_people(course, wave, reached)
+
+
+def by_hand(course: Course) -> str:
+    """Return what is left to do by hand."""
+    names = [course.name(h) for h in course.ids() if h in course.by_hand]
+    return f"start the service manager by hand on: {', '.join(names)}"

@@ -12,12 +12,13 @@ from coordinator.walk.closed import are_others_closed
 from coordinator.walk.course import Abort, Course
 from coordinator.walk.data import back_up_data
 from coordinator.walk.ending import end_early, re_open
+from coordinator.walk.mixed import end_mixed, end_mixed_early, open_mixed
 from coordinator.walk.ports import News, Outcome, Port, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState
-from coordinator.walk.visit import ASK_AGAIN_SECONDS, take_back, visit
+from coordinator.walk.visit import ASK_AGAIN_SECONDS, pass_by, take_back, visit
+from coordinator.walk.waiting import wait_for_window
 from coordinator.walk.word import ask, hear
 
-_LOOK_SECONDS = 120.0  # a wait under way at a restart is begun anew: none is long
 _Stuck = dict[str, tuple[StepName, Outcome]]
 
 
@@ -27,51 +28,42 @@ def walk(plan: Plan, port: Port) -> RolloutState:
     try:
         prepare(course)
         wait_for_window(course)
-        close_group(course)
-        back_up_data(course)
-        for host in course.ids():
-            take_turn(course, host)
-        be_at_safe_point(course)
+        if policy.is_closed_anew(plan):
+            close_group(course)
+            back_up_data(course)
+        visit_all(course)
     except Abort as abort:
-        return end_early(course, abort.verb)
-    return re_open(course)
+        ended = end_mixed_early if course.is_mixed else end_early
+        return ended(course, abort.verb)
+    return end_mixed(course) if course.is_mixed else re_open(course)
+
+
+def visit_all(course: Course) -> None:
+    """Visit host after host; where a profile wants it the server first, then re-open (I4)."""
+    plan, first = course.plan, []
+    if policy.may_be_mixed(plan):
+        first = [p.id for p in plan.hosts if policy.is_first(plan, p)]
+    _take_turns(course, first)
+    updated = [h for h in first if h in course.ids(HostState.UPDATED)]
+    if first and updated == first:
+        open_mixed(course)
+    elif updated or not first:  # without any server updated the others stay as they are
+        _take_turns(course, course.ids())
+
+
+def _take_turns(course: Course, hosts: Sequence[str]) -> None:
+    for host in hosts:
+        take_turn(course, host)
+    be_at_safe_point(course)
 
 
 def prepare(course: Course) -> None:
     """Look at every host and put the release on it, while people work on."""
     course.tell(RolloutState.PREPARING)
-    for step in policy.PREPARE:
+    for step in policy.steps_of(course.plan, policy.PREPARE):
         hear(course)
         visited = [h for h in course.ids(HostState.PENDING) if course.planned(h).visited]
         _bring_all(course, visited, (step,), Event.PUT_OFF)
-
-
-def wait_for_window(course: Course) -> None:
-    """Return when the window is open and the whole group still fits into it (row I5)."""
-    hear(course)
-    while not _may_close(course):
-        hear(course)
-
-
-def _may_close(course: Course) -> bool:
-    now = course.port.now()
-    if now < course.plan.opens:
-        course.tell(RolloutState.WAITING, "waits for its maintenance window")
-        ask(course, (), (), patience=min(course.plan.opens - now, _LOOK_SECONDS))
-        return False
-    visits = [course.planned(h) for h in course.ids(HostState.PENDING)]
-    estimates = [p.estimate_seconds for p in visits if p.visited]
-    needed = policy.group_seconds(estimates, course.plan.grace_seconds, course.plan.data)
-    if policy.fits(now, course.deadline, needed):
-        return True
-    course.tell(
-        RolloutState.NEEDS_OPERATOR,
-        f"not begun: the group needs {needed / 60:.0f} min and would not end before the "
-        "deadline. Nothing was changed",
-        "roundsman rollout resume {rollout} --until HH:MM, or roundsman rollout abort {rollout}",
-    )
-    ask(course, (), {Verb.RESUME})
-    return False
 
 
 def close_group(course: Course) -> None:
@@ -166,13 +158,10 @@ def take_turn(course: Course, host: str) -> None:
     be_at_safe_point(course)
     if course.states[host] is not HostState.PENDING:
         return
-    planned = course.planned(host)
-    if planned.visited:
+    if course.planned(host).visited:
         visit(course, host)
-    elif planned.from_version == course.plan.version:
-        course.move(host, Event.PASSED, f"has {course.plan.version} already")
     else:
-        course.move(host, Event.SKIPPED, "held: it stays closed and is not updated")
+        pass_by(course, host, "held: it stays closed and is not updated")
 
 
 def be_at_safe_point(course: Course) -> None:

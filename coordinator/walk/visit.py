@@ -62,6 +62,14 @@ def visit_once(course: Course, host: str, steps: Sequence[StepName]) -> HostStat
     return _passed(course, host)
 
 
+def pass_by(course: Course, host: str, held: str) -> None:
+    """Show where a host stands that is not to be visited; `held` says what becomes of it."""
+    if course.planned(host).from_version == course.plan.version:
+        course.move(host, Event.PASSED, f"has {course.plan.version} already")
+    else:
+        course.move(host, Event.SKIPPED, held)
+
+
 def tell_walking(course: Course) -> None:
     """Tell that hosts are visited, and who may work meanwhile."""
     first = course.plan.server_first
@@ -113,7 +121,7 @@ def take_until_known(
     before, tries = course.stands, course.plan.policy.retries
     while True:
         if why := _wait_for_leave(course, host, step, direction):
-            return Outcome(host, Verdict.REFUSED, detail=why)
+            return _not_begun(course, host, why, resumed)
         if course.is_out(host):
             return Outcome(host, Verdict.UNKNOWN)
         outcome = course.once(host, step, direction)
@@ -129,6 +137,12 @@ def take_until_known(
     if course.states[host] is HostState.UNKNOWN:
         course.move(host, resumed)
     return outcome
+
+
+def _not_begun(course: Course, host: str, why: str, resumed: Event) -> Outcome:
+    if course.states[host] is HostState.UNKNOWN:  # taken back whatever it did
+        course.move(host, resumed)
+    return Outcome(host, Verdict.REFUSED, detail=why)
 
 
 def _wait_for_leave(course: Course, host: str, step: StepName, direction: Direction) -> str:

@@ -70,7 +70,7 @@ def test_the_report_says_what_was_done_where_and_in_which_time() -> None:
         "id": "", "label": "r12", "app": "office", "to": "1.1", "site": "paris", "group": "all",
         "state": "partly-done", "detail": "PC-02 stays closed",
         "mend": "roundsman plan office 1.1", "started_by": "ann", "started": BEGAN,
-        "ended": BEGAN + 300, "seconds": 300.0,
+        "ended": BEGAN + 300, "seconds": 300.0, "drill": False,
     }  # fmt: skip
     rows = [(h["host"], h["state"], h["from"], h["to"]) for h in report["hosts"]]
     assert rows == [

@@ -28,6 +28,7 @@ class Fate(StrEnum):
 SECONDS = {
     StepName.SURVEY: 1.0,
     StepName.STAGE: 60.0,
+    StepName.ANNOUNCE: 0.5,
     StepName.DRAIN: 30.0,
     StepName.STOP_SERVICE_MANAGER: 2.0,
     StepName.BACK_UP_DATA: 50.0,
@@ -37,6 +38,8 @@ SECONDS = {
     StepName.CHECK_HEALTH: 10.0,
 }
 """How long a step takes."""
+REPEATS = frozenset({StepName.ANNOUNCE})
+"""Steps of which each higher attempt is a run of its own (`agent.orders`)."""
 UNDO_SHARE = 0.25
 VISIT_SECONDS = 70.0
 WAY_BACK_SECONDS = 17.25
@@ -129,6 +132,8 @@ class Pc:
             return Outcome(self.id, Verdict.DONE) if nothing else None
         assert attempt >= entry.attempt, "an attempt came too late"
         higher = attempt > entry.attempt
+        if step in REPEATS and higher:
+            return None
         other = self.journal.get((step, UNDO if way is DO else DO))
         if other is not None and other.began > entry.began:
             return None if higher or way is not DO else entry.outcome

@@ -91,7 +91,8 @@ OF_A_ROLLOUT = list(StepName)[: list(StepName).index(StepName.CHECK_HEALTH) + 1]
 
 
 def test_each_step_is_prepared_closed_for_or_visited_once() -> None:
-    taken = [*policy.PREPARE, *policy.CLOSE, StepName.BACK_UP_DATA, *policy.VISIT]
+    taken = [*policy.PREPARE, StepName.ANNOUNCE, *policy.CLOSE]
+    taken += [StepName.BACK_UP_DATA, *policy.VISIT]
     assert taken == OF_A_ROLLOUT
 
 
@@ -100,4 +101,6 @@ def test_the_way_back_is_the_visit_backwards() -> None:
 
 
 def test_every_step_but_the_one_given_back_first_is_tidied_at_commit() -> None:
-    assert {*policy.COMMIT, StepName.STOP_SERVICE_MANAGER} == set(OF_A_ROLLOUT)
+    nothing_kept = {StepName.ANNOUNCE}
+    given_back = {StepName.STOP_SERVICE_MANAGER}
+    assert {*policy.COMMIT} == set(OF_A_ROLLOUT) - given_back - nothing_kept

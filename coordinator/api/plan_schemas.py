@@ -1,0 +1,47 @@
+"""The JSON of plans that operators' programs see; see `coordinator.api.schemas`."""
+
+from agent.wire.contract import Severity
+from coordinator.api.schemas import Answer, FindingView
+
+
+class PlannedHostView(Answer):
+    """One host's place in a plan, and when its turn would come."""
+
+    place: int
+    host: str
+    id: str
+    role: str
+    from_version: str
+    begins: float | None
+    ends: float | None
+    reason: str
+    visited: bool
+
+
+class PlanView(Answer):
+    """One plan: frozen; nothing moves because of it until it is started."""
+
+    id: str
+    label: str  # p3
+    app: str
+    version: str
+    site: str
+    group: str
+    opens: float
+    deadline: float
+    ends: float  # when it would end, started in time
+    fits: bool
+    verdict: str  # the same in words
+    hosts: list[PlannedHostView]
+    findings: list[FindingView]
+    notes: str = ""  # the vendor's, of this version
+    announce: tuple[float, ...] = ()  # when people are told ahead
+    postpones: int = 0
+    server_first: str = ""  # role that is updated first, the others working on
+    drill: bool = False  # nothing is applied
+    mail: tuple[str, ...] = ()
+
+    @property
+    def needs_a_person(self) -> bool:
+        """True when starting it as it is would not end well."""
+        return not self.fits or any(f.severity is Severity.BLOCKS for f in self.findings)
