@@ -8,6 +8,8 @@ from agent.steps.back_up import back_up, keep_last, prove_as_it_was
 from agent.steps.check_health import check_health
 from agent.steps.data import back_up_data, keep_last_data, recover_data, restore_data
 from agent.steps.drain import drain
+from agent.steps.observe import observe
+from agent.steps.reopen import reopen
 from agent.steps.restore import (
     forget_rehearsal,
     list_backups,
@@ -129,6 +131,18 @@ _ROWS = (
         do=explained(check_health),
         recover=explained(spare_started),
         cancellable=True,
+    ),
+    Step(
+        StepName.REOPEN,
+        do=explained(reopen),
+        lane=Lane.BACKGROUND,
+    ),
+    Step(
+        StepName.OBSERVE,
+        do=explained(observe),
+        lane=Lane.BACKGROUND,
+        cancellable=True,
+        needs_profile=False,
     ),
     Step(
         StepName.LIST_BACKUPS,

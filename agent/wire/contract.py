@@ -48,6 +48,8 @@ class StepName(StrEnum):
     APPLY_RELEASE = "apply-release"
     START_SERVICE_MANAGER = "start-service-manager"
     CHECK_HEALTH = "check-health"
+    REOPEN = "reopen"  # once the cordon is lifted
+    OBSERVE = "observe"  # what runs there: for a first profile, so without one
     LIST_BACKUPS = "list-backups"
     VERIFY_BACKUP = "verify-backup"
     REHEARSE_RESTORE = "rehearse-restore"
@@ -140,6 +142,10 @@ class Target:
 
     name: Annotated[str, Text(200, r"[A-Za-z0-9][A-Za-z0-9._/-]*")]
     sha256: Sha256
+
+
+NO_PROFILE = Target("none", "0" * 64)
+"""What is named as the profile of a step that needs none; there is no such signed target."""
 
 
 @dataclass(frozen=True, slots=True)

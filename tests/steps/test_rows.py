@@ -31,6 +31,8 @@ def test_what_is_slow_and_changes_nothing_runs_in_the_background() -> None:
         StepName.SURVEY,
         StepName.STAGE,
         StepName.ANNOUNCE,
+        StepName.REOPEN,
+        StepName.OBSERVE,
         StepName.LIST_BACKUPS,
         StepName.VERIFY_BACKUP,
         StepName.REHEARSE_RESTORE,
