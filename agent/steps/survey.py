@@ -15,6 +15,7 @@ from agent.steps.room import rooms
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
 from agent.steps.trials import find_holders, find_mounts, try_rights, try_running
+from agent.steps.unseen import find_unseen
 from agent.steps.versions import app_reading, service_manager_version, unfilled, values_of
 from agent.wire.contract import Finding, Severity
 from agent.wire.manifest import Manifest
@@ -61,6 +62,7 @@ def _people(work: Work, _live: list[Item]) -> None:
     work.fact("open_users", ", ".join(sorted({process.user for process in having})))
     work.fact("open_sessions", str(len({(p.user, p.session) for p in having})))
     work.fact("sessions", str(len(work.platform.sessions())))
+    find_unseen(work)
 
 
 def _sizes(work: Work, live: list[Item]) -> None:
