@@ -1,5 +1,6 @@
 """Files and folders of a Linux host: durable renames and faithful copies."""
 
+import ctypes
 import errno
 import os
 import shutil
@@ -19,6 +20,7 @@ from agent.platforms.linux_copy import Place, copy_link, copy_regular, copy_righ
 from agent.platforms.linux_mode import change_mode
 from agent.platforms.linux_remove import mounts, remove_tree
 
+_libc = ctypes.CDLL(None, use_errno=True)
 _HELD = {errno.EBUSY, errno.ETXTBSY}
 _RENAME_SECONDS = 10.0
 
@@ -142,6 +144,13 @@ class LinuxFiles:
                 _sync(Spot(folder, item.path))
         _sync(Spot(folder))
         _sync(Spot(folder.parent))
+
+    def sync_volume(self, folder: Path) -> None:
+        """Return when all that was changed on the volume of `folder` is on the disk."""
+        with beneath.folder_at(Spot(folder)) as handle:
+            if _libc.syncfs(handle):
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code), str(folder))
 
     def free_bytes(self, folder: Path) -> int:
         """Return what is left on the volume of `folder`."""

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,10 @@ class BackupList:
         return replace(self, head=replace(self.head, files=len(plain), bytes=sum(plain)))
 
 
+_COPIED = [one.name for one in fields(Copied)]
+_ITEM = [one.name for one in fields(Item)]
+
+
 def read_headline(backup: Path) -> Headline | None:
     """Return a backup's headline, None when there is no list. Raises `BadList`."""
     raw = _read(backup)
@@ -93,12 +97,18 @@ def read_list(backup: Path, key: bytes | None = None) -> BackupList | None:
 
 def write_list(backup: Path, listed: BackupList, key: bytes | None = None) -> None:
     """Keep the list with its backup; on the disk when it returns."""
-    content: Any = [asdict(copied) for copied in listed.files.values()]
+    content: Any = [_row(copied) for copied in listed.files.values()]
     if key is not None:
         sealed = seal(key, _SEAL, json.dumps(content).encode())
         content = base64.b64encode(sealed).decode()
-    body = json.dumps({"head": asdict(listed.head), "list": content}, indent=0).encode()
+    body = json.dumps({"head": asdict(listed.head), "list": content}).encode()
     write_whole(backup / LIST, _digest(body) + b"\n" + body)
+
+
+def _row(copied: Copied) -> dict[str, Any]:
+    """Return the same as `asdict`, which takes ten times as long."""
+    row = {name: getattr(copied, name) for name in _COPIED}
+    return row | {"item": {name: getattr(copied.item, name) for name in _ITEM}}
 
 
 def drop_unfinished(backup: Path) -> None:

@@ -68,14 +68,16 @@ def make(work: Work, wanted: BackupSet, which: Pass) -> Headline:
     if store.listed.head.complete and (which is Pass.FIRST or _is_so_still(work, wanted, store)):
         return store.listed.head
     making = _Making(work, wanted, which, store.copies, dict(store.listed.files))
+    if store.listed.head.complete:  # it is not, from here on
+        _keep(store, making, complete=False)
+    complete = False
     try:
-        _keep(store, making, complete=False)
         making.run()
+        if which is Pass.SECOND:
+            _check_complete(work, wanted, store, making.copied)
+            complete = True
     finally:  # what was copied before it was ended need not be copied again
-        _keep(store, making, complete=False)
-    if which is Pass.SECOND:
-        _check_complete(work, wanted, store, making.copied)
-        _keep(store, making, complete=True)
+        _keep(store, making, complete=complete)
     return making.head
 
 

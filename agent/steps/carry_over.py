@@ -6,8 +6,9 @@ extended attributes as they were. What the package ships under the same name is 
 only as `Spot`s: what is a link there is carried over as a link, and never followed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent.extract import strangers, verify_tree
 from agent.package_paths import BadPackage, folders_of
@@ -121,44 +122,45 @@ def _copy(work: Work, kept: list[Item]) -> None:
 def _give_rights(work: Work, manifest: Manifest, carried: Carried) -> None:
     """Give the new release the owners and rights that the old one has on this host."""
     kept = {item.path for item in carried.kept if not item.is_folder}
-    for item in work.platform.items(work.folders.incoming):
+    old, new = (_by_path(work, folder) for folder in _both(work))
+    for path, item in new.items():
         if item.is_folder:
-            work.platform.give_rights(_folder_like(work, item.path), _new(work, item.path))
+            work.platform.give_rights(_old(work, _folder_like(old, path)), _new(work, path))
     for entry in manifest.files:
         path = carried.aside.get(entry.path, entry.path)
         if path not in kept:
-            _give_file_rights(work, entry, path)
+            like = _file_like(old, (entry.path, work.profile.app.version.source))
+            _give_file_rights(work, entry, new.get(path), like)
     work.platform.give_rights(_old(work, ""), _new(work, ""))
 
 
-def _give_file_rights(work: Work, entry: FileEntry, path: str) -> None:
+def _give_file_rights(work: Work, entry: FileEntry, found: Item | None, like: str | None) -> None:
     """Give a file of the package the owner of its like in the old release, and its own mode."""
-    found = work.platform.look_at(_new(work, path))
     if found is None or not found.is_file:
-        raise BadPackage(f'cannot use "{path}" of the new release: it is not a plain file')
-    like = _file_like(work, entry.path)
+        raise BadPackage(f'cannot use "{entry.path}" of the new release: it is not a plain file')
     if like is not None:
-        work.platform.give_rights(like, _new(work, path))
-    (work.folders.incoming / path).chmod(entry.mode & 0o777)
+        work.platform.give_rights(_old(work, like), _new(work, found.path))
+    (work.folders.incoming / found.path).chmod(entry.mode & 0o777)
 
 
-def _folder_like(work: Work, path: str) -> Spot:
-    """Return the same folder in the old release, or the nearest one above that it has."""
-    while path:
-        found = work.platform.look_at(_old(work, path))
-        if found is not None and found.is_folder:
-            break
+def _both(work: Work) -> tuple[Path, Path]:
+    return work.installation.folder, work.folders.incoming
+
+
+def _by_path(work: Work, folder: Path) -> dict[str, Item]:
+    return {item.path: item for item in work.platform.items(folder)}
+
+
+def _folder_like(old: Mapping[str, Item], path: str) -> str:
+    """Return the same folder of the old release, or the nearest one above that it has."""
+    while path and not (path in old and old[path].is_folder):
         path = path.rpartition("/")[0]
-    return _old(work, path)
+    return path
 
 
-def _file_like(work: Work, path: str) -> Spot | None:
-    """Return the same file in the old release, else the one file every release has."""
-    for candidate in (path, work.profile.app.version.source):
-        found = work.platform.look_at(_old(work, candidate))
-        if found is not None and found.is_file:
-            return _old(work, candidate)
-    return None
+def _file_like(old: Mapping[str, Item], candidates: Iterable[str]) -> str | None:
+    """Return the same file of the old release, else the one file every release has."""
+    return next((path for path in candidates if path in old and old[path].is_file), None)
 
 
 def _is_same(work: Work, item: Item) -> bool:

@@ -307,6 +307,16 @@ def test_a_tree_is_synced(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "file").write_text("x")
     (tmp_path / "a" / "link").symlink_to("nowhere")
     platform.sync_tree(tmp_path / "a")
+    platform.sync_volume(tmp_path / "a")
+
+
+def test_a_volume_is_not_synced_by_a_link_or_a_folder_that_is_gone(
+    platform: Platform, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    for folder in (tmp_path / "link", tmp_path / "gone"):
+        with pytest.raises(OSError, match=folder.name):
+            platform.sync_volume(folder)
 
 
 def test_room_and_volume_are_known_of_a_folder_to_come(platform: Platform, tmp_path: Path) -> None:

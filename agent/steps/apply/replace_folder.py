@@ -110,7 +110,7 @@ def _prepare(work: Work, swap: Swap) -> None:
     except (BadPackage, FileNotFoundError) as error:
         wipe(work.folders.incoming)  # so that the next attempt unpacks it afresh
         raise Refused(Refusal.NOT_STAGED, f"cannot use the staged release: {error}") from error
-    work.platform.sync_tree(work.folders.incoming)
+    work.platform.sync_volume(work.folders.incoming)  # unpacked files are there, not so rights
 
 
 def _take_out(swap: Swap) -> None:
