@@ -73,7 +73,8 @@ def _open(work: Work, here: _Had) -> None:
     running = open_now(work, app_programs(work.profile, work.installation.folder))
     without = lacking(list(here), running)
     opened = [one for one in without if _is_opened(work, one, here[one])]
-    work.fact("reopened_for", names(opened))
+    if opened:
+        work.fact("reopened_for", names(opened))
     if failed := [one for one in without if one not in opened]:
         _tell(work, failed)
 

@@ -1,0 +1,235 @@
+"""Who had the app open gets it back, or is told that it is available."""
+
+import getpass
+import json
+import os
+from dataclasses import replace
+
+import pytest
+
+from agent.platforms.base import Session
+from agent.steps.drain import HAD_OPEN, drain
+from agent.steps.reopen import reopen
+from agent.steps.rows import STEPS
+from agent.steps.table import Lane
+from agent.wire.contract import StepName
+from agent.wire.notices import NoticeKind
+from tests.steps.bench import Bench, SmallMemo, SmallPeople, SmallWork, script
+from tests.until import until
+
+_ME = getpass.getuser()
+_HERE, _THERE = Session("2", _ME, active=True), Session("5", _ME, active=False)
+_TELLS = """
+import pathlib, signal, sys
+with pathlib.Path(sys.argv[0]).with_suffix(".words").open("a") as words:
+    words.write(repr(sys.argv[1:]) + "\\n")
+signal.pause()
+"""
+
+
+@pytest.fixture
+def office(bench: Bench) -> Bench:
+    """A bench whose profile gives the app back; one person in two sessions."""
+    (bench.app / "bin/app").write_bytes(script(_TELLS))
+    _wants(bench, reopens=True)
+    bench.log_in(_HERE, _THERE)
+    return bench
+
+
+def _wants(bench: Bench, *, reopens: bool) -> None:
+    bench.profile = replace(bench.profile, close=replace(bench.profile.close, reopen=reopens))
+
+
+def _had(bench: Bench, *people: tuple[str, str, list[str]]) -> None:
+    """Have these have had the app open: user, session and arguments, the program first."""
+    entries = [{"user": u, "session": s, "argv": argv} for u, s, argv in people]
+    bench.memos[StepName.DRAIN].put(HAD_OPEN, json.dumps(entries))
+
+
+def _argv(bench: Bench, program: str = "bin/app") -> list[str]:
+    return [str(bench.app / program), "letter.doc"]
+
+
+def _reopen(bench: Bench) -> SmallWork:
+    work = bench.work(StepName.REOPEN)
+    reopen(work)
+    return work
+
+
+def _sessions(bench: Bench) -> list[str]:
+    found = sorted(process.session for process in bench.running().values())
+    if any(session not in {"", "2", "5", "9"} for session in found):
+        pytest.skip("this host puts every program of a test into a session of its own")
+    return found
+
+
+def _told(bench: Bench) -> list[NoticeKind]:
+    assert isinstance(bench.people, SmallPeople)
+    return [notice.kind for notice in bench.people.notices]
+
+
+def test_who_had_it_open_has_it_back_in_each_session_without_their_arguments(
+    office: Bench,
+) -> None:
+    _had(office, (_ME, "2", _argv(office)), (_ME, "5", _argv(office)))
+
+    work = _reopen(office)
+
+    assert _sessions(office) == ["2", "5"]
+    until(lambda: (office.app / "bin/app.words").read_text() == "[]\n[]\n")
+    assert work.facts["reopened_for"] == f"{_ME} (session 2), {_ME} (session 5)"
+    assert _told(office) == []
+
+
+def test_what_the_drain_closed_is_what_is_opened_again(office: Bench) -> None:
+    office.open_app("bin/app", "letter.doc", session="5")
+    drain(office.work(StepName.DRAIN))
+    assert office.running() == {}
+
+    _reopen(office)
+
+    assert _sessions(office) == ["5"]
+
+
+def test_done_twice_it_is_opened_once(office: Bench) -> None:
+    _had(office, (_ME, "2", _argv(office)))
+    _reopen(office)
+    for pid in office.running():
+        os.kill(pid, 9)  # its user has closed it
+    until(lambda: not office.running())
+
+    _reopen(office)
+
+    assert office.running() == {}
+
+
+def test_a_kill_in_the_middle_opens_no_second_one(office: Bench) -> None:
+    _had(office, (_ME, "2", _argv(office)), (_ME, "5", _argv(office)))
+    _reopen(office)
+    until(lambda: len(office.running()) == 2)
+    office.memos[StepName.REOPEN] = SmallMemo()  # it had not come to remember it
+
+    _reopen(office)
+
+    assert len(office.running()) == 2
+
+
+def test_who_has_logged_out_is_named_and_nobody_else_gets_theirs(office: Bench) -> None:
+    _had(office, (_ME, "2", _argv(office)), ("paul", "7", _argv(office)))
+    office.log_in(_HERE, Session("7", "nina", active=True))
+
+    work = _reopen(office)
+
+    assert _sessions(office) == ["2"]
+    assert work.facts["logged_out"] == "paul (session 7)"
+
+
+def test_who_has_logged_in_anew_has_it_back_there(office: Bench) -> None:
+    _had(office, (_ME, "2", _argv(office)))
+    office.log_in(Session("9", _ME, active=True))
+
+    _reopen(office)
+
+    assert _sessions(office) == ["9"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["/bin/rm", "-rf", "/"],
+        ["sh", "-c", "touch /tmp/owned"],
+        ["../../../bin/sh"],
+        ["{app}/bin/manager", "600"],  # the app's folder, but not the app
+        ["{app}/bin/../../evil"],
+        ["\0", "x" * 100_000],
+    ],
+)
+def test_whatever_a_process_said_of_itself_only_the_app_is_started(
+    office: Bench, argv: list[str]
+) -> None:
+    _had(office, (_ME, "2", [word.format(app=office.app) for word in argv]))
+
+    _reopen(office)
+
+    (process,) = office.running().values()
+    assert process.argv[2:] == (str(office.app / "bin/app"),)
+
+
+def test_of_several_programs_it_is_the_one_they_had(office: Bench) -> None:
+    names = ("bin/gone", "bin/app", "bin/updater")
+    office.profile = replace(office.profile, app=replace(office.profile.app, programs=names))
+    _had(office, (_ME, "2", _argv(office, "bin/updater")), (_ME, "5", ["unknown"]))
+
+    _reopen(office)
+
+    started = {p.session: p.argv[2] for p in office.running().values()}
+    _sessions(office)
+    assert started == {
+        "2": str(office.app / "bin/updater"),
+        "5": str(office.app / "bin/app"),  # the first that is there
+    }
+
+
+@pytest.mark.parametrize("how", ["absent", "link", "not executable", "outside"])
+def test_a_program_that_cannot_be_opened_is_told_and_its_user_too(office: Bench, how: str) -> None:
+    app = office.app / "bin/app"
+    _had(office, (_ME, "2", _argv(office)))
+    if how == "outside":
+        programs = ("../../outside",)
+        office.profile = replace(
+            office.profile, app=replace(office.profile.app, programs=programs)
+        )
+    elif how == "not executable":
+        app.chmod(0o644)
+    else:
+        app.unlink()
+        if how == "link":
+            app.symlink_to("/bin/sleep")
+
+    work = _reopen(office)
+
+    assert office.running() == {}
+    assert work.found == {"not-reopened"}
+    assert f"could not be opened again for {_ME} (session 2)" in work.findings[0].message
+    assert _told(office) == [NoticeKind.AVAILABLE]
+
+
+def test_where_the_profile_does_not_ask_for_it_they_are_told_in_their_sessions_only(
+    office: Bench,
+) -> None:
+    _wants(office, reopens=False)
+    _had(office, (_ME, "2", _argv(office)))
+    people = office.people
+    assert isinstance(people, SmallPeople)
+
+    work = _reopen(office)
+
+    assert office.running() == {}
+    assert _told(office) == [NoticeKind.AVAILABLE]
+    assert [list(sessions) for sessions in people.shown_in] == [["2"]]
+    assert people.notices[0].version == "1.1"
+    assert work.facts["told_available"] == f"{_ME} (session 2)"
+
+
+def test_a_program_without_a_session_is_nobody_to_be_told(office: Bench) -> None:
+    _wants(office, reopens=False)
+    _had(office, (_ME, "", _argv(office)))
+
+    _reopen(office)
+
+    assert _told(office) == []  # () would be everybody
+
+
+def test_where_nobody_had_it_open_nothing_happens(office: Bench) -> None:
+    work = _reopen(office)
+
+    assert office.running() == {}
+    assert _told(office) == []
+    assert work.facts == {}
+
+
+def test_it_runs_beside_other_steps_and_is_never_cancelled_half_way() -> None:
+    row = STEPS[StepName.REOPEN]
+
+    assert (row.lane, row.cancellable) == (Lane.BACKGROUND, False)
