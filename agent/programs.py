@@ -63,6 +63,15 @@ def service_manager_programs(profile: Profile, folder: Path) -> Programs:
     return _programs(folder, profile.service_manager.programs)
 
 
+def program_file(process: Process) -> str:
+    """Return the file that a process is: its executable, or the script its interpreter runs.
+
+    "" for an interpreter of which the script cannot be known.
+    """
+    interprets = _INTERPRETER.fullmatch(posixpath.basename(_slashes(process.exe)))
+    return _script(process) if interprets else _slashes(process.exe)
+
+
 def _programs(folder: Path, names: tuple[str, ...]) -> Programs:
     return Programs(str(folder), tuple(dict.fromkeys(names)))
 

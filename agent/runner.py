@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from agent.fence import why_stale
 from agent.journal import Journal, JournalError
+from agent.no_profile import NOBODYS
 from agent.orders import Answer, No, judge
 from agent.records import StepRecord, sentence
 from agent.run import (
@@ -128,7 +129,8 @@ class Runner:
     def _mend(self, record: StepRecord) -> None:
         row = self._row(record.report.step_id)
         if row is not None and row.recover is not None:
-            row.recover(self._work(record, ticket="", afresh=False))
+            with self._tools.startable():
+                row.recover(self._work(record, ticket="", afresh=False))
 
     def _row(self, step_id: str) -> Step | None:
         name = step_id.rpartition("/")[2]
@@ -194,7 +196,7 @@ class Runner:
         work.report_to(run.progress)
         run.attended = run.is_attended(work.profile)
         run.progress.cancellable = run.cancellable
-        with self._meanwhile(run):
+        with self._tools.startable(), self._meanwhile(run):
             run.handler(work)
 
     def _meanwhile(self, run: Run) -> AbstractContextManager[None]:
@@ -204,7 +206,9 @@ class Runner:
         return self._tools.expecting() if run.starts_programs else nullcontext()
 
     def _work(self, record: StepRecord, ticket: str, *, afresh: bool) -> StepWork:
-        profile = self._tools.profile(record.params.profile, afresh=afresh)
+        row, wanted = self._row(record.report.step_id), record.params.profile
+        needs = row is None or row.needs_profile
+        profile = self._tools.profile(wanted, afresh=afresh) if needs else NOBODYS
         assignment = Assignment(record.report.step_id, record.params, ticket, profile)
         return StepWork(assignment, self._tools, self._journal)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.config import Config, find_installation, find_place
 from agent.folders import folders_for
 from agent.journal import Journal
+from agent.no_profile import NOBODYS
 from agent.platforms.base import Platform
 from agent.records import MOST_FINDINGS, sentence
 from agent.steps.table import Cancelled, Folders, Guard, Installation, Memo, Packages, People
@@ -39,6 +40,7 @@ class Tools:
     kept_profile: Callable[[Target], Profile | None] = lambda _target: None
     expecting: Callable[[], AbstractContextManager[None]] = nullcontext
     letting: Callable[[], AbstractContextManager[None]] = nullcontext  # the app itself be open
+    startable: Callable[[], AbstractContextManager[None]] = nullcontext  # no file is blocked
 
     def profile(self, target: Target, *, afresh: bool) -> Profile:
         """Return the verified profile. Raises `Refused` NOT_SIGNED.
@@ -107,6 +109,8 @@ class StepWork:
 
     def _installation(self, config: Config) -> Installation:
         """Return where the app is: found once a rollout, since a swap may have it away."""
+        if self.profile is NOBODYS:
+            return Installation(config.state, {})
         memo = self._journal.memo(self.step_id.rpartition("/")[0])
         known = memo.get(_FOLDER)
         if known is not None:

@@ -7,7 +7,7 @@ touch windows (Windows, session 0) fits behind the same protocol.
 """
 
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -127,6 +127,12 @@ class ProcessControl(Protocol):
 
     def close(self, process: Process, rung: CloseRung) -> None:
         """Try one rung on it and return at once; a process that has gone is no error."""
+
+    def service_of(self, process: Process) -> str:
+        """Return the unit of the system's services that the process is of, "" when of none."""
+
+    def listening(self) -> Mapping[int, tuple[int, ...]]:
+        """Return the TCP ports on which each process listens, by pid."""
 
     def start_program(
         self, argv: Sequence[str], cwd: Path, user: str, session: str = ""

@@ -11,11 +11,12 @@ from agent.platforms.linux_printing import print_jobs
 from agent.platforms.linux_processes import LinuxProcesses
 from agent.platforms.linux_programs import LinuxPrograms
 from agent.platforms.linux_services import UNITS, Systemd
+from agent.platforms.linux_watching import LinuxWatching
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Linux(LinuxProcesses, LinuxFiles, LinuxPrograms):
+class Linux(LinuxProcesses, LinuxWatching, LinuxFiles, LinuxPrograms):
     """The `Platform` of Linux."""
 
     name = "linux"

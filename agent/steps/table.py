@@ -216,5 +216,6 @@ class Step:
     recover: Handler | None = None
     lane: Lane = Lane.VISIT
     cancellable: bool = False
+    needs_profile: bool = True  # False: it looks at the host whatever is installed there
     alone: bool = False  # not beside a step of another lane
     repeats: bool = False  # a higher attempt is taken whatever the last came to, with other params

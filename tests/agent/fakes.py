@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,6 +123,12 @@ class FakePlatform(LinuxFiles):
         if argv[0].startswith("/no-such"):
             raise OSError(f'cannot start "{argv[0]}": there is none')
         return self.open(argv[0], user=user or "root")
+
+    def service_of(self, process: Process) -> str:
+        return ""
+
+    def listening(self) -> Mapping[int, tuple[int, ...]]:
+        return {}
 
     def run(self, argv: Sequence[str], cwd: Path, seconds: float, going: Going) -> Ended:
         going()
