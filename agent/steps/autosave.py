@@ -10,7 +10,7 @@ import fnmatch
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,9 +19,6 @@ from agent.real_path import real_path
 from agent.steps.table import Work
 from agent.wire.contract import Finding, Severity
 
-MOST_FILES = 10_000
-MOST_BYTES = 2**30
-_MOST_LOOKS = 200_000
 _MOST_DEPTH = 40
 _MOST_NAMED = 5
 _CHUNK = 2**20
@@ -31,22 +28,28 @@ _ALL = ("**",)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How much of one user's is copied."""
+
+    files: int = 10_000
+    bytes: int = 2**30
+    looks: int = 200_000  # names looked at, whether or not they are meant
+
+
 @dataclass(slots=True)
 class _Copied:
     files: int = 0
     bytes: int = 0
     left_out: list[str] = field(default_factory=list)
 
-    @property
-    def is_full(self) -> bool:
-        return self.files >= MOST_FILES or self.bytes >= MOST_BYTES
-
 
 class Autosaves:
     """Copies each user's files once in a step."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, most: Most | None = None) -> None:
         self._work = work
+        self._most = most or Most()
         self._users: set[str] = set()
         self._told: list[str] = []
 
@@ -56,17 +59,19 @@ class Autosaves:
             return
         self._users.add(user)
         copied = _Copied()
-        home = self._home(user)
-        if home is not None:
-            _Copying(self._work, home, self._place(user), copied).run()
+        try:
+            home = self._home(user)
+        except OSError as error:
+            copied.left_out.append(str(error.strerror or error))
+        else:
+            if home is not None:
+                _Copying(self._work, home, self._place(user), copied).run(self._most)
         self._tell(user, copied)
 
     def _home(self, user: str) -> Path | None:
-        try:
-            named = self._work.platform.home(user)
-            return real_path(named) if named and len(named.parts) > 1 else None
-        except OSError:
-            return None
+        """Return the user's home; the whole disk is nobody's. Raises `OSError` for a link."""
+        named = self._work.platform.home(user)
+        return real_path(named) if named and len(named.parts) > 1 else None
 
     def _place(self, user: str) -> Spot:
         return Spot(self._work.folders.autosaves, _UNSAFE.sub("_", user).lstrip(".") or "_")
@@ -97,20 +102,24 @@ class _Copying:
         self._home = home
         self._place = place
         self._copied = copied
+        self._most = Most()
         self._looks = 0
         self._mounts = set[str]()
         named = work.profile.close.autosave
         self._patterns = {tuple(pattern.strip("/").split("/")) for pattern in named}
-        self._free = work.platform.free_bytes(work.folders.autosaves.parent) // 2
 
-    def run(self) -> None:
+    def run(self, most: Most) -> None:
         """Copy what the profile's patterns mean; what cannot be is noted."""
         try:
+            free = self._files.free_bytes(self._work.folders.autosaves.parent)
+            self._most = replace(most, bytes=min(most.bytes, free // 2))
             owner = self._files.look_at(Spot(self._home))
             self._mounts = set(self._files.mounts(self._home))
             if owner is not None:
                 for item in self._matching("", self._patterns, 0):
                     self._take(item, owner.owner)
+            if self._is_over():
+                self._copied.left_out.append(f"what is beyond {most.looks} names in the home")
             if self._copied.files:
                 self._files.sync_tree(self._place.folder / self._place.path)
         except OSError as error:
@@ -145,14 +154,16 @@ class _Copying:
                     yield item
 
     def _is_over(self) -> bool:
-        return self._looks > _MOST_LOOKS or self._copied.is_full
+        return self._looks > self._most.looks
 
     def _take(self, item: Item, owner: int) -> None:
         self._work.pause(0)  # the step's end is this one's end, too
         if item.owner != owner:
             self._copied.left_out.append(f'"{item.path}" is another user\'s')
-        elif self._copied.bytes + item.size > min(MOST_BYTES, self._free):
+        elif self._copied.bytes + item.size > self._most.bytes:
             self._copied.left_out.append(f'"{item.path}" is too large')
+        elif self._copied.files >= self._most.files:
+            self._copied.left_out.append(f'"{item.path}" is one too many')
         else:
             self._copy(Spot(self._home, item.path), self._place.below(item.path))
 
@@ -161,7 +172,9 @@ class _Copying:
             self._make_above(target)
             self._files.remove(target)
             with self._files.open_file(source) as old, self._files.new_file(target, 0o600) as new:
-                self._copied.bytes += _copy_bounded(old, new, MOST_BYTES - self._copied.bytes)
+                self._copied.bytes += _copy_bounded(
+                    old, new, self._most.bytes - self._copied.bytes
+                )
             self._copied.files += 1
             self._files.give_times(source, target)
         except OSError as error:

@@ -72,7 +72,10 @@ class Desk(SmallPeople):
     def close_windows(self, processes: Iterable[Process]) -> None:
         listed = list(processes)
         super().close_windows(listed)
+        shown = {pid for seat in self.at for pid in seat.windows}
         for process in listed:
+            if process.pid not in shown:
+                continue
             if process.pid in self.ask:
                 self.asks(process.pid)
             elif process.pid not in self.deaf:
