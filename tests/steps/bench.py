@@ -138,6 +138,10 @@ class FastLinux(Linux):
         super().__init__()
         self.skipped = 0.0
         self.logged_in: list[Session] = []
+        self.homes: dict[str, Path] = {}
+
+    def home(self, user: str) -> Path | None:
+        return self.homes.get(user) or super().home(user)
 
     def sessions(self) -> Sequence[Session]:
         return tuple(self.logged_in)
@@ -182,12 +186,16 @@ class SmallPackages:
 @dataclass
 class SmallGuard:
     spared: list[Process] = field(default_factory=list)
+    lets: list[set[str]] = field(default_factory=list)
 
     def spare(self, process: Process) -> None:
         self.spared.append(process)
 
     def spare_none(self) -> None:
         self.spared.clear()
+
+    def let(self, users: Collection[str]) -> None:
+        self.lets.append(set(users))
 
 
 @dataclass
