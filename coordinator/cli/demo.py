@@ -20,7 +20,13 @@ from typing import Annotated, Any
 import typer
 
 from coordinator.cli.demo_office import APP, NEW, OLD, DemoOffice
-from coordinator.cli.demo_troubles import FAULTS, Trouble, kill_coordinator, open_past_the_guard
+from coordinator.cli.demo_troubles import (
+    FAULTS,
+    Trouble,
+    keep_opening,
+    kill_coordinator,
+    open_past_the_guard,
+)
 from coordinator.cli.demo_witness import Witness
 from coordinator.cli.demo_workstation import Wares, Way, Workstation
 from coordinator.cli.output import Json, table
@@ -29,6 +35,7 @@ from coordinator.complaint import Complaint
 from coordinator.walk.states import HostState
 
 _LOOK_SECONDS = 0.3
+_FEW = 2  # workstations, too few for one to wait while others are updated
 
 
 @dataclass
@@ -123,6 +130,8 @@ def _troubles(
     office: DemoOffice, fail: str, *, kill: bool, sabotage: bool
 ) -> list[tuple[Trouble, Workstation]]:
     found: list[tuple[Trouble, Workstation]] = []
+    if len(office.hosts) > _FEW:
+        found.append((keep_opening, office.hosts[-1]))
     if fail:
         name, _, step = fail.partition(":")
         host = next((h for h in office.hosts if h.name == name), None)
@@ -155,7 +164,9 @@ class Show:
     def verdict(self, verdict: Verdict, *, as_json: bool) -> None:
         """Print how it ended."""
         if as_json:
-            found = {k: getattr(verdict, k) for k in ("rollout", "hosts", "violations")}
+            found = {
+                k: getattr(verdict, k) for k in ("rollout", "hosts", "violations", "relaunches")
+            }
             typer.echo(json.dumps(found, indent=2))
             return
         rows = [list(host.values()) for host in verdict.hosts]

@@ -6,9 +6,11 @@ how to tell the person who watches. None of them touches the product: they do wh
 
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from coordinator.cli.demo_office import DemoOffice
@@ -17,6 +19,8 @@ from coordinator.cli.demo_workstation import Workstation
 _LOOK_SECONDS = 0.02
 _ASK_SECONDS = 0.3
 _STILL_SECONDS = 0.5
+_CLOSED_SECONDS = 5.0
+_VISITED = {"updating", "checking"}
 
 Say = Callable[[str], None]
 Trouble = Callable[[DemoOffice, Workstation, str, threading.Event, Say], None]
@@ -108,11 +112,28 @@ def open_past_the_guard(
     say(f"{host.name}: the app was opened past the guard, from a copy of another name")
 
 
+def keep_opening(
+    office: DemoOffice, host: Workstation, label: str, end: threading.Event, say: Say
+) -> None:
+    """Have somebody who cannot wait open the app again and again, while another is updated."""
+    visited = next(h for h in office.hosts if h is not host)
+    if not _wait_for_visit(office, visited, label, end):
+        return
+    lives = [0.0]
+    while not end.wait(_ASK_SECONDS) and office.state_of(label, visited) in _VISITED:
+        begun, opened = time.monotonic(), host.open_app("impatient")
+        with suppress(subprocess.TimeoutExpired):  # the witness will tell
+            opened.wait(_CLOSED_SECONDS)
+        lives.append(time.monotonic() - begun)
+    times = f"{len(lives) - 1} times meanwhile"
+    say(f"{host.name}: the app was opened {times}, and closed again within {max(lives):.1f} s")
+
+
 def _wait_for_visit(
     office: DemoOffice, host: Workstation, label: str, end: threading.Event
 ) -> bool:
     while not end.wait(_LOOK_SECONDS):
-        if office.state_of(label, host) in {"updating", "checking"}:
+        if office.state_of(label, host) in _VISITED:
             return True
     return False
 

@@ -38,8 +38,11 @@ def states(said: Json) -> dict[str, str]:
 
 
 def test_five_workstations_go_from_1_0_to_1_1(tmp_path: Path) -> None:
-    code, said = demo(tmp_path / "office")
+    folder = tmp_path / "office"
+    code, said = demo(folder)
     assert (code, said["rollout"]["state"], said["violations"]) == (0, "done", [])
+    log = (folder / "PC-05" / "agent" / "log" / "agent.log").read_text("utf-8")
+    assert '"closed a relaunch"' in log, "somebody there cannot wait"
     assert set(said["rollout"]) == {"id", "state", "seconds"}
     assert [h["host"] for h in said["hosts"]] == [f"PC-0{n}" for n in range(1, 6)]
     for host in said["hosts"]:
