@@ -96,8 +96,8 @@ class Block:
             return
         places = {(one.folder, one.path) for one, _ in fresh}
         kept = [one for one in self._load() if (one.folder, one.path) not in places]
-        listed = [*kept, *(one for one, _ in fresh)]
-        self._save(tuple(listed[-_MOST:]))  # first: a kill after this finds the modes
+        fresh = fresh[: _MOST - len(kept)]
+        self._save((*kept, *(one for one, _ in fresh)))  # first: a kill after this finds the modes
         for one, item in fresh:
             self._set(one, item, 0)
 

@@ -18,6 +18,7 @@ from agent.wire.notices import Notice, NoticeKind, Outlook
 
 _log = logging.getLogger(__name__)
 _SHOW_SECONDS = 1.0
+_LOG_IN_SECONDS = 30.0
 _LOG_SECONDS = 60.0
 _MOST_KEPT = 200
 
@@ -31,6 +32,7 @@ class Notices:
         self._lock = threading.Lock()
         self._shown: dict[str, float] = {}  # session -> when it was last told
         self._pending: set[str] = set()
+        self._expected: dict[tuple[str, str], tuple[Process, float]] = {}  # and how long
         self._logged = _Lines()
 
     def meet(self, record: CordonRecord, relaunched: Sequence[Process]) -> None:
@@ -38,9 +40,8 @@ class Notices:
         now = self._platform.clock()
         for process in relaunched:
             self._logged.add(record, process, now)
-        seats = self._people.seats() if relaunched else ()
         with self._lock:
-            self._pending |= {s for p in relaunched for s in sessions_of(p, seats)}
+            self._pending |= self._sessions(relaunched, now)
             due = {s for s in self._pending if now - self._shown.get(s, -1e9) >= _SHOW_SECONDS}
             self._pending -= due
             self._shown |= dict.fromkeys(due, now)
@@ -48,13 +49,28 @@ class Notices:
                 boot_id = self._platform.boot_id()
                 self._people.show(closed_notice(record, now, boot_id), sorted(due))
 
+    def _sessions(self, relaunched: Sequence[Process], now: float) -> set[str]:
+        """Return who is to be told; for whom there is no session yet, asks again at each look."""
+        for process in relaunched[:_MOST_KEPT]:
+            self._expected[process.user, process.session] = (process, now + _LOG_IN_SECONDS)
+        if not self._expected:
+            return set()
+        seats, found, left = self._people.seats(), set[str](), {}
+        for key, (process, until) in self._expected.items():
+            sessions = sessions_of(process, seats) if now < until else set()
+            found |= sessions
+            if not sessions and now < until:
+                left[key] = (process, until)
+        self._expected = left
+        return found
+
     def hush(self) -> None:
         """Take the notices away where any was shown."""
         with self._lock:
             if self._shown:
                 self._people.hush(sorted(self._shown))
-            self._shown.clear()
-            self._pending.clear()
+            for known in (self._shown, self._pending, self._expected):
+                known.clear()
 
 
 def sessions_of(process: Process, seats: Iterable[Seat]) -> set[str]:

@@ -1,4 +1,7 @@
-"""The running agent: recovery first, the guard second, links last; ended in the other order."""
+"""The running agent: the guard first, then recovery, links last; ended in the other order.
+
+Nobody can log in before the guard has looked, and no order comes before recovery has ended.
+"""
 
 import logging
 import threading
@@ -17,6 +20,7 @@ from agent.logs import Logs
 from agent.packages import SignedPackages
 from agent.platforms.base import Platform
 from agent.platforms.this import these_desktops, this_platform
+from agent.ready import told_ready
 from agent.records import sentence
 from agent.runner import Runner
 from agent.session.messages import CodeJudged
@@ -83,11 +87,12 @@ class Service:
         held.callback(people.close)
         tools, cordon = _build(self._config, self._journal, platform, packages, people)
         runner = Runner(STEPS, self._journal, tools)
-        runner.recover()
         held.callback(cordon.close)
         held.callback(self._end_steps, runner)
-        people.start(lambda code: _judged(cordon, code))
         cordon.start()
+        with told_ready():
+            people.start(lambda code: _judged(cordon, code))
+            runner.recover()
         uplink = self._uplink(Agent(runner, cordon, self._journal, platform))
         held.callback(uplink.stop)
         uplink.start()
@@ -159,6 +164,7 @@ def _build(
         packages.kept_profile,
         cordon.expecting,
         cordon.letting,
+        cordon.startable,
     )
     return tools, cordon
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,6 +68,7 @@ class Rig:
         steps: Mapping[StepName, Step],
         cut_at: int = 0,
         after: bool = False,
+        startable: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.platform = FakePlatform()
         self.packages = FakePackages(profile_of())
@@ -83,6 +84,7 @@ class Rig:
             FakePeople(),
             kept_profile=lambda _target: self.kept,
             letting=self._letting,
+            startable=startable,
         )
         self.runner = Runner(steps, self.journal, tools)
 

@@ -118,6 +118,21 @@ def test_where_nobody_has_a_session_only_the_log_tells(
     assert [record.getMessage() for record in caplog.records] == ["closed a relaunch"]
 
 
+def test_what_starts_while_somebody_logs_in_is_said_once_their_session_is_known(
+    notices: Notices, people: FakePeople, platform: FakePlatform
+) -> None:
+    people.here = ()
+    notices.meet(RECORD, [process("marie", "user-1000"), process("root", "")])
+    platform.now += 12
+    people.here = (MARIE,)
+    notices.meet(RECORD, [])
+    assert people.told == [("7",)]
+    platform.now += 100
+    people.here = (MARIE, Seat("1", "root"))
+    notices.meet(RECORD, [])
+    assert people.told == [("7",)]  # it is too long ago by now
+
+
 def test_the_log_says_how_often_once_a_minute(
     notices: Notices, platform: FakePlatform, caplog: pytest.LogCaptureFixture
 ) -> None:

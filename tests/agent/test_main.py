@@ -48,6 +48,11 @@ displays = []
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+def write_config(tmp_path: Path) -> Path:
+    """Make the state folder of an agent that nobody answers; return its configuration."""
     state = tmp_path / "state"
     (state / PINNED_ROOT).parent.mkdir(parents=True)
     (state / PINNED_ROOT).write_text("{}")

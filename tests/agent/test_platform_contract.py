@@ -1,6 +1,7 @@
 """What every platform must do: the same tests on this host and on the one in memory."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -186,6 +187,53 @@ def test_rights_are_not_given_to_a_file_with_two_names(platform: Platform, tmp_p
     for give in (platform.give_rights, platform.give_times):
         with pytest.raises(OSError, match="another file's link"):
             give(Spot(tmp_path, "a"), Spot(tmp_path, "b"))
+
+
+def test_a_mode_is_given_to_the_file_that_was_seen_and_to_no_other(
+    platform: Platform, tmp_path: Path
+) -> None:
+    spot, file = Spot(tmp_path, "file"), tmp_path / "file"
+    file.write_text("")
+    file.chmod(0o6711)
+    seen = platform.look_at(spot)
+    assert seen is not None
+    for mode in (0, 0o4755, 0o640):
+        platform.set_mode(spot, seen, mode)
+        assert stat.S_IMODE(file.stat().st_mode) == mode
+
+    (tmp_path / "fresh").write_text("")
+    (tmp_path / "fresh").chmod(0o600)
+    (tmp_path / "fresh").replace(file)
+    for there in ("another file", "a link", "a folder", "nothing"):
+        with pytest.raises(OSError, match=re.escape(str(file))):
+            platform.set_mode(spot, seen, 0o777)
+        if there == "another file":
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            (tmp_path / "aim").write_text("")
+            file.unlink()
+            file.symlink_to(tmp_path / "aim")
+        elif there == "a link":
+            file.unlink()
+            file.mkdir()
+        elif there == "a folder":
+            file.rmdir()
+    assert stat.S_IMODE((tmp_path / "aim").stat().st_mode) != 0o777
+
+
+def test_rights_are_never_taken_from_a_file_with_two_names_but_given_back(
+    platform: Platform, tmp_path: Path
+) -> None:
+    spot, file = Spot(tmp_path, "a"), tmp_path / "a"
+    file.write_text("")
+    file.chmod(0o644)
+    (tmp_path / "b").hardlink_to(file)
+    seen = platform.look_at(spot)
+    assert seen is not None
+    with pytest.raises(OSError, match="has other names"):
+        platform.set_mode(spot, seen, 0)
+    file.chmod(0)
+    platform.set_mode(spot, seen, 0o644)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
 def test_a_new_file_has_its_mode_and_takes_no_others_place(
