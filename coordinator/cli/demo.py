@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
+from coordinator.api.schemas import RolloutView
 from coordinator.cli.demo_office import APP, NEW, OLD, DemoOffice
 from coordinator.cli.demo_troubles import (
     FAULTS,
@@ -32,7 +33,7 @@ from coordinator.cli.demo_workstation import Wares, Way, Workstation
 from coordinator.cli.output import Json, table
 from coordinator.cli.watching import waits_for_a_person
 from coordinator.complaint import Complaint
-from coordinator.walk.states import HostState
+from coordinator.walk.states import HostState, RolloutState
 
 _LOOK_SECONDS = 0.3
 _FEW = 2  # workstations, too few for one to wait while others are updated
@@ -211,14 +212,26 @@ def _run(office: DemoOffice, troubles: list[tuple[Trouble, Workstation]], show: 
 def _follow(office: DemoOffice, label: str, show: Show) -> None:
     """Return when the rollout has ended; shown live to whoever has a terminal.
 
-    Raises `Complaint` when it comes to wait for a person: nobody is there to answer it.
+    Raises `Complaint` when it comes to wait for a person and cannot be answered.
     """
+    answered = False
     while (seen := office.rollout(label)) is None or not seen.state.is_final:
         if seen is not None and waits_for_a_person(seen):
-            raise Complaint(f"{label} waits for a person: {seen.detail}", seen.mend)
+            if answered or office.share is None or not office.share.one_way:
+                raise Complaint(f"{label} waits for a person: {seen.detail}", seen.mend)
+            _answer(office, seen, show)
+            answered = True
         if not show.quiet and sys.stdout.isatty():
             office.watch(label)
         time.sleep(_LOOK_SECONDS)
+
+
+def _answer(office: DemoOffice, seen: RolloutView, show: Show) -> None:
+    """Answer as an operator would whose workstations share data that went one way."""
+    show.say(f"{seen.label} waits for a person: {seen.detail}")
+    words = ("rollout", "abort", seen.label, "--roll-back-all")
+    show.say(f"the operator answers: roundsman {' '.join(words)}")
+    office.roundsman(*words, "--yes")
 
 
 class _Meanwhile:
@@ -251,7 +264,8 @@ def _judge(office: DemoOffice, witness: Witness, label: str, seconds: float) -> 
     page = office.base / "report.html"
     report = office.roundsman("rollout", "report", label, "--html", str(page))
     stayed = [h["host"] for h in report["hosts"] if h["state"] != "updated"]
-    said = witness.judge(stayed)
+    is_back = report["rollout"]["state"] == RolloutState.ABORTED
+    said = witness.judge_gone_back() if is_back else witness.judge(stayed)
     hosts = [
         {
             "host": h["host"],

@@ -61,6 +61,19 @@ def test_a_workstation_that_fails_is_rolled_back_and_the_others_are_not(
     assert {h["host"]: h["to"] for h in said["hosts"]}["PC-02"] == "1.0"
 
 
+def test_data_that_went_one_way_take_the_whole_office_back(tmp_path: Path) -> None:
+    words = ("--hosts", "2", "--one-way-data", "--fail", "PC-02:check-health")
+    code, said = demo(tmp_path / "office", *words)
+    assert (code, said["rollout"]["state"], said["violations"]) == (1, "aborted", [])
+    assert {host["to"] for host in said["hosts"]} == {"1.0"}
+
+
+@pytest.mark.parametrize("way", ["stay", "installer"])
+def test_a_release_is_put_in_place_in_other_ways_too(way: str, tmp_path: Path) -> None:
+    code, said = demo(tmp_path / "office", "--hosts", "1", "--apply", way)
+    assert (code, said["rollout"]["state"], said["violations"]) == (0, "done", [])
+
+
 def test_a_coordinator_killed_mid_way_still_ends_well(tmp_path: Path) -> None:
     folder = tmp_path / "office"
     code, said = demo(folder, "--hosts", "3", "--kill-coordinator")
