@@ -13,6 +13,7 @@ AGAIN_SECONDS = 1.0
 """What says nothing new but the time that is left is not sent more often."""
 _LASTS = {NoticeKind.AVAILABLE: 3600.0}
 _LASTS_OTHERWISE = 7 * 86400.0
+_CAN_WAIT = {NoticeKind.AHEAD, NoticeKind.AVAILABLE}
 _EVERYWHERE = ""
 
 
@@ -59,16 +60,21 @@ class Notices:
                 latest[kind] = standing
         return [left for standing in latest.values() if (left := standing.left(now))]
 
-    def keep(self, sessions: Collection[str]) -> None:
-        """Forget what stood in sessions that have ended; these are the others."""
-        for known in (self._standing, self._hushed):
-            for session in set(known) - set(sessions) - {_EVERYWHERE}:
-                del known[session]
+    def keep(self, sessions: Collection[str], now: float) -> None:
+        """Forget what stood in sessions that have ended (these are the others), or is over."""
+        living = {_EVERYWHERE, *sessions}
+        self._hushed = {name: at for name, at in self._hushed.items() if name in living}
+        self._standing = {
+            name: {kind: standing for kind, standing in kinds.items() if standing.left(now)}
+            for name, kinds in self._standing.items()
+            if name in living
+        }
 
     def take_away(self, sessions: Collection[str], now: float) -> bool:
         """Have none stand in these sessions any more, () = in all; False when none did."""
         if not sessions:
-            had, self._standing, self._hushed = bool(self._standing), {}, {}
+            had = any(self._standing.values())
+            self._standing, self._hushed = {}, {}
             return had
         had = any(self.of(session, now) for session in sessions)
         for session in sessions:
@@ -77,9 +83,10 @@ class Notices:
         return had
 
     @property
-    def any(self) -> bool:
-        """True when one stands somewhere."""
-        return bool(self._standing)
+    def is_urgent(self) -> bool:
+        """True when one stands that nobody should miss, not even who logs in only now."""
+        kinds = {kind for of_session in self._standing.values() for kind in of_session}
+        return bool(kinds - _CAN_WAIT)
 
 
 def _bare(notice: Notice) -> Notice:

@@ -74,10 +74,10 @@ class Sessions:
         now = time.monotonic()
         with self._lock:
             self._logged.show(notice)
-            is_first = not self._notices.any
+            was_urgent = self._notices.is_urgent
             if self._notices.put(notice, sessions, now):
                 self._tell(Show(notice), now, sessions)
-            if is_first:  # whoever has just logged in is to have it as well
+            if self._notices.is_urgent and not was_urgent:  # for whoever has just logged in
                 self._look_at = min(self._look_at, now)
         self._wake()
 
@@ -135,7 +135,7 @@ class Sessions:
     def _look(self, now: float) -> None:
         """Find the sessions: those that have ended lose their program, new ones get a place."""
         pace = self._pace
-        self._look_at = now + (pace.look if self._notices.any else pace.calm_look)
+        self._look_at = now + (pace.look if self._notices.is_urgent else pace.calm_look)
         try:
             found = {desktop.session: desktop for desktop in self._control.desktops()}
         except OSError as error:
@@ -150,7 +150,7 @@ class Sessions:
             for session, desktop in found.items():
                 place = self._places.setdefault(session, Place(desktop, self._control, pace))
                 place.desktop = desktop
-            self._notices.keep(found)
+            self._notices.keep(found, now)
 
     def _tend(self, place: Place, now: float) -> None:
         with self._lock:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from agent.session.messages import MOST_BYTES, CodeJudged, CodeTyped, Lacks, Said, Seen
 from agent.session_link import MOST_A_SECOND, BadDesktop, SessionLink
@@ -177,3 +179,27 @@ def test_a_desktop_that_speaks_and_does_not_read_is_found_out(pair: Pair) -> Non
     link.flush(109.0)
     with pytest.raises(BadDesktop, match="does not read"):
         link.flush(111.0)
+
+
+_VALUES = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(),
+    lambda inner: some.lists(inner) | some.dictionaries(some.text(), inner),
+)
+_FIELDS = some.sampled_from(["windows", "asking", "sees", "idle_seconds", "word", "code", "what"])
+_MESSAGES = some.dictionaries(
+    some.sampled_from(["seen", "said", "code", "lacks", "show"]),
+    some.dictionaries(_FIELDS, _VALUES) | _VALUES,
+).map(lambda message: json.dumps(message).encode())
+
+
+@given(some.lists(_MESSAGES | some.binary(), max_size=5))
+def test_whatever_is_said_is_either_a_message_or_the_end(lines: list[bytes]) -> None:
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        ours.setblocking(False)
+        theirs.sendall(b"\n".join(lines)[:60_000] + b"\n")
+        try:
+            messages = SessionLink(ours).take(0.0)
+        except BadDesktop:
+            return
+        assert all(isinstance(message, Seen | Said | CodeTyped | Lacks) for message in messages)

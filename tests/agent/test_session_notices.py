@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from agent.session_notices import Notices
 from agent.wire.notices import Notice, NoticeKind, Outlook
 
@@ -83,7 +85,7 @@ def test_a_notice_is_taken_away_from_all() -> None:
     notices.put(CLOSED, (), 0.0)
     assert notices.take_away((), 1.0)
     assert kinds(notices, "3", 1.0) == []
-    assert not notices.any
+    assert not notices.is_urgent
 
 
 def test_a_notice_is_taken_away_in_one_session_and_stands_in_the_others() -> None:
@@ -101,6 +103,32 @@ def test_what_stood_in_a_session_that_has_ended_is_forgotten() -> None:
     notices = Notices()
     notices.put(CLOSE, ("3", "4"), 0.0)
     notices.take_away(("5",), 0.0)
-    notices.keep({"4"})
+    notices.keep({"4"}, 0.5)
     assert kinds(notices, "3", 1.0) == []
     assert kinds(notices, "4", 1.0) == [NoticeKind.CLOSE]
+
+
+def test_what_is_over_is_forgotten() -> None:
+    notices = Notices()
+    notices.put(CLOSE, (), 0.0)
+    assert notices.is_urgent
+    notices.keep({"3"}, 100.0)
+    assert not notices.is_urgent
+    assert not notices.take_away((), 100.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "urgent"),
+    [
+        (NoticeKind.AHEAD, False),
+        (NoticeKind.AVAILABLE, False),
+        (NoticeKind.CLOSE, True),
+        (NoticeKind.CLOSED, True),
+        (NoticeKind.YOUR_TURN, True),
+        (NoticeKind.CLOSE_UPDATED, True),
+    ],
+)
+def test_what_is_for_another_day_is_not_urgent(kind: NoticeKind, urgent: bool) -> None:
+    notices = Notices()
+    notices.put(Notice(kind, "Bench App"), (), 0.0)
+    assert notices.is_urgent is urgent

@@ -119,7 +119,7 @@ def test_more_windows_than_a_message_holds_are_closed_by_several() -> None:
 
 
 def test_an_answer_is_given_once() -> None:
-    with desks('say={"seen": {}}', DONE, DONE, "listen") as host:
+    with desks(DONE, DONE, "listen") as host:
         host.people.show(CLOSE)
         host.start()
         session = host.log_in()
@@ -166,7 +166,7 @@ def test_a_program_ends_with_its_session() -> None:
         until(lambda: sees(host))
         host.log_out()
         until(lambda: not host.working())
-        assert host.people.seats() == ()
+        until(lambda: host.people.seats() == ())
 
 
 def test_a_program_that_is_killed_is_started_anew_and_told_what_stands() -> None:
