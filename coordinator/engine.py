@@ -27,7 +27,7 @@ from coordinator.walk.ports import Command, News, Outcome, Port, SightOf
 from coordinator.walk.rollout import walk
 from coordinator.walk.states import RolloutState
 
-APPLICATION_VERSION = "walk-2"
+APPLICATION_VERSION = "walk-3"
 """Bumped only when the order of the walk's port calls changes; see CONTRIBUTING."""
 _NAME = "roundsman"
 _QUEUE = "groups"

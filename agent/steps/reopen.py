@@ -22,14 +22,11 @@ from agent.steps.whose import Whose, lacking, names, places
 from agent.wire.contract import Finding, Severity, StepName
 from agent.wire.notices import Notice, NoticeKind
 
-_DONE = "reopened"
 _Had = dict[Whose, str]  # the path of the program, below the app's folder
 
 
 def reopen(work: Work) -> None:
     """Open the app again for those who had it open, or tell them that they may."""
-    if work.memo.get(_DONE):
-        return
     had = _had_open(work)
     now = places(had, work.platform.sessions())
     if gone := [one for one, seat in now.items() if seat is None]:
@@ -39,7 +36,8 @@ def reopen(work: Work) -> None:
         _open(work, here)
     else:
         _tell(work, list(here))
-    work.memo.put(_DONE, "yes")
+    # given back: a drain that comes later in the rollout begins anew, and a repeat does nothing
+    work.memo_of(StepName.DRAIN).put(HAD_OPEN, "[]")
 
 
 def _had_open(work: Work) -> _Had:

@@ -136,6 +136,7 @@ _ROWS = (
         StepName.REOPEN,
         do=explained(reopen),
         lane=Lane.BACKGROUND,
+        repeats=True,
     ),
     Step(
         StepName.OBSERVE,

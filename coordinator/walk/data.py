@@ -29,7 +29,7 @@ _ABORT = {
 def back_up_data(course: Course) -> None:
     """Have the data backed up, if there is any and a host is to be visited. Raises `Abort`."""
     visited = [h for h in course.ids(HostState.PENDING) if course.planned(h).visited]
-    if course.plan.data is not None and visited:
+    if course.plan.data is not None and course.plan.backs_up and visited:
         _have_taken(course, course.plan.data.holder, Direction.DO)
 
 

@@ -105,6 +105,7 @@ def open_to_people(course: Course, hosts: Sequence[str], reached: Sequence[str])
     if hosts:
         course.port.uncordon(hosts)
         course.inside |= set(hosts)
+        course.whatever_comes(reached, StepName.REOPEN)
 
 
 def commit(course: Course, hosts: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from agent.steps.rows import STEPS
 from agent.steps.table import Lane
 from agent.wire.contract import StepName
 from agent.wire.notices import NoticeKind
-from tests.steps.bench import Bench, SmallMemo, SmallPeople, SmallWork, script
+from tests.steps.bench import Bench, SmallPeople, SmallWork, script
 from tests.until import until
 
 _ME = getpass.getuser()
@@ -103,11 +103,24 @@ def test_done_twice_it_is_opened_once(office: Bench) -> None:
     assert office.running() == {}
 
 
+def test_closed_once_more_in_the_same_rollout_it_is_opened_once_more(office: Bench) -> None:
+    _had(office, (_ME, "2", _argv(office)))
+    _reopen(office)
+    for pid in office.running():
+        os.kill(pid, 9)  # a second drain, of this host alone
+    until(lambda: not office.running())
+    _had(office, (_ME, "2", _argv(office)))
+
+    _reopen(office)
+
+    assert _sessions(office) == ["2"]
+
+
 def test_a_kill_in_the_middle_opens_no_second_one(office: Bench) -> None:
     _had(office, (_ME, "2", _argv(office)), (_ME, "5", _argv(office)))
     _reopen(office)
     until(lambda: len(office.running()) == 2)
-    office.memos[StepName.REOPEN] = SmallMemo()  # it had not come to remember it
+    _had(office, (_ME, "2", _argv(office)), (_ME, "5", _argv(office)))  # not yet forgotten
 
     _reopen(office)
 

@@ -74,7 +74,9 @@ class SimulatedFleet:
         fates = {(h, *key): f for h, pc in self.pcs.items() for key, f in pc.fates.items() if f}
         held = [p.id for p in plan.hosts if not p.visited]
         return (
-            f"{len(plan.hosts)} PCs, held {held}, {plan.policy}, opens {plan.opens - BEGIN:+}, "
+            f"{len(plan.hosts)} PCs, held {held}, servers {[pc.id for pc in self._servers()]}, "
+            f"drill {plan.drill}, {plan.data}, {plan.announce}\n{plan.policy}, "
+            f"opens {plan.opens - BEGIN:+}, "
             f"deadline {plan.deadline - BEGIN:+}, until {self.order_until}\n"
             f"deeds {self.at}\nanswers {self.answers}\norders {self.orders}\nfates {fates}"
         )
@@ -160,11 +162,12 @@ class SimulatedFleet:
         for pc in (self.pcs[h] for h in hosts):
             pc.due = CordonMode.NONE
             if pc.answers:
-                pc.mode, pc.code_used = CordonMode.NONE, False
+                pc.mode, pc.code_used, pc.app_open = CordonMode.NONE, False, True
             if self.share is not None:
                 self.share.open(pc)
         opened = {p.release for p in self.pcs.values() if p.due is CordonMode.NONE}
-        if len(opened) > 1 or Release.HALF in opened:
+        is_mixed = len(opened) > 1 and not self._may_be_mixed()
+        if is_mixed or Release.HALF in opened:
             self.faults.append(f"I4: re-opened with {sorted(opened)}")
         return [SightOf(h, self.pcs[h].sight() if self.pcs[h].answers else None) for h in hosts]
 
@@ -192,7 +195,7 @@ class SimulatedFleet:
     def tell(self, news: News) -> None:
         self.news.append(news)
         if news.host and news.state is HostState.UPDATED:
-            self._expect(news.host, Release.NEW)
+            self._expect(news.host, Release.OLD if self.plan.drill else Release.NEW)
         if news.host and news.state is HostState.ROLLED_BACK:
             self._expect(news.host, Release.OLD)
 
@@ -230,6 +233,16 @@ class SimulatedFleet:
 
     # -- the referee ---------------------------------------------------------------------
 
+    def _servers(self) -> list[Pc]:
+        first = self.plan.server_first
+        return [self.pcs[p.id] for p in self.plan.hosts if first and p.role == first]
+
+    def _may_be_mixed(self) -> bool:
+        """True when the profile has its server updated first, and it is (I4's exception)."""
+        servers, data = self._servers(), self.plan.data
+        updated = bool(servers) and all(pc.release is Release.NEW for pc in servers)
+        return updated and (data is None or data.old_reads_new)
+
     def _judge_begin(self, pc: Pc, step: StepName, way: Direction) -> None:
         if way is Direction.TIDY or step not in _JUDGED:
             return
@@ -242,8 +255,19 @@ class SimulatedFleet:
         if unsure:
             self.faults.append(f"I1: {pc.id} {step} {way} while {sorted(unsure)} are not known")
         if way is Direction.DO and step in _CHANGES:
-            self._judge_closed(pc, step, others)
+            self._judge_turn(pc, step)
+            if pc in self._servers() or not self._may_be_mixed():
+                self._judge_closed(pc, step, others)
             self._judge_time(pc, step)
+
+    def _judge_turn(self, pc: Pc, step: StepName) -> None:
+        servers, data = self._servers(), self.plan.data
+        if self.plan.drill or not servers or pc in servers:
+            return
+        if data is not None and not data.old_reads_new:
+            return  # refused when planned: walked as if no role came first
+        if not any(server.release is Release.NEW for server in servers):
+            self.faults.append(f"{pc.id} {step} before any server is updated")
 
     def _judge_closed(self, pc: Pc, step: StepName, others: Sequence[Pc]) -> None:
         for other in others:
@@ -270,7 +294,7 @@ class SimulatedFleet:
 
     def open_hosts(self) -> list[str]:
         """Return the PCs that people may use again, or may as soon as they are back."""
-        return [p.id for p in self.pcs.values() if p.due is CordonMode.NONE]
+        return [p.id for p in self.pcs.values() if p.due in {None, CordonMode.NONE}]
 
     def visits(self) -> Iterator[str]:
         """Yield what was done in visits, in the little language of the tests."""

@@ -36,9 +36,10 @@ SECONDS = {
     StepName.APPLY_RELEASE: 15.0,
     StepName.START_SERVICE_MANAGER: 4.0,
     StepName.CHECK_HEALTH: 10.0,
+    StepName.REOPEN: 1.0,
 }
 """How long a step takes."""
-REPEATS = frozenset({StepName.ANNOUNCE})
+REPEATS = frozenset({StepName.ANNOUNCE, StepName.REOPEN})
 """Steps of which each higher attempt is a run of its own (`agent.orders`)."""
 UNDO_SHARE = 0.25
 VISIT_SECONDS = 70.0

@@ -12,17 +12,23 @@ SILENCE = 20.0
 
 
 def make_plan(
-    count: int = 3, *, held: Sequence[int] = (), ahead: Sequence[int] = (), **changes: object
+    count: int = 3,
+    *,
+    held: Sequence[int] = (),
+    ahead: Sequence[int] = (),
+    servers: Sequence[int] = (),
+    **changes: object,
 ) -> Plan:
     """Return a plan for `count` PCs pc-1..., open now, with an hour for each.
 
     Those `held` are not visited, nor are those `ahead`, which have the release already.
+    `servers` are updated first, and the others may use the old release then.
     """
     hosts = tuple(
         PlannedHost(
             id=f"pc-{n}",
             name=f"PC-{n:02}",
-            role="client",
+            role="server" if n in servers else "client",
             from_version="1.1" if n in ahead else "1.0",
             package=Target("package", "b" * 64),
             estimate_seconds=VISIT_SECONDS,
@@ -46,5 +52,6 @@ def make_plan(
         notice="soon",
         asked_by="ann",
         policy=FailurePolicy(retries=1, then=AfterRollBack.STOP),
+        server_first="server" if servers else "",
     )
     return replace(plan, **changes)  # type: ignore[arg-type]

@@ -44,7 +44,8 @@ class Share:
     def ends(self, pc: Pc, step: StepName, way: Direction, outcome: Outcome) -> None:
         """Let the data be what a step made of it: the worst, short of losing it."""
         is_done = outcome.verdict is Verdict.DONE
-        if step in _RUNS_THE_NEW and way is DO and outcome.verdict is not Verdict.REFUSED:
+        runs = step in _RUNS_THE_NEW and way is DO and outcome.verdict is not Verdict.REFUSED
+        if runs and pc.release is not Release.OLD:
             self.migrate()
         elif step is StepName.BACK_UP_DATA and is_done:
             self._keep(way)

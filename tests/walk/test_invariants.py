@@ -51,6 +51,7 @@ _DEED = st.tuples(
 )
 _WORD = st.tuples(st.sampled_from(list(Verb)), st.integers(0, 5))
 _ORDER = st.tuples(st.integers(0, 1200).map(float), st.sampled_from(list(Verb)), st.integers(1, 5))
+_MOMENT = st.sampled_from([BEGIN + 30.0, BEGIN + 100.0, BEGIN + 199.0, BEGIN + 200.0])
 
 
 @st.composite
@@ -61,9 +62,18 @@ def _plans(draw: st.DrawFn) -> Plan:
     room = draw(st.sampled_from([200.0, 500.0, 3600.0, 86400.0]))
     held = draw(st.lists(st.integers(1, 5), max_size=1))
     data = draw(st.sampled_from([None, True, False, False]))
+    drill = draw(st.sampled_from([False, False, False, True]))
+    servers = draw(st.sampled_from([[], [], [1], [2], [1, 3]]))
+    may_be_ahead = not drill and data is not False
+    ahead = servers if may_be_ahead and draw(st.sampled_from([False, False, True])) else []
     return make_plan(
         count,
         held=held,
+        ahead=ahead,
+        servers=servers,
+        announce=tuple(sorted(draw(st.lists(_MOMENT, max_size=3, unique=True)))),
+        drill=drill,
+        backs_up=not drill or draw(st.booleans()),
         policy=policy,
         opens=opens,
         deadline=opens + room,
@@ -136,17 +146,45 @@ def test_it_always_ends_or_waits_for_somebody_and_says_for_what(fleet: Simulated
 def test_who_is_let_in_is_on_one_version_and_who_is_not_stays_sealed(
     fleet: SimulatedFleet,
 ) -> None:
+    before = _releases(fleet, list(fleet.pcs))
     end = _walk(fleet)
     opened = fleet.open_hosts()
-    assert len(_releases(fleet, opened)) <= 1
+    servers = [p.id for p in fleet.plan.hosts if p.role == fleet.plan.server_first]
+    if len(_releases(fleet, opened)) > 1:
+        assert servers
+        assert _releases(fleet, servers) == {Release.NEW}
+    assert Release.HALF not in _releases(fleet, opened)
+    released = Release.OLD if fleet.plan.drill else Release.NEW
     expected = {
-        RolloutState.DONE: {Release.NEW},
-        RolloutState.PARTLY_DONE: {Release.NEW},
-        RolloutState.ABORTED: {Release.OLD},
-    }.get(end or RolloutState.WAITING, set())
+        RolloutState.DONE: {released},
+        RolloutState.PARTLY_DONE: {released, Release.OLD} if servers else {released},
+        RolloutState.ABORTED: {Release.OLD, *before},
+    }.get(end or RolloutState.WAITING, set(Release) if servers else set())
     assert _releases(fleet, opened) <= expected or end is None
     if end is RolloutState.DONE:
         assert set(opened) == set(fleet.pcs)
+
+
+@_RUN
+@given(_offices())
+def test_a_drill_applies_nothing_and_lets_everybody_in_again(fleet: SimulatedFleet) -> None:
+    if not fleet.plan.drill:
+        return
+    end = _walk(fleet)
+    assert _releases(fleet, list(fleet.pcs)) == {Release.OLD}
+    assert not [a for a in fleet.acts if a.split()[1] in {"stage", "apply-release"}]
+    if not fleet.plan.backs_up:
+        assert not [a for a in fleet.acts if a.split()[1] in {"back-up", "back-up-data"}]
+    if end is not None:
+        assert set(fleet.open_hosts()) == set(fleet.pcs)
+
+
+@_RUN
+@given(_offices())
+def test_nobody_is_told_ahead_more_often_than_was_asked(fleet: SimulatedFleet) -> None:
+    _walk(fleet)
+    for host in fleet.pcs:
+        assert fleet.acts.count(f"{host} announce") <= len(fleet.plan.announce)
 
 
 @_RUN
@@ -177,7 +215,8 @@ def test_aborted_with_nothing_changed_every_host_re_opens(fleet: SimulatedFleet)
 @given(_offices())
 def test_a_skipped_host_stays_sealed_when_the_others_are_updated(fleet: SimulatedFleet) -> None:
     end = _walk(fleet)
-    if end is RolloutState.PARTLY_DONE:
+    plan = fleet.plan
+    if end is RolloutState.PARTLY_DONE and not (plan.server_first or plan.drill):
         states = fleet.states()
         skipped = {h for h in fleet.pcs if states[h] is not HostState.UPDATED}
         assert not skipped & set(fleet.open_hosts())

@@ -131,15 +131,16 @@ def test_a_whole_rollout_in_order() -> None:
             "start-service-manager undo",
         )
     ]  # fmt: skip
-    tidied = [
-        f"pc-{n} {step} tidy"
+    ending = [
+        f"pc-{n} {step}"
         for step in (
-            "stop-service-manager", "apply-release", "back-up", "stage",
-            "start-service-manager", "check-health", "drain", "survey",
+            "stop-service-manager tidy", "reopen", "apply-release tidy", "back-up tidy",
+            "stage tidy", "start-service-manager tidy", "check-health tidy", "drain tidy",
+            "survey tidy",
         )
         for n in (1, 2)
     ]  # fmt: skip
-    assert fleet.acts == closing + visits + tidied
+    assert fleet.acts == closing + visits + ending
     assert fleet.open_hosts() == ["pc-1", "pc-2"]
 
 
