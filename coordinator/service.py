@@ -275,7 +275,11 @@ class Daemon:
         """Forget what nobody needs any more: the engine's part of it after a day."""
         now, days = time.time(), self._settings.history_days
         self._engine.forget(self._history.ended_before(now - _DAY_SECONDS))
-        self._history.forget(self._history.ended_before(now - days * _DAY_SECONDS))
+        long_ago = now - days * _DAY_SECONDS
+        self._history.forget(self._history.ended_before(long_ago))
+        left = self._history.left_closed_before(long_ago)
+        self._history.forget_people(left)
+        self._engine.forget(left)  # what was done is in the store: a way back begins from that
 
     def _renew_certificate(self) -> None:
         """Have new connections shown a new certificate once the old one is near its end."""

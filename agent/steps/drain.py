@@ -28,12 +28,11 @@ from agent.steps.still_in import is_unattended, is_windowless, still_in, why_ope
 from agent.steps.table import Refused, Seat, Work
 from agent.steps.telling import Prints, Telling
 from agent.steps.windows import seats_of, shown_at
-from agent.wire.contract import Finding, Refusal, Severity
+from agent.wire.contract import STILL_IN, Finding, Refusal, Severity
 from agent.wire.profile import Unattended, Windowless
 
 HAD_OPEN = "had-open"
 """In the memo: who had the app open, JSON, a list of {"user", "session", "argv"}."""
-_STILL_IN = "still_in"
 _MOST_TOLD = 8
 _LOOK_WHILE_WAITING_SECONDS = 0.5
 
@@ -162,7 +161,7 @@ class _Draining:
         said = still_in(self._open, self._seats, self._programs, printing)
         if said != self._still_in:
             self._still_in = said
-            self._work.fact(_STILL_IN, said)
+            self._work.fact(STILL_IN, said)
         for family in self._open:
             if family.asked and family not in self._asking:
                 self._asking.append(family)

@@ -20,6 +20,9 @@ LEASE_SECONDS = 120.0
 REPORT_WAIT_SECONDS = 1.5
 """The longest an agent may hold a `report` back while nothing changes."""
 
+STILL_IN = "still_in"
+"""The fact of a drain under way that says, for people, who has the app open."""
+
 HostId = Annotated[str, Text(64, r"[A-Za-z0-9][A-Za-z0-9._-]*")]
 RolloutId = Annotated[str, Text(26, r"[0-9A-HJKMNP-TV-Z]{26}")]
 BackupName = Annotated[str, Text(26, r"([0-9A-HJKMNP-TV-Z]{26})?")]

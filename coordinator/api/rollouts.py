@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from agent.wire.contract import Direction, StepName, StepState
+from agent.wire.contract import STILL_IN, Direction, StepName, StepState
 from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
@@ -239,4 +239,5 @@ def _visit(
         bytes_total=now.bytes_total if now else 0,
         steps_done=len(done),
         steps_total=len(whole),
+        still_in=now.facts.get(STILL_IN, "") if now else "",
     )

@@ -137,6 +137,7 @@ class VisitView(Answer):
     bytes_total: int = 0
     steps_done: int = 0
     steps_total: int = 0
+    still_in: str = ""  # who has the app open while it is being closed, in words
 
 
 class RolloutView(Answer):

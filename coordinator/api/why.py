@@ -12,6 +12,7 @@ _HOLDING = (
 )
 """States in which a host holds up the others, the most urgent first."""
 
+_MOST_NAMED = 5
 _PLAIN = {
     RolloutState.WAITING: "it waits for its maintenance window",
     RolloutState.PREPARING: "hosts are looked at and the release is put on them; people work on",
@@ -57,8 +58,17 @@ def _reason(seen: RolloutView, holder: VisitView | None) -> str:
     if seen.state.is_final:
         return f"nobody: it has ended, {seen.state}"
     if holder is None:
-        return _PLAIN.get(seen.state, "the next visit is about to begin")
+        plain = _PLAIN.get(seen.state, "the next visit is about to begin")
+        return "; ".join([plain, *_who_is_in(seen)])
     return _at_work(holder)
+
+
+def _who_is_in(seen: RolloutView) -> list[str]:
+    """Return who keeps the app open on which hosts, those named first that were asked first."""
+    found = [f"{v.host}: still in: {v.still_in}" for v in seen.visits if v.still_in]
+    return found[:_MOST_NAMED] + (
+        [f"{len(found) - _MOST_NAMED} more"] * (len(found) > _MOST_NAMED)
+    )
 
 
 def _at_work(holder: VisitView) -> str:

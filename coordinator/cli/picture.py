@@ -61,10 +61,22 @@ def done_text(visit: VisitView) -> str:
     """Return how far a visit has come, in words."""
     if not visit.step:
         return f"{visit.steps_done} of {visit.steps_total}"
+    if visit.still_in:
+        return f"{visit.step}, {in_text(visit)}"
     way = "" if visit.direction == "do" else f" ({visit.direction})"
     if not visit.bytes_total:
         return f"{visit.step}{way}"
     return f"{visit.step}{way}, {size(visit.bytes_done)} of {size(visit.bytes_total)}"
+
+
+def in_text(visit: VisitView) -> str:
+    """Return who still has the app open on a host, in words."""
+    return f"still in: {visit.still_in}" if visit.still_in else "nobody is in any more"
+
+
+def in_line(visit: VisitView, at: float) -> str:
+    """Return who still has the app open on a host, as one line of what is followed."""
+    return f"{clock(at)}  {visit.host}: {in_text(visit)}"
 
 
 def list_text(found: list[RolloutView]) -> str:

@@ -10,7 +10,7 @@ from rich.live import Live
 
 from coordinator.api.client import Client, Silent
 from coordinator.api.schemas import RolloutView
-from coordinator.cli.picture import live_table, news_line
+from coordinator.cli.picture import in_line, live_table, news_line
 from coordinator.walk.states import RolloutState
 
 T = TypeVar("T")
@@ -49,9 +49,11 @@ def _watch_live(client: Client, label: str, console: Console) -> RolloutView:
 
 def _watch_lines(client: Client, label: str, say: Callable[[str], None]) -> RolloutView:
     told = 0
+    still_in: dict[str, str] = {}
     while True:
         seen = patiently(lambda: client.rollout(label))
         told = _tell(client, label, told, say)
+        still_in = _tell_who(seen, still_in, say)
         if seen.state.is_final or waits_for_a_person(seen):
             return seen
         time.sleep(_LOOK_SECONDS)
@@ -69,6 +71,16 @@ def _tell(client: Client, label: str, told: int, say: Callable[[str], None]) -> 
     for item in news:
         say(news_line(item))
     return news[-1].number if news else told
+
+
+def _tell_who(
+    seen: RolloutView, told: dict[str, str], say: Callable[[str], None]
+) -> dict[str, str]:
+    """Say on which hosts others have the app open than before; return who they are now."""
+    for visit in seen.visits:
+        if visit.still_in != told.get(visit.id, ""):
+            say(in_line(visit, seen.now))
+    return {visit.id: visit.still_in for visit in seen.visits}
 
 
 def patiently(ask: Callable[[], T], patience: float = _PATIENCE_SECONDS) -> T:

@@ -101,13 +101,17 @@ class Outside:
         )
 
     def _progress_writer(self) -> Callable[[StepReport], None]:
-        written = 0.0
+        written, facts = 0.0, dict[str, str]()
 
         def write(report: StepReport) -> None:
-            nonlocal written
+            nonlocal written, facts
+            told = self._world.rollouts
+            if report.facts != facts:
+                facts = report.facts
+                told.note_facts(report.step_id, report.direction, facts)
             if report.bytes_total and time.monotonic() - written > _WRITE_PROGRESS_SECONDS:
                 written = time.monotonic()
-                self._world.rollouts.note_progress(
+                told.note_progress(
                     report.step_id, report.direction, report.bytes_done, report.bytes_total
                 )
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -238,6 +238,12 @@ class Rollouts:
         where = (step_run.c.step_id == step_id) & (step_run.c.direction == direction)
         with self._engine.begin() as c:
             c.execute(update(step_run).where(where).values(bytes_done=done, bytes_total=total))
+
+    def note_facts(self, step_id: str, direction: Direction, facts: Mapping[str, str]) -> None:
+        """Write what a running step has found so far."""
+        where = (step_run.c.step_id == step_id) & (step_run.c.direction == direction)
+        with self._engine.begin() as c:
+            c.execute(update(step_run).where(where).values(facts=json.dumps(dict(facts))))
 
     def end_step(self, report: StepReport, state: str, findings: Iterable[Finding] = ()) -> None:
         """Write how a step ended; an older attempt never overwrites a newer one."""

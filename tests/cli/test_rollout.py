@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 from rich.console import Console
 
-from agent.wire.contract import Direction
+from agent.wire.contract import STILL_IN, Direction
 from coordinator.api.schemas import RolloutView
 from coordinator.api.why import explain
 from coordinator.cli.picture import live_table, status_text
@@ -26,7 +26,7 @@ from tests.cli.terminal import Terminal
 from tests.plans import make_plan
 from tests.until import until
 
-HOST = "pc-01-abcdef"
+HOST, SECOND = "pc-01-abcdef", "pc-02-abcdef"
 STUCK = News(
     RolloutState.NEEDS_OPERATOR,
     "PC-02 is silent in back-up",
@@ -101,6 +101,40 @@ def test_the_status_says_what_unblocks_it(
     assert terminal("rollout why").code == 1
     assert terminal("rollout list").code == 1
     assert "updating" in status_text(_seen(office))
+
+
+def _drains(office: RealOffice, rollout: str, who: str) -> None:
+    step = f"{rollout}/{SECOND}/drain"
+    office.rollouts.begin_step(step, Direction.DO, 1)
+    office.rollouts.note_facts(step, Direction.DO, {STILL_IN: who})
+
+
+def test_who_is_still_in_is_shown_wherever_a_rollout_is(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    who = "marie, paul (asks a question)"
+    _drains(office, rollout, who)
+
+    assert f"drain, still in: {who}" in terminal("rollout status").out
+    assert f"drain, still in: {who}" in _drawn(_seen(office))
+    shown = {v["host"]: v["still_in"] for v in terminal("rollout status --json").json["visits"]}
+    assert shown["PC-02"] == who
+    office.rollouts.tell(rollout, News(RolloutState.CLOSING))
+    office.tell(rollout, News(RolloutState.CLOSING, host=HOST, state=HostState.DRAINING))
+    assert f"PC-02: still in: {who}" in terminal("rollout why").out
+
+
+def test_watching_says_who_is_still_in_each_time_that_changes(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    _drains(office, rollout, "marie, [b]paul")
+    leaves = threading.Timer(1.2, _drains, (office, rollout, ""))
+    later = threading.Timer(2.4, office.tell, (rollout, News(RolloutState.DONE)))
+    with _joined(leaves), _joined(later):
+        said = terminal("rollout watch r1").out
+
+    assert said.count("PC-02: still in: marie, [b]paul") == 1
+    assert said.count("PC-02: nobody is in any more") == 1
 
 
 @pytest.mark.parametrize(

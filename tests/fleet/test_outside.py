@@ -3,12 +3,19 @@
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from agent.wire.contract import CordonMode, Fence
+from agent.wire.contract import (
+    STILL_IN,
+    CordonMode,
+    Direction,
+    Fence,
+    StepName,
+    StepState,
+)
 from agent.wire.errors import LinkLost
 from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.outside import SETTLE_SECONDS, Outside, World
@@ -72,6 +79,29 @@ def test_a_daemon_that_has_settled_says_at_once_who_is_out_of_sight(office: Offi
     sights = office.port(up_for=SETTLE_SECONDS).confirm(HOSTS, CordonMode.SEALED)
     assert [s.sight for s in sights] == [None, None]
     assert office.links.count == len(HOSTS)
+
+
+def test_who_still_has_the_app_open_is_told_while_the_step_runs(office: Office) -> None:
+    """What an agent has found so far is in the store before its step has ended."""
+    told: list[str] = []
+    said = ["marie, paul (asks a question)", "paul (asks a question)", ""]
+    step = f"{PLAN.id}/{HOSTS[0]}/drain"
+
+    def line(moment: int) -> None:
+        rows = {row.step_id: row for row in Rollouts(office.engine).steps(PLAN.id)}
+        told.append(rows[step].facts.get(STILL_IN, "") if step in rows else "")
+        if moment % 2 == 0 and office.links.known and office.links.states and said:
+            facts = {STILL_IN: said.pop(0)}
+            office.links.known = replace(office.links.known, facts=facts)
+
+    running = [StepState.RUNNING] * 8
+    office.links = FakeLinks(states=[*running, StepState.DONE], line=line)
+    port = office.port(up_for=SETTLE_SECONDS)
+
+    port.take(HOSTS[0], StepName.DRAIN, Direction.DO, 1)
+
+    seen = [text for text in dict.fromkeys(told) if text]
+    assert seen == ["marie, paul (asks a question)", "paul (asks a question)"]
 
 
 def test_who_was_seen_within_a_lease_is_not_waited_for(office: Office) -> None:

@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass, replace
 
+import pytest
 from sqlalchemy import Connection, Engine
 
-from agent.wire.contract import Direction
+from agent.wire.contract import (
+    Direction,
+    Finding,
+    Severity,
+    StepName,
+    StepReport,
+    StepState,
+)
 from coordinator.store.history import History
 from coordinator.store.rollouts import Rollouts
 from coordinator.walk.ports import Command, News, Verb
-from coordinator.walk.states import RolloutState
+from coordinator.walk.states import HostState, RolloutState
 from tests.plans import make_plan, numbered
 
 
@@ -48,6 +56,41 @@ def test_a_rollout_left_closed_is_kept_since_it_may_be_gone_on_with(database: En
     _ended(database, 1, RolloutState.LEFT_CLOSED, 1000.0)
 
     assert History(database).ended_before(2000.0) == []
+
+
+def _names_people(database: Engine, rollout: str) -> bool:
+    """True when marie is named anywhere in the database's own words about a rollout."""
+    rollouts = Rollouts(database)
+    row = rollouts.find(rollout)
+    told = (row, rollouts.visits(rollout), rollouts.steps(rollout), rollouts.history(rollout))
+    return "marie" in repr(told)
+
+
+@pytest.mark.parametrize("end", [RolloutState.DONE, RolloutState.LEFT_CLOSED])
+def test_who_had_it_open_is_named_nowhere_once_it_is_forgotten(
+    database: Engine, end: RolloutState
+) -> None:
+    one = _ended(database, 1, end, 1000.0)
+    rollouts, history = Rollouts(database, At(1000.0)), History(database)
+    host = make_plan(2).hosts[0].id
+    step = f"{one}/{host}/drain"
+    rollouts.begin_step(step, Direction.DO, 1)
+    question = Finding("asks-a-question", Severity.WARNING, "it asks marie")
+    facts = {"still_in": "marie", "closed_how": "marie: window"}
+    report = StepReport(step, Direction.DO, StepState.REFUSED, 1, detail="marie", facts=facts)
+    rollouts.end_step(report, "refused", [question])
+    rollouts.tell(
+        one, News(end, "still open for marie", host=host, state=HostState.NEEDS_OPERATOR)
+    )
+    assert _names_people(database, one)
+
+    history.forget(history.ended_before(2000.0))
+    history.forget_people(history.left_closed_before(2000.0))
+
+    assert not _names_people(database, one)
+    kept = {step.step for step in rollouts.steps(one)}
+    left = {StepName.SURVEY, StepName.DRAIN} if end is RolloutState.LEFT_CLOSED else set()
+    assert kept == left  # what was done there is needed for a way back
 
 
 def test_who_had_it_open_is_forgotten_and_when_a_host_was_visited_is_not(
