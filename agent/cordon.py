@@ -9,7 +9,7 @@ on, asleep otherwise, and is the only one that looks, so "guarded" means what it
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -132,6 +132,10 @@ class Cordon:
         """Leave this process alone: the runner itself started it."""
         self._journal.spare(process)
 
+    def let(self, users: Collection[str]) -> None:
+        """Let these users have the app open while the step lasts, and nobody else."""
+        self._watch.let = frozenset(users)
+
     def spare_none(self) -> None:
         """Spare nothing from now on."""
         self._journal.spare_none()
@@ -148,12 +152,11 @@ class Cordon:
 
     @contextmanager
     def letting(self) -> Iterator[None]:
-        """Let the app itself be open inside; what is open at the end is closed."""
-        self._watch.letting += 1
+        """Have `let` hold inside only; what is open at the end is closed."""
         try:
             yield
         finally:
-            self._watch.letting -= 1
+            self._watch.let = frozenset()
 
     @contextmanager
     def startable(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from agent.cordon_notice import Notices, about
 from agent.cordon_unit import Units
 from agent.journal import Journal
 from agent.platforms.base import CloseRung, Platform, Process
+from agent.programs import Programs
 from agent.records import CordonRecord, sentence
 from agent.wire.contract import CordonMode, OpenProgram
 
@@ -47,12 +48,14 @@ class Watch:
         self._notices = notices
         self.units = Units(platform.services)
         self._asked: dict[tuple[int, float], float] = {}
+        self._judged: dict[int, tuple[Process, bool]] = {}
+        self._judged_by: Programs | None = None
         self.expecting = 0  # steps under way that start the service manager
-        self.letting = 0  # steps under way in which a person works with the app
+        self.let = frozenset[str]()  # users who may have the app open: one updates it from inside
 
     def look(self, record: CordonRecord, *, guarded: bool) -> Look:
         """Return who has the app open; close them when the guard is on."""
-        found = [p for p in self._platform.processes() if record.programs.include(p)]
+        found = self._found(record.programs)
         spared = {p.pid for p in self._spared(record, found)}
         others = [process for process in found if process.pid not in spared]
         if guarded:
@@ -67,6 +70,17 @@ class Watch:
             spared=_told(record, [process for process in found if process.pid in spared]),
         )
 
+    def _found(self, programs: Programs) -> list[Process]:
+        """Return the processes that are to be closed; each is judged once as long as it lasts."""
+        before = self._judged if programs == self._judged_by else {}
+        self._judged_by, self._judged = programs, {}
+        for process in self._platform.processes():
+            known = before.get(process.pid)
+            if known is None or known[0] is not process:
+                known = (process, programs.include(process))
+            self._judged[process.pid] = known
+        return [process for process, is_one in self._judged.values() if is_one]
+
     def _spared(self, record: CordonRecord, found: Iterable[Process]) -> list[Process]:
         by_pid = {process.pid: process for process in found}
         return [p for p in by_pid.values() if self._is_spared(record, p, by_pid)]
@@ -74,7 +88,9 @@ class Watch:
     def _is_spared(
         self, record: CordonRecord, process: Process, by_pid: Mapping[int, Process]
     ) -> bool:
-        if self.letting or (self.expecting and record.service.include(process)):
+        if process.user in self.let:
+            return True
+        if self.expecting and record.service.include(process):
             return True
         first = next((p for p in _line(process, by_pid) if self._journal.is_spared(p)), None)
         name = record.programs.name_of

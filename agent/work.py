@@ -39,7 +39,7 @@ class Tools:
     people: People
     kept_profile: Callable[[Target], Profile | None] = lambda _target: None
     expecting: Callable[[], AbstractContextManager[None]] = nullcontext
-    letting: Callable[[], AbstractContextManager[None]] = nullcontext  # the app itself be open
+    letting: Callable[[], AbstractContextManager[None]] = nullcontext  # whom a step lets
     startable: Callable[[], AbstractContextManager[None]] = nullcontext  # no file is blocked
 
     def profile(self, target: Target, *, afresh: bool) -> Profile:

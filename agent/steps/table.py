@@ -76,6 +76,9 @@ class Guard(Protocol):
     def spare_none(self) -> None:
         """Spare nothing from now on."""
 
+    def let(self, users: Collection[str]) -> None:
+        """Let these users have the app open while the step lasts, and nobody else."""
+
 
 class Blind(StrEnum):
     """Why the windows of a session are not seen, or nothing can be shown there."""

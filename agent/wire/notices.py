@@ -49,4 +49,5 @@ class Notice:
     takes: _Span = 0.0  # about how long the app will be closed; 0 = not known
     postpones_left: Annotated[int, Whole(0, 100)] = 0  # how often "5 more minutes" may be said
     outlook: Outlook = field(default_factory=Outlook)
+    installed: Annotated[str, Text(64)] = ""  # still, though they say that their turn is done
     may_open: bool = False  # the one-time code may be typed here

@@ -186,6 +186,9 @@ class FakeGuard:
     def spare_none(self) -> None:
         pass
 
+    def let(self, users: Collection[str]) -> None:
+        pass
+
 
 @dataclass
 class FakePeople:

@@ -1,5 +1,6 @@
 """The guard against real processes. Two users' sessions need root and a desktop: not here."""
 
+import getpass
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -108,6 +109,7 @@ def test_an_app_that_a_person_is_to_update_from_inside_is_let_be_until_then(
 ) -> None:
     cordon.apply(SEALED)
     with cordon.letting():
+        cordon.let({getpass.getuser()})
         process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
         sight = cordon.look()
         assert linux.is_alive(process)
@@ -115,3 +117,13 @@ def test_an_app_that_a_person_is_to_update_from_inside_is_let_be_until_then(
         assert [program.pid for program in sight.spared] == [process.pid]
         assert not sight.open
     until(lambda: not linux.is_alive(process))
+
+
+def test_meanwhile_it_is_kept_closed_for_everybody_else(
+    cordon: Cordon, linux: Linux, launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    cordon.apply(SEALED)
+    with cordon.letting():
+        cordon.let({"marie"})
+        process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
+        until(lambda: not linux.is_alive(process))
