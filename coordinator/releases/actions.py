@@ -2,7 +2,15 @@
 
 from collections.abc import Callable
 
-from agent.wire.profile import ApplyKind, DataScope, Profile, ServiceManagerKind, VersionKind
+from agent.wire.profile import (
+    ApplyKind,
+    DataScope,
+    Profile,
+    ServiceManagerKind,
+    Unattended,
+    VersionKind,
+    Windowless,
+)
 
 
 def actions(profile: Profile) -> list[str]:
@@ -12,11 +20,38 @@ def actions(profile: Profile) -> list[str]:
 
 
 def _closing(profile: Profile) -> list[str]:
-    how = "closes, in the end by force," if profile.app.kill else "closes, never by force,"
-    found = [f"{how} {_listed(profile.app.programs)}"]
+    how = "in the end by force" if profile.app.kill else "at most by telling it to end"
+    found = [f"closes, {how}: {_listed(profile.app.programs)}", *_forcing(profile)]
+    if profile.close.quit:
+        found.append(f"runs as the user, to have the app quit: {' '.join(profile.close.quit)}")
+    found += [_WINDOWLESS[profile.close.windowless], _UNATTENDED[profile.close.unattended]]
     if profile.updater_programs:
         found.append(f"keeps the app's own updater closed: {_listed(profile.updater_programs)}")
+    return found + _afterwards(profile)
+
+
+def _forcing(profile: Profile) -> list[str]:
+    asked = "may lose unsaved work: what asks about it is ended, too, once its time is over"
+    found = [asked] if profile.app.kill else ["never ends what asks about unsaved work"]
+    if profile.close.autosave:
+        saved = _listed(profile.close.autosave)
+        found.append(f"copies from the user's home, before anything is ended by force: {saved}")
     return found
+
+
+def _afterwards(profile: Profile) -> list[str]:
+    found = ["makes the app's files unstartable meanwhile"] if profile.close.block else []
+    return found + (["opens the app again for who had it open"] if profile.close.reopen else [])
+
+
+_WINDOWLESS = {
+    Windowless.END: "ends what of the app runs without a window, say a nightly import",
+    Windowless.WAIT: "waits for what of the app runs without a window, and never ends it",
+}
+_UNATTENDED = {
+    Unattended.CLOSE: "closes the app in locked and disconnected sessions like everywhere",
+    Unattended.ASK: "leaves the app open in locked and disconnected sessions, and says so",
+}
 
 
 def _service_manager(profile: Profile) -> list[str]:

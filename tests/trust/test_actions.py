@@ -10,12 +10,15 @@ from agent.wire.profile import (
     Apply,
     ApplyKind,
     Backup,
+    Close,
     Data,
     DataScope,
     ExitMeaning,
     Profile,
+    Unattended,
     VersionKind,
     VersionReader,
+    Windowless,
 )
 from agent.wire.profile_reader import read_profile
 from coordinator.releases.actions import actions
@@ -30,6 +33,40 @@ def profile() -> Profile:
 
 def _told(profile: Profile, **changes: object) -> str:
     return "\n".join(actions(replace(profile, **changes)))  # type: ignore[arg-type]
+
+
+def test_how_the_app_is_closed_and_what_is_never_done(profile: Profile) -> None:
+    gentle = replace(profile.app, kill=False)
+
+    told = _told(profile, app=gentle, close=Close())
+
+    assert "closes, at most by telling it to end" in told
+    assert "never ends what asks about unsaved work" in told
+    assert "waits for what of the app runs without a window, and never ends it" in told
+    assert "closes the app in locked and disconnected sessions" in told
+    assert not any(word in told for word in ("copies from", "unstartable", "opens the app again"))
+
+
+def test_every_force_and_every_command_that_closing_may_use(profile: Profile) -> None:
+    close = Close(
+        quit=("bin/app", "--quit"),
+        windowless=Windowless.END,
+        unattended=Unattended.ASK,
+        autosave=("Office/autosave/**",),
+        block=True,
+        reopen=True,
+    )
+
+    told = _told(profile, app=replace(profile.app, kill=True), close=close)
+
+    assert "closes, in the end by force" in told
+    assert "may lose unsaved work" in told
+    assert "runs as the user, to have the app quit: bin/app --quit" in told
+    assert "ends what of the app runs without a window" in told
+    assert "leaves the app open in locked and disconnected sessions" in told
+    assert "from the user's home, before anything is ended by force: Office/autosave/**" in told
+    assert "makes the app's files unstartable meanwhile" in told
+    assert "opens the app again for who had it open" in told
 
 
 def test_a_folder_that_is_replaced(profile: Profile) -> None:
