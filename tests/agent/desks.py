@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")
 QUICK = Pace(
     look=0.1,
     calm_look=0.1,
-    silent=1.5,
-    first_word=3.0,
+    silent=6.0,
+    first_word=15.0,
     first_pause=0.05,
     most_pause=0.4,
     lacking_pause=0.4,
 )
+IMPATIENT = replace(QUICK, silent=1.0, first_word=2.0)
 _numbers = itertools.count(1)
 
 

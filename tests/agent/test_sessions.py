@@ -10,7 +10,7 @@ import pytest
 from agent.platforms.base import Process
 from agent.steps.table import Blind, Seat, Word
 from agent.wire.notices import Notice, NoticeKind
-from tests.agent.desks import QUICK, Desks, desks
+from tests.agent.desks import IMPATIENT, Desks, desks
 from tests.until import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
@@ -184,7 +184,7 @@ def test_a_program_that_is_killed_is_started_anew_and_told_what_stands() -> None
 
 
 def test_a_user_who_kills_it_in_a_loop_gets_it_back_with_longer_and_longer_pauses() -> None:
-    with desks("listen", pace=QUICK) as host:
+    with desks("listen") as host:
         host.start()
         host.log_in()
         killed = 0
@@ -202,7 +202,7 @@ def test_a_user_who_kills_it_in_a_loop_gets_it_back_with_longer_and_longer_pause
 
 
 def test_a_program_that_hangs_from_the_start_is_ended_and_started_anew() -> None:
-    with desks("hang") as host:
+    with desks("hang", pace=IMPATIENT) as host:
         host.start()
         host.log_in()
         until(lambda: len(host.lives()) > 1)
@@ -211,7 +211,8 @@ def test_a_program_that_hangs_from_the_start_is_ended_and_started_anew() -> None
 
 
 def test_a_program_that_falls_silent_is_not_believed_any_more_and_started_anew() -> None:
-    with desks(f'say={{"seen": {{"windows": [{os.getpid()}]}}}}', "hang") as host:
+    silent = f'say={{"seen": {{"windows": [{os.getpid()}]}}}}'
+    with desks(silent, "hang", pace=IMPATIENT) as host:
         host.start()
         host.log_in()
         until(lambda: sees(host))
@@ -220,7 +221,7 @@ def test_a_program_that_falls_silent_is_not_believed_any_more_and_started_anew()
 
 
 def test_a_program_that_reads_nothing_holds_nobody_up_and_is_ended() -> None:
-    with desks("deaf") as host:
+    with desks("deaf", pace=IMPATIENT) as host:
         host.start()
         host.log_in()
         until(lambda: sees(host))
