@@ -29,6 +29,7 @@ _FORMS = {
     _VERSION: "must be letters, digits and . + _ ~ -, as 1.4.2",
     _CLOCK: "must be a time of day, as 17:30",
     _BACKUP: "must be the name of a backup, as roundsman backup list shows it",
+    f"({_WORD})|^$": "must be small letters, digits and hyphens",
     _MAIL: "must be an address, as ann@example.org",
     _ANNOUNCE: "must be day-before 16:00, morning 08:00 or start",
     _WINDOW: "must be two times of day, as 12:00-14:00",
@@ -178,6 +179,13 @@ class RestoreAsk(BackupAsk):
     """Which backup is restored, and whether the host may stay closed afterwards."""
 
     leave_closed: bool = False
+
+
+class RecordAsk(Ask):
+    """Which of the folders seen on a host a profile is drafted of, and its name."""
+
+    folder: Annotated[str, StringConstraints(max_length=300)] = ""  # "" = where only one is
+    name: Annotated[str, StringConstraints(max_length=60, pattern=f"({_WORD})|^$")] = ""
 
 
 class OperatorAsk(Ask):

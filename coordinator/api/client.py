@@ -20,6 +20,7 @@ from coordinator.api import asks
 from coordinator.api import backup_schemas as b
 from coordinator.api import mail_schemas as m
 from coordinator.api import plan_schemas as p
+from coordinator.api import record_schemas as r
 from coordinator.api import schemas as s
 from coordinator.api.asks import PREFIX
 from coordinator.complaint import Complaint
@@ -151,6 +152,10 @@ class Client:
     def publish(self, signed: str) -> s.PublishedView:
         """Hand in the list, signed."""
         return self._post(s.PublishedView, "/signed", asks.PublishAsk(signed=signed))
+
+    def record(self, host: str, ask: asks.RecordAsk) -> r.RecordView:
+        """Return what runs on a host, with a draft of its profile where it is clear of what."""
+        return self._post(r.RecordView, _path("hosts", host, "record"), ask)
 
     def doctor(self, ask: asks.DoctorAsk) -> list[s.CheckView]:
         """Return what is found on each host."""

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from coordinator.api import backups, doctor, drills, fleet, mail, plans, releases, rest, rollouts
+from coordinator.api import (
+    backups,
+    doctor,
+    drills,
+    fleet,
+    mail,
+    plans,
+    records,
+    releases,
+    rest,
+    rollouts,
+)
 from coordinator.api.asks import (
     Ask,
     BackupAsk,
@@ -21,6 +32,7 @@ from coordinator.api.asks import (
     ProfileAsk,
     PublishAsk,
     ReasonAsk,
+    RecordAsk,
     RestoreAsk,
     StartAsk,
     TokenAsk,
@@ -80,6 +92,8 @@ ROUTES: tuple[Row, ...] = (
     Row("POST", "/signed", _O, "release sign", releases.publish, PublishAsk),
 
     Row("POST", "/doctor", _O, "doctor", doctor.doctor, DoctorAsk),
+
+    Row("POST", "/hosts/{host}/record", _O, "profile record", records.record, RecordAsk),
 
     Row("POST", "/hosts/{host}/backups", _O, "backup list", backups.list_backups, BackupAsk),
     Row("POST", "/hosts/{host}/backups/verify", _O, "backup verify", backups.verify, BackupAsk),

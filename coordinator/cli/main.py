@@ -32,7 +32,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("serve", "coordinator.cli.serve:serve", "Run the coordinator."),
     Row("login", "coordinator.cli.login:login", "Let this PC speak to a coordinator elsewhere."),
     Row("fleet", "coordinator.cli.fleet:app", "Workstations: let in, list, hold, revoke."),
-    Row("profile", "coordinator.cli.profile:app", "How an application is closed and checked."),
+    Row("profile", "coordinator.cli.profile_host:app", "How an app is closed and checked."),
     Row("release", "coordinator.cli.release:app", "Packages: add, list, sign."),
     Row("doctor", "coordinator.cli.planning:doctor", "Look for what would spoil the day."),
     Row("plan", "coordinator.cli.planning:plan", "Make or show a timetable; changes nothing."),

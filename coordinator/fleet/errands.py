@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from agent.wire.contract import (
+    NO_PROFILE,
     Direction,
     Finding,
     StepName,
@@ -87,6 +88,13 @@ class Errands:
         params = StepParams(profile)
         return self._asker.ask(
             Asked(self._asker.new_id(), host, StepName.LIST_BACKUPS, params, _LIST_SECONDS)
+        )
+
+    def observe(self, host: str) -> Answer:
+        """Return what runs on a host, in pieces (`agent.wire.observed`)."""
+        params = StepParams(NO_PROFILE)
+        return self._asker.ask(
+            Asked(self._asker.new_id(), host, StepName.OBSERVE, params, _LIST_SECONDS)
         )
 
     def look(self, host: str, what: StepName, profile: Target, backup: str) -> Errand:

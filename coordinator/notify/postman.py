@@ -10,13 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from coordinator.mail_settings import MailSettings
 from coordinator.model import Plan
 from coordinator.notify.letter import Story, rollout_mail, trial_mail
 from coordinator.notify.line import USUAL, MailError, Patience, RefusedForGood, ServerAway, send
 from coordinator.report.rollout import rollout_report
+from coordinator.store.database import StoreTrouble
 from coordinator.store.outbox import MailRow, Outbox
 from coordinator.store.rollouts import Rollouts
 
@@ -64,7 +63,7 @@ class Postman:
         while not self._stopping.wait(_LOOK_SECONDS):
             try:
                 self.round()
-            except SQLAlchemyError as error:  # what is not written is looked at again
+            except StoreTrouble as error:  # what is not written is looked at again
                 _log.warning("cannot read or write the outbox", extra={"why": str(error)})
 
     def round(self) -> int:

@@ -19,13 +19,17 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
 _QUEUE_SECONDS = 600  # a walk stops on an error, and may have its turn behind two hundred others
 _HAS_TURN = "has the turn to write"
+
+
+StoreTrouble = SQLAlchemyError
+"""Whatever a query or a write meets, for who goes on after it."""
 
 
 class DatabaseError(Exception):

@@ -73,6 +73,7 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.api.backup_schemas",
         "coordinator.api.client",
         "coordinator.api.mail_schemas",
+        "coordinator.api.record_schemas",
         "coordinator.api.plan_schemas",
         "coordinator.api.roles",
         "coordinator.api.schemas",
