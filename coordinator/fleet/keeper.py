@@ -22,6 +22,7 @@ from coordinator.fleet.hub import Order
 from coordinator.fleet.stepper import Links
 from coordinator.store.cordons import Cordons
 from coordinator.store.rows import CordonRow
+from coordinator.walk.policy import why_open
 from coordinator.walk.ports import SightOf
 
 _CALL_SECONDS = 5.0
@@ -103,7 +104,8 @@ class Keeper:
         host = row.host
         ended = answer.refusal is None and answer.mode is CordonMode.NONE
         if (answer.code_used or ended) and not row.opened:
-            self._store.note_opened(host)
+            why = why_open(SightOf(host, answer))
+            self._store.note_opened(host, why, self._clock())
             self._refresh()
         last, at = self._sent[host]
         if not self._is_closed(row, answer):

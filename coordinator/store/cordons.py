@@ -7,13 +7,13 @@ cordon was put on or lifted.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, delete, select, update
+from sqlalchemy import Engine, RowMapping, delete, insert, select, update
 
 from agent.wire.codes import hash_code, new_code, new_salt
 from agent.wire.contract import CordonMode
 from coordinator.store.database import reader, upsert
 from coordinator.store.rows import CordonRow
-from coordinator.store.tables import cordon
+from coordinator.store.tables import cordon, news, rollout
 
 
 class Cordons:
@@ -51,10 +51,14 @@ class Cordons:
             where = (cordon.c.host == host) & (cordon.c.opened == 1)
             c.execute(update(cordon).where(where).values(values))
 
-    def note_opened(self, host: str) -> None:
-        """Write that a host's cordon was ended on the spot."""
+    def note_opened(self, host: str, why: str, at: float) -> None:
+        """Write that a host's cordon was ended on the spot, and tell its rollout."""
         with self._engine.begin() as c:
             c.execute(update(cordon).where(cordon.c.host == host).values(opened=1))
+            of = select(cordon.c.rollout).where(cordon.c.host == host).scalar_subquery()
+            found = c.execute(select(rollout).where(rollout.c.id == of)).mappings().first()
+            if found is not None:
+                c.execute(insert(news).values(_opened_news(found, host, why) | {"at": at}))
 
     def lift(self, hosts: Sequence[str]) -> None:
         """Write that these hosts are to be uncordoned."""
@@ -71,6 +75,14 @@ class Cordons:
 
 def _is_on(row: CordonRow | None, rollout: str) -> bool:
     return row is not None and row.rollout == rollout and row.mode is not CordonMode.NONE
+
+
+def _opened_news(found: RowMapping, host: str, why: str) -> dict[str, Any]:
+    again = f"roundsman rollout retry r{found['number']} --host {host}, which closes it again"
+    return {
+        "rollout": found["id"], "state": found["state"], "host": host, "host_state": "opened",
+        "detail": why, "mend": again if found["ended"] is None else "",
+    }  # fmt: skip
 
 
 def _fresh_code() -> dict[str, Any]:

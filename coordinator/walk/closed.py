@@ -3,7 +3,7 @@
 from agent.wire.contract import CordonMode, Direction, StepName
 from coordinator.walk import policy
 from coordinator.walk.course import Course
-from coordinator.walk.ports import Verb
+from coordinator.walk.ports import SightOf, Verb
 from coordinator.walk.states import HostState, RolloutState
 from coordinator.walk.word import ask
 
@@ -62,17 +62,30 @@ def are_others_closed(course: Course, host: str = "", what: str = "the first vis
     lost = course.not_closed(besides=host)
     if not lost:
         return True
-    name, typed = course.name(lost[0].host), course.typed(lost[0].host)
+    name, why = course.name(lost[0].host), policy.why_open(lost[0])
     course.tell(
         RolloutState.NEEDS_OPERATOR,
-        f"{course.name(host) if host else what} waits: {name} {policy.why_open(lost[0])}",
-        f"roundsman rollout retry {{rollout}} --host {typed}, or, when {name} is switched off: "
-        f"roundsman rollout skip {{rollout}} {typed} --switched-off",
+        f"{course.name(host) if host else what} waits: {name} {why}",
+        _mend(course, lost[0]),
     )
     command = ask(course, [s.host for s in lost], {Verb.RETRY}, LOOK_AGAIN_SECONDS)
     if command is not None:
         close_again(course, command.host)
     return False
+
+
+def _mend(course: Course, lost: SightOf) -> str:
+    name, typed = course.name(lost.host), course.typed(lost.host)
+    again = f"roundsman rollout retry {{rollout}} --host {typed}"
+    if policy.is_opened(lost):
+        return (
+            f"{again}, which closes it again, with its notice and under a new code; or roundsman "
+            "rollout abort {rollout}"
+        )
+    return (
+        f"{again}, or, when {name} is switched off: roundsman rollout skip {{rollout}} {typed} "
+        "--switched-off"
+    )
 
 
 def close_again(course: Course, host: str) -> None:

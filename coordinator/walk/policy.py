@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from agent.wire.contract import LEASE_SECONDS, CordonMode, StepName
+from agent.wire.contract import LEASE_SECONDS, CordonMode, Sight, StepName
 from coordinator.model import Plan, PlannedHost, SharedData
 from coordinator.walk.ports import Outcome, SightOf, Verdict
 
@@ -21,6 +21,7 @@ VISIT = (
 """Taken on one host at a time, all others confirmed closed."""
 
 _SERVER = "server"
+_BY_ADMINISTRATOR = "administrator"  # in an agent's words
 
 CHANGES_A_HOST = frozenset({StepName.BACK_UP, StepName.APPLY_RELEASE})
 """Before these every other host is asked afresh (invariant I2); what follows them is the same
@@ -184,8 +185,8 @@ def why_open(of: SightOf) -> str:
         return of.detail or "cannot be seen"
     if sight.refusal is not None:
         return sight.detail or f"refused the cordon: {sight.refusal}"
-    if sight.code_used or sight.mode is CordonMode.NONE:
-        return "was opened on the spot, with its one-time code or by its administrator"
+    if is_opened(of):
+        return _how_opened(sight) + _in_use(sight)
     if sight.mode is not CordonMode.SEALED:
         return "is not sealed"
     if sight.open:
@@ -194,3 +195,23 @@ def why_open(of: SightOf) -> str:
     if sight.spared:
         return "has its service manager running"
     return "has not looked yet since it was sealed"
+
+
+def is_opened(of: SightOf) -> bool:
+    """True for a host that somebody opened on the spot: only an operator closes it again."""
+    sight = of.sight
+    if sight is None or sight.refusal is not None:
+        return False
+    return sight.code_used or sight.mode is CordonMode.NONE
+
+
+def _how_opened(sight: Sight) -> str:
+    if sight.code_used:
+        return "was opened on the spot, with its one-time code"
+    who = "by its administrator" if _BY_ADMINISTRATOR in sight.detail else "and is closed no more"
+    return f"was opened on the spot, {who}"
+
+
+def _in_use(sight: Sight) -> str:
+    users = sorted({p.user for p in sight.open if p.user})
+    return f"; in use by {', '.join(users)}" if users else ""

@@ -34,7 +34,7 @@ def test_sealing_keeps_the_code_and_another_rollout_brings_a_new_one(cordons: Co
 
 def test_a_used_code_stays_used_until_the_seal_is_renewed(cordons: Cordons) -> None:
     before = cordons.all()["pc-01"]
-    cordons.note_opened("pc-01")
+    cordons.note_opened("pc-01", "was opened", 5.0)
     cordons.want(HOSTS, numbered(1), CordonMode.SEALED)
     assert cordons.all()["pc-01"].opened
     cordons.renew("pc-01")

@@ -56,11 +56,39 @@ def test_a_host_kept_closed_for_one_app_is_not_closed_for_another(
     rollouts.begin(plan, "ann", nothing)
     hosts = [p.id for p in plan.hosts]
     cordons.want(hosts[:2], plan.id, CordonMode.SEALED)
-    cordons.note_opened(hosts[0])
+    cordons.note_opened(hosts[0], "was opened", 5.0)
     rollouts.tell(plan.id, News(RolloutState.LEFT_CLOSED))
     with pytest.raises(HostsBusy, match="still kept closed is office-demo on PC-02 by r1"):
         rollouts.begin(replace(plan, id=numbered(2), app="starface"), "bob", nothing)
     assert rollouts.begin(replace(plan, id=numbered(3)), "bob", nothing) == 2
+
+
+def test_a_host_that_is_opened_on_the_spot_is_told_at_once_and_moves_nothing(
+    rollouts: Rollouts, database: Engine
+) -> None:
+    plan, cordons = make_plan(), Cordons(database)
+    rollouts.begin(plan, "ann", nothing)
+    rollouts.tell(plan.id, News(RolloutState.WALKING))
+    cordons.want([plan.hosts[1].id], plan.id, CordonMode.SEALED)
+    cordons.note_opened(plan.hosts[1].id, "was opened on the spot", 5.0)
+    told = rollouts.history(plan.id)[-1]
+    assert (told.host, told.host_state, told.detail, told.at) == (
+        plan.hosts[1].id, "opened", "was opened on the spot", 5.0,
+    )  # fmt: skip
+    assert "roundsman rollout retry r1 --host pc-02-abcdef" in told.mend
+    row = rollouts.find(plan.id)
+    assert row is not None
+    assert row.state is RolloutState.WALKING
+
+
+def test_an_errand_that_is_opened_on_the_spot_is_no_news_of_any_rollout(
+    rollouts: Rollouts, database: Engine
+) -> None:
+    rollouts.begin(make_plan(), "ann", nothing)
+    cordons = Cordons(database)
+    cordons.want(["pc-09"], numbered(9), CordonMode.LEASED)
+    cordons.note_opened("pc-09", "was opened", 5.0)
+    assert rollouts.history(numbered(9)) == []
 
 
 def test_nothing_is_written_when_the_walk_cannot_be_enqueued(rollouts: Rollouts) -> None:

@@ -254,6 +254,27 @@ def test_a_host_opened_by_its_code_holds_the_walk_until_it_is_closed_again() -> 
     assert "PC-02 waits: PC-03 was opened on the spot" in _waits(fleet)
 
 
+def test_it_is_told_what_closes_a_host_that_was_opened_and_nothing_new_has_begun() -> None:
+    fleet = SimulatedFleet(make_plan(3), at=[(FIRST_VISIT + 45, _open_by_code("pc-3"))])
+    assert "with its one-time code; in use by marie" in _waits(fleet)
+    assert fleet.stands().mend == (
+        "roundsman rollout retry {rollout} --host PC-03, which closes it again, with its notice "
+        "and under a new code; or roundsman rollout abort {rollout}"
+    )
+    assert fleet.states() == {
+        "pc-1": HostState.UPDATED,  # the visit that was under way has ended
+        "pc-2": HostState.PENDING,  # and this one is not begun
+        "pc-3": HostState.PENDING,
+    }
+
+
+def test_between_backup_and_swap_a_host_that_was_opened_stops_the_visit() -> None:
+    fleet = SimulatedFleet(make_plan(2), at=[(FIRST_VISIT + 20, _open_by_code("pc-2"))])
+    assert "PC-01 waits: PC-02 was opened on the spot" in _waits(fleet)
+    assert "pc-1 apply-release" not in fleet.acts
+    assert fleet.pcs["pc-1"].release is Release.OLD
+
+
 def test_it_is_drained_again_and_the_walk_goes_on_when_an_operator_says_so() -> None:
     fleet = SimulatedFleet(
         make_plan(3),

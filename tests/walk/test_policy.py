@@ -26,8 +26,15 @@ def test_a_host_that_is_sealed_guarded_and_shut_is_closed() -> None:
         (replace(CLOSED, open=(OPEN,)), "has it open: office.exe of marie"),
         (replace(CLOSED, guarded=False), "has not looked yet"),
         (replace(CLOSED, mode=CordonMode.LEASED), "is not sealed"),
-        (replace(CLOSED, mode=CordonMode.NONE), "opened on the spot"),
-        (replace(CLOSED, code_used=True), "opened on the spot"),
+        (replace(CLOSED, mode=CordonMode.NONE), "opened on the spot, and is closed no more"),
+        (
+            replace(CLOSED, mode=CordonMode.NONE, detail="opened at this PC by administrator"),
+            "opened on the spot, by its administrator",
+        ),
+        (
+            replace(CLOSED, code_used=True, open=(OPEN,)),
+            "opened on the spot, with its one-time code; in use by marie",
+        ),
         (replace(CLOSED, refusal=Refusal.STALE_EPOCH), "refused the cordon: stale-epoch"),
         (replace(CLOSED, refusal=Refusal.INTERNAL, detail="disk full"), "disk full"),
         (replace(CLOSED, spared=(TRAY,)), "has its service manager running"),
