@@ -25,11 +25,12 @@ from agent.records import sentence
 from agent.runner import Runner
 from agent.session.messages import CodeJudged
 from agent.sessions import Sessions
+from agent.steps.autosave import forget_autosaves
 from agent.steps.rows import STEPS
 from agent.steps.table import People
 from agent.uplink import Uplink, UplinkOptions
 from agent.uplink_status import FILE_NAME
-from agent.wire.contract import Target
+from agent.wire.contract import CordonMode, Target
 from agent.wire.https import Https
 from agent.wire.profile import Profile
 from agent.wire.tls import Credentials
@@ -76,6 +77,7 @@ class Service:
             pause = _FIRST_RENEW
             while not self._stop.wait(pause):
                 self._renew(https, uplink)
+                self._forget()
                 pause = _RENEW_EVERY
         return 1 if self._fault else 0
 
@@ -91,7 +93,7 @@ class Service:
         held.callback(self._end_steps, runner)
         cordon.start()
         with told_ready():
-            people.start(lambda code: _judged(cordon, code))
+            people.start(lambda code: judged(cordon, code))
             runner.recover()
         uplink = self._uplink(Agent(runner, cordon, self._journal, platform))
         held.callback(uplink.stop)
@@ -122,10 +124,20 @@ class Service:
             _log.warning("certificate not renewed", extra={"why": str(error)})
 
     def _forget(self) -> None:
-        """Drop what is known of rollouts long past, but for the one that keeps the host closed."""
+        """Drop what is known of rollouts long past, but for the one that keeps the host closed.
+
+        What was copied of users' own work goes with them, and of that one too.
+        """
         limit = _ulid_at(time.time() - _KEPT_DAYS * 86400)
         state = self._journal.cordon()
-        self._journal.forget_before(min(limit, state.record.rollout) if state else limit)
+        sealed = state is not None and state.record.mode is CordonMode.SEALED
+        self._journal.forget_before(
+            min(limit, state.record.rollout) if state and sealed else limit
+        )
+        try:
+            forget_autosaves(self._config.state, limit, this_platform())
+        except OSError as error:
+            _log.warning("autosave copies not deleted", extra={"why": str(error)})
 
     def _die(self, fault: threading.ExceptHookArgs) -> None:
         """A thread that ends by a fault ends the agent: its keeper starts it anew, whole."""
@@ -135,7 +147,7 @@ class Service:
         self._stop.set()
 
 
-def _judged(cordon: Cordon, code: str) -> CodeJudged:
+def judged(cordon: Cordon, code: str) -> CodeJudged:
     """Return what became of a code that a person typed at this host."""
     try:
         cordon.open_by_code(code)
