@@ -73,7 +73,7 @@ def _arguments(call: Call) -> str:
 def in_order(points: Iterable[Point], seed: int) -> list[Point]:
     """All points, so that any beginning of the list is spread over scenarios, calls and faults.
 
-    Kills and power cuts at the swap itself come first.
+    One of each scenario comes first, then kills and power cuts at the swap itself.
     """
     groups: dict[tuple[str, ...], list[Point]] = defaultdict(list)
     for point in points:
@@ -87,7 +87,8 @@ def in_order(points: Iterable[Point], seed: int) -> list[Point]:
     while shuffled:
         spread += [group.pop() for group in shuffled]
         shuffled = [group for group in shuffled if group]
-    return sorted(spread, key=lambda point: not _is_first(point))
+    shares = set({point.scenario: point for point in spread}.values())
+    return sorted(spread, key=lambda point: (point not in shares, not _is_first(point)))
 
 
 def _is_first(point: Point) -> bool:
