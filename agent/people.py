@@ -1,7 +1,7 @@
 """The people at this host while no program is in their desktops: told in the log, and silent."""
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from agent.platforms.base import Process
@@ -41,3 +41,6 @@ class LoggedPeople:
     def answers(self) -> list[Answer]:
         """Return nothing."""
         return []
+
+    def offer(self, session: str, user: str, opens: Callable[[], None]) -> None:
+        """Nobody can say that they want it."""

@@ -41,8 +41,9 @@ class Sessions:
         self._places: dict[str, Place] = {}
         self._notices = Notices()
         self._answers: dict[tuple[str, Word], tuple[float, Answer]] = {}
+        self._offers: dict[tuple[str, str], Callable[[], None]] = {}
         self._judge: Judge = _opens_nothing
-        self._look_at = 0.0
+        self._looked = self._look_at = 0.0
         self._stopping = False
         self._wake_end, self._wait_end = socket.socketpair()
         for end in (self._wake_end, self._wait_end):
@@ -67,6 +68,7 @@ class Sessions:
         """Return every session of a person, disconnected ones too."""
         now = time.monotonic()
         with self._lock:
+            self._look_soon()
             return tuple(place.seat(now) for place in self._places.values())
 
     def show(self, notice: Notice, sessions: Collection[str] = ()) -> None:
@@ -74,11 +76,9 @@ class Sessions:
         now = time.monotonic()
         with self._lock:
             self._logged.show(notice)
-            was_urgent = self._notices.is_urgent
+            self._look_soon()
             if self._notices.put(notice, sessions, now):
                 self._tell(Show(notice), now, sessions)
-            if self._notices.is_urgent and not was_urgent:  # for whoever has just logged in
-                self._look_at = min(self._look_at, now)
         self._wake()
 
     def hush(self, sessions: Collection[str] = ()) -> None:
@@ -90,6 +90,7 @@ class Sessions:
                 self._tell(Hush(), now, sessions)
             if not sessions:
                 self._answers.clear()
+                self._offers.clear()
         self._wake()
 
     def close_windows(self, processes: Iterable[Process]) -> None:
@@ -112,6 +113,18 @@ class Sessions:
             answers, self._answers = self._answers, {}
         return [answer for at, answer in answers.values() if now - at <= ANSWER_SECONDS]
 
+    def offer(self, session: str, user: str, opens: Callable[[], None]) -> None:
+        """Do this, once, when that person wants the app opened; until the next `hush` of all."""
+        with self._lock:
+            self._offers[session, user] = opens
+
+    def _look_soon(self) -> None:
+        """Have whoever has just logged in be found: somebody asks who is here."""
+        soon = self._looked + self._pace.look
+        if soon < self._look_at:
+            self._look_at = soon
+            self._wake()
+
     def _tell(self, message: object, now: float, sessions: Collection[str] = ()) -> None:
         for place in self._places.values():
             if not sessions or place.desktop.session in sessions:
@@ -123,19 +136,21 @@ class Sessions:
 
     def _run(self) -> None:
         while not self._stopping:
+            waited_at = time.monotonic()
+            self._hear(self._waited())
             now = time.monotonic()
             if now >= self._look_at:
                 self._look(now)
             for place in list(self._places.values()):
-                self._tend(place, time.monotonic())
-            self._hear(self._waited())
+                self._tend(place, waited_at)
         for place in list(self._places.values()):
             self._end(place)
 
     def _look(self, now: float) -> None:
         """Find the sessions: those that have ended lose their program, new ones get a place."""
         pace = self._pace
-        self._look_at = now + (pace.look if self._notices.is_urgent else pace.calm_look)
+        with self._lock:
+            self._looked, self._look_at = now, now + pace.calm_look
         try:
             found = {desktop.session: desktop for desktop in self._control.desktops()}
         except OSError as error:
@@ -152,9 +167,14 @@ class Sessions:
                 place.desktop = desktop
             self._notices.keep(found, now)
 
-    def _tend(self, place: Place, now: float) -> None:
+    def _tend(self, place: Place, waited_at: float) -> None:
+        """End a program that is of no use, start one where it is due.
+
+        What came after `waited_at` is not read yet: until then only can one have been silent.
+        """
+        now = time.monotonic()
         with self._lock:
-            why = place.why_to_end(now)
+            why = place.why_to_end(waited_at)
             is_due = place.is_due(now)
         if why:
             self._give_up(place, why, now)
@@ -220,10 +240,16 @@ class Sessions:
             with self._lock:
                 place.tell(judged, now)
             return
+        answer, opens = Answer(desktop.session, desktop.user, word.word), None
         with self._lock:
-            if self._notices.of(desktop.session, now):  # a word without a question is none
-                answer = Answer(desktop.session, desktop.user, word.word)
+            if not self._notices.of(desktop.session, now):
+                return  # a word without a question is none
+            if word.word is Word.OPEN:
+                opens = self._offers.pop((desktop.session, desktop.user), None)
+            else:
                 self._answers[desktop.session, word.word] = (now, answer)
+        if opens is not None:
+            opens()
 
 
 def _opens_nothing(_code: str) -> CodeJudged:

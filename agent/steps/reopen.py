@@ -4,12 +4,13 @@ Who it was is in the memo of the drain. A person is found again in the session t
 in another of theirs; who has logged out gets nothing. Only the program is started, the one they
 had open of those that the profile names: their arguments and documents are theirs, and what a
 process says of its own arguments is never run. Where the profile does not ask for it, they are
-told that the app is available.
+told that the app is available, and may have it opened from there.
 """
 
 import json
+import logging
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from agent.steps.whose import Whose, lacking, names, places
 from agent.wire.contract import Finding, Severity, StepName
 from agent.wire.notices import Notice, NoticeKind
 
+_log = logging.getLogger(__name__)
 _Had = dict[Whose, str]  # the path of the program, below the app's folder
 
 
@@ -35,7 +37,7 @@ def reopen(work: Work) -> None:
     if work.profile.close.reopen:
         _open(work, here)
     else:
-        _tell(work, list(here))
+        _tell(work, here)
     # given back: a drain that comes later in the rollout begins anew, and a repeat does nothing
     work.memo_of(StepName.DRAIN).put(HAD_OPEN, "[]")
 
@@ -73,16 +75,13 @@ def _open(work: Work, here: _Had) -> None:
     opened = [one for one in without if _is_opened(work, one, here[one])]
     if opened:
         work.fact("reopened_for", names(opened))
-    if failed := [one for one in without if one not in opened]:
+    if failed := {one: here[one] for one in without if one not in opened}:
         _tell(work, failed)
 
 
 def _is_opened(work: Work, one: Whose, program: str) -> bool:
-    file = _file(work, program)
     try:
-        if file is None:
-            raise FileNotFoundError(f'"{program}" is no file of the app')
-        work.platform.start_program([str(file)], work.installation.folder, one.user, one.session)
+        _start(work, one, program)
     except OSError as error:
         why = f"{work.profile.title} could not be opened again for {one}: {error}"
         work.find(Finding("not-reopened", Severity.NOTE, why[:500]))
@@ -90,10 +89,19 @@ def _is_opened(work: Work, one: Whose, program: str) -> bool:
     return True
 
 
-def _tell(work: Work, here: list[Whose]) -> None:
-    """Tell those who can be told, in their sessions only."""
+def _start(work: Work, one: Whose, program: str) -> None:
+    file = _file(work, program)
+    if file is None:
+        raise FileNotFoundError(f'"{program}" is no file of the app')
+    work.platform.start_program([str(file)], work.installation.folder, one.user, one.session)
+
+
+def _tell(work: Work, here: _Had) -> None:
+    """Tell those who can be told, in their sessions only, and open it for who then wants it."""
     sessions = [one.session for one in here if one.session]
     if sessions:
+        for one, program in here.items():
+            work.people.offer(one.session, one.user, _opener(work, one, program))
         params = work.params
         work.people.show(
             Notice(
@@ -105,3 +113,15 @@ def _tell(work: Work, here: list[Whose]) -> None:
             sessions,
         )
     work.fact("told_available", names(here))
+
+
+def _opener(work: Work, one: Whose, program: str) -> Callable[[], None]:
+    """Return what opens it for this person; it may be called long after the step has ended."""
+
+    def opens() -> None:
+        try:
+            _start(work, one, program)
+        except OSError as error:
+            _log.warning("cannot open the app", extra={"for": str(one), "why": str(error)})
+
+    return opens

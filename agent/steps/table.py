@@ -139,7 +139,10 @@ class People(Protocol):
         """Have each one's windows closed as its user would; returns at once."""
 
     def answers(self) -> list[Answer]:
-        """Return what people have answered since this was last asked."""
+        """Return what people have answered since this was last asked, but for `Word.OPEN`."""
+
+    def offer(self, session: str, user: str, opens: Callable[[], None]) -> None:
+        """Do this, once, when that person wants the app opened; until the next `hush` of all."""
 
 
 @dataclass(frozen=True, slots=True)

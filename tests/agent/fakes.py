@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -215,6 +215,9 @@ class FakePeople:
 
     def answers(self) -> list[Answer]:
         return []
+
+    def offer(self, session: str, user: str, opens: Callable[[], None]) -> None:
+        pass
 
 
 _VERSION = VersionReader(VersionKind.FILE, "version", "(.*)")

@@ -1,22 +1,29 @@
 """The programs in the desktops of a host: real processes over real socket pairs."""
 
+import getpass
 import os
 import signal
 import sys
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from agent.platforms.base import Process
+from agent.service import judged
 from agent.steps.table import Blind, Seat, Word
+from agent.wire.codes import hash_code, new_salt
 from agent.wire.notices import Notice, NoticeKind
-from tests.agent.desks import IMPATIENT, Desks, desks
+from tests.agent.desks import IMPATIENT, QUICK, Desks, desks
+from tests.agent.test_cordon import SEALED, Host
 from tests.until import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 CLOSE = Notice(NoticeKind.CLOSE, "Bench App", seconds_left=60.0)
 CLOSED = Notice(NoticeKind.CLOSED, "Bench App")
 DONE = 'say={"said": {"word": "done"}}'
+OPEN = 'say={"said": {"word": "open"}}'
 
 
 def seat(host: Desks) -> Seat:
@@ -150,6 +157,31 @@ def test_an_answer_to_a_notice_that_was_taken_away_is_forgotten() -> None:
         assert host.people.answers() == []
 
 
+def test_who_wants_the_app_opened_has_it_opened_once() -> None:
+    with desks(OPEN, OPEN, "listen") as host:
+        opened: list[str] = []
+        session = host.log_in()
+        host.people.show(replace(CLOSE, kind=NoticeKind.AVAILABLE), [session])
+        host.people.offer(session, getpass.getuser(), lambda: opened.append("theirs"))
+        host.people.offer(session, "somebody else", lambda: opened.append("another's"))
+        host.start()
+        until(lambda: sees(host))
+        assert opened == ["theirs"]
+        assert host.people.answers() == []
+
+
+def test_nothing_is_opened_that_was_not_offered_or_no_longer_is() -> None:
+    with desks(OPEN, "listen") as host:
+        opened: list[str] = []
+        session = host.log_in()
+        host.people.offer(session, getpass.getuser(), lambda: opened.append(session))
+        host.people.hush()  # another update begins
+        host.people.show(CLOSE)
+        host.start()
+        until(lambda: sees(host))
+        assert opened == []
+
+
 def test_a_code_typed_there_is_judged_and_the_program_hears_what_became_of_it() -> None:
     with desks('say={"code": {"code": "ABCD-1234"}}', "listen") as host:
         host.start()
@@ -157,6 +189,34 @@ def test_a_code_typed_there_is_judged_and_the_program_hears_what_became_of_it() 
         until(host.told)
         assert host.typed == ["ABCD-1234"]
         assert host.told() == [{"code-judged": {"opened": False, "why": "not this one"}}]
+
+
+def test_whoever_asks_who_is_here_hears_of_a_new_session_soon() -> None:
+    with desks("listen", pace=replace(QUICK, calm_look=600.0)) as host:
+        host.start()
+        until(lambda: host.people.seats() == ())
+        host.log_in()
+        until(lambda: sees(host))
+
+
+def test_a_code_typed_there_opens_what_is_kept_closed(tmp_path: Path) -> None:
+    salt = new_salt()
+    order = replace(SEALED, code_salt=salt, code_hash=hash_code("ABCD-EFGH-JKMN", salt))
+    kept = Host(tmp_path)
+    typed = 'say={"code": {"code": "%s"}}'
+    with (
+        kept.agent() as cordon,
+        desks(typed % "WRONG", typed % "abcd efgh jkmn", "listen") as host,
+    ):
+        cordon.apply(order)
+        host.people.start(lambda code: judged(cordon, code))
+        host.log_in()
+        until(lambda: len(host.told()) == 2)
+        wrong, right = (line["code-judged"] for line in host.told())
+        assert not wrong["opened"]
+        assert "not the code of this PC" in wrong["why"]
+        assert right == {"opened": True, "why": ""}
+        assert cordon.look().code_used
 
 
 def test_a_program_ends_with_its_session() -> None:

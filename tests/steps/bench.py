@@ -210,6 +210,7 @@ class SmallPeople:
     at: list[Seat] = field(default_factory=list)
     said: list[Answer] = field(default_factory=list)
     asked_to_close: list[int] = field(default_factory=list)
+    offers: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
 
     def seats(self) -> Sequence[Seat]:
         return tuple(self.at)
@@ -229,6 +230,9 @@ class SmallPeople:
     def answers(self) -> list[Answer]:
         said, self.said = self.said, []
         return said
+
+    def offer(self, session: str, user: str, opens: Callable[[], None]) -> None:
+        self.offers[session, user] = opens
 
 
 @dataclass

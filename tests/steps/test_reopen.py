@@ -225,6 +225,34 @@ def test_where_the_profile_does_not_ask_for_it_they_are_told_in_their_sessions_o
     assert work.facts["told_available"] == f"{_ME} (session 2)"
 
 
+def test_who_then_wants_it_opened_has_it_opened_there(office: Bench) -> None:
+    _wants(office, reopens=False)
+    _had(office, (_ME, "2", _argv(office)), (_ME, "5", _argv(office)))
+    people = office.people
+    assert isinstance(people, SmallPeople)
+    _reopen(office)
+
+    people.offers["5", _ME]()
+
+    assert _sessions(office) == ["5"]
+
+
+def test_who_wants_it_opened_after_it_has_gone_is_no_trouble(
+    office: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    _wants(office, reopens=False)
+    _had(office, (_ME, "2", _argv(office)))
+    people = office.people
+    assert isinstance(people, SmallPeople)
+    _reopen(office)
+    (office.app / "bin/app").unlink()
+
+    people.offers["2", _ME]()
+
+    assert office.running() == {}
+    assert "cannot open the app" in caplog.text
+
+
 def test_a_program_without_a_session_is_nobody_to_be_told(office: Bench) -> None:
     _wants(office, reopens=False)
     _had(office, (_ME, "", _argv(office)))
