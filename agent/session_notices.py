@@ -13,7 +13,6 @@ AGAIN_SECONDS = 1.0
 """What says nothing new but the time that is left is not sent more often."""
 _LASTS = {NoticeKind.AVAILABLE: 3600.0}
 _LASTS_OTHERWISE = 7 * 86400.0
-_CAN_WAIT = {NoticeKind.AHEAD, NoticeKind.AVAILABLE}
 _EVERYWHERE = ""
 
 
@@ -81,12 +80,6 @@ class Notices:
             self._standing.pop(session, None)
             self._hushed[session] = now
         return had
-
-    @property
-    def is_urgent(self) -> bool:
-        """True when one stands that nobody should miss, not even who logs in only now."""
-        kinds = {kind for of_session in self._standing.values() for kind in of_session}
-        return bool(kinds - _CAN_WAIT)
 
 
 def _bare(notice: Notice) -> Notice:

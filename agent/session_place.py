@@ -16,7 +16,7 @@ from agent.steps.table import Blind, Seat
 class Pace:
     """How long what may take, in seconds."""
 
-    look: float = 3.0  # between two looks for sessions, while a notice stands
+    look: float = 1.5  # between two looks for sessions, when somebody asks who is here
     calm_look: float = 12.0  # otherwise
     silent: float = SILENT_SECONDS
     first_word: float = 30.0  # a program that starts on a slow PC, at log-in

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from agent.session_notices import Notices
 from agent.wire.notices import Notice, NoticeKind, Outlook
 
@@ -85,7 +83,6 @@ def test_a_notice_is_taken_away_from_all() -> None:
     notices.put(CLOSED, (), 0.0)
     assert notices.take_away((), 1.0)
     assert kinds(notices, "3", 1.0) == []
-    assert not notices.is_urgent
 
 
 def test_a_notice_is_taken_away_in_one_session_and_stands_in_the_others() -> None:
@@ -111,24 +108,7 @@ def test_what_stood_in_a_session_that_has_ended_is_forgotten() -> None:
 def test_what_is_over_is_forgotten() -> None:
     notices = Notices()
     notices.put(CLOSE, (), 0.0)
-    assert notices.is_urgent
+    notices.keep({"3"}, 50.0)
+    assert notices.of("3", 50.0)
     notices.keep({"3"}, 100.0)
-    assert not notices.is_urgent
     assert not notices.take_away((), 100.0)
-
-
-@pytest.mark.parametrize(
-    ("kind", "urgent"),
-    [
-        (NoticeKind.AHEAD, False),
-        (NoticeKind.AVAILABLE, False),
-        (NoticeKind.CLOSE, True),
-        (NoticeKind.CLOSED, True),
-        (NoticeKind.YOUR_TURN, True),
-        (NoticeKind.CLOSE_UPDATED, True),
-    ],
-)
-def test_what_is_for_another_day_is_not_urgent(kind: NoticeKind, urgent: bool) -> None:
-    notices = Notices()
-    notices.put(Notice(kind, "Bench App"), (), 0.0)
-    assert notices.is_urgent is urgent

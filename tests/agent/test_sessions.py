@@ -12,6 +12,7 @@ import pytest
 
 from agent.platforms.base import Process
 from agent.service import judged
+from agent.session.messages import CodeJudged
 from agent.steps.table import Blind, Seat, Word
 from agent.wire.codes import hash_code, new_salt
 from agent.wire.notices import Notice, NoticeKind
@@ -217,6 +218,22 @@ def test_a_code_typed_there_opens_what_is_kept_closed(tmp_path: Path) -> None:
         assert "not the code of this PC" in wrong["why"]
         assert right == {"opened": True, "why": ""}
         assert cordon.look().code_used
+
+
+def test_nobody_counts_as_silent_while_a_code_is_judged() -> None:
+    typed = 'say={"code": {"code": "ABCD"}}'
+    with desks('say={"seen": {}}', typed, "listen", pace=replace(QUICK, silent=1.5)) as host:
+        judged_one = threading.Event()
+
+        def judge(_code: str) -> CodeJudged:
+            judged_one.wait(3.0)
+            return CodeJudged(False)
+
+        host.people.start(judge)
+        host.log_in(number=0)
+        host.log_in(number=1)
+        until(lambda: len(host.told()) == 2, 20)
+        assert len(host.lives()) == 2
 
 
 def test_a_program_ends_with_its_session() -> None:
