@@ -70,7 +70,8 @@ class Windows:
             self._forget_closed(notice.title)
 
     def _take_up(self, shown: _Shown, notice: Notice) -> None:
-        if notice.postpones_left != shown.notice.postpones_left:
+        old = shown.notice
+        if (notice.postpones_left, notice.installed) != (old.postpones_left, old.installed):
             shown.heard_until = 0.0
         shown.notice, shown.since = notice, time.monotonic()
 
@@ -113,14 +114,16 @@ class Windows:
             shown.window.put_aside()
             return
         shown.heard_until = time.monotonic() + _HEARD_SECONDS
-        shown.window.reply(self._heard(press, shown.notice.title))
+        shown.window.reply(self._heard(press, shown.notice))
         shown.window.allow(answers=False)
 
-    def _heard(self, press: Press, title: str) -> str:
+    def _heard(self, press: Press, notice: Notice) -> str:
         say = self._desk.tongue.say
         if press is Press.LATER:
             return say("Noted: you have 5 more minutes.")
-        app = plain(title, 60)
+        if notice.kind is NoticeKind.YOUR_TURN:
+            return say("Thank you. This is being checked.")
+        app = plain(notice.title, 60)
         return say("Thank you. {title} is being closed; please answer if it asks.", title=app)
 
     def _typed(self, code: str) -> None:

@@ -43,7 +43,7 @@ class Wording:
 def plain(text: str, most: int = 500) -> str:
     """Return the text as it may be drawn: no controls, no colored pictures, not too long."""
     drawn = "".join(character if _is_drawn(character) else " " for character in text)
-    whole = " ".join(drawn.split(" "))
+    whole = drawn.strip(" ")
     return whole if len(whole) <= most else whole[: most - 1].rstrip() + "…"
 
 
@@ -136,7 +136,11 @@ class _Words:
 
     def _your_turn(self) -> Wording:
         say, notice = self._tongue.say, self._notice
+        installed = plain(notice.installed)
         lines = (
+            say("It is not done yet: version {installed} is still here.", installed=installed)
+            if installed
+            else "",
             say("Open it, and start the update to version {version} from inside.", **self._new)
             if notice.version
             else say("Open it, and start its update from inside."),
@@ -145,7 +149,8 @@ class _Words:
             else "",
             say("The other workstations are waiting for yours."),
         )
-        return self._worded(say("Your turn: update {title}", **self._app), lines)
+        done = ((Press.DONE, say("I am done")),)
+        return self._worded(say("Your turn: update {title}", **self._app), lines, done)
 
     def _close_updated(self) -> Wording:
         say, back = self._tongue.say, self._notice.outlook.back_in
@@ -153,7 +158,8 @@ class _Words:
             say("Please close it once more, so that the next workstation can be updated."),
             say("It can be opened again {when} (in {span}).", **self._when(back)) if back else "",
         )
-        return self._worded(say("Thank you: {title} is updated here", **self._app), lines)
+        done = ((Press.DONE, say("I am done")),)
+        return self._worded(say("Thank you: {title} is updated here", **self._app), lines, done)
 
     def _available(self) -> Wording:
         say = self._tongue.say
