@@ -56,6 +56,8 @@ def app_untouched(handler: Handler) -> Handler:
 
 
 def _sentence(error: OSError) -> str:
+    if error.errno is None:
+        return str(error)  # said by ourselves, of a program or a session
     where = f' "{error.filename}"' if error.filename else ""
     return f"cannot use{where or ' the disk'}: {error.strerror or error}"
 

@@ -122,6 +122,8 @@ class FakePlatform(LinuxFiles):
     ) -> Process:
         if argv[0].startswith("/no-such"):
             raise OSError(f'cannot start "{argv[0]}": there is none')
+        if session and (session, user) not in {(s.id, s.user) for s in self.sessions()}:
+            raise OSError(f'cannot start "{argv[0]}": session {session} of {user} has ended')
         return self.open(argv[0], user=user or "root")
 
     def service_of(self, process: Process) -> str:

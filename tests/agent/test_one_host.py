@@ -46,7 +46,11 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     made = Bench(tmp_path, port=port)
-    profile = replace(made.profile, health=replace(made.profile.health, soak_seconds=0.2))
+    profile = replace(
+        made.profile,
+        health=replace(made.profile.health, soak_seconds=0.2),
+        close=replace(made.profile.close, reopen=True),
+    )
     made.profile = made.packages.the_profile = profile
     made.platform = Linux()
     yield made
@@ -128,6 +132,10 @@ def test_a_visit_updates_the_host_and_only_the_service_manager_runs(
     for step in STEPS:
         take(step, Direction.TIDY)
     assert agent.uncordon(UncordonOrder(ROLLOUT, FENCE)).mode is CordonMode.NONE
+    take(StepName.REOPEN)
+    take(StepName.REOPEN)
+    names = sorted(Path(process.argv[2]).name for process in bench.running().values())
+    assert names == ["app", "manager"]
     assert not bench.app.with_name(f"app_old.{ROLLOUT}").exists()
     assert "1.1" in (bench.app / "version.txt").read_text()
 

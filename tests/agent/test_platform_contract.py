@@ -93,6 +93,13 @@ def test_a_program_that_is_not_there_cannot_be_started(platform: Platform, tmp_p
         platform.start_program(["/no-such-program"], tmp_path, "")
 
 
+def test_nothing_is_started_in_a_session_that_has_ended(
+    platform: Platform, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match="session 7 of nobody has ended"):
+        platform.start_program(["/bin/sleep", "60"], tmp_path, "nobody", "7")
+
+
 def test_sessions_can_be_asked_for(platform: Platform) -> None:
     assert all(session.id for session in platform.sessions())
 

@@ -68,6 +68,14 @@ def test_what_the_system_denies_is_said_in_words_with_the_vendors_help(
         handler(bench.work())
 
 
+def test_what_we_say_ourselves_is_not_called_a_matter_of_the_disk(bench: Bench) -> None:
+    def gone(_work: Work) -> None:
+        raise OSError("session 3 of marie has ended")
+
+    with pytest.raises(Failed, match=r"^session 3 of marie has ended; ask the vendor$"):
+        explained(gone)(bench.work())
+
+
 def test_a_failure_is_short_enough_to_travel(bench: Bench) -> None:
     def wordy(_work: Work) -> None:
         raise Failed("x" * 1000)
