@@ -24,6 +24,7 @@ demo: $(READY)  ## five workstations on this machine, a real application, a real
 	@$(BIN)/roundsman demo $(DEMO)
 
 test: $(READY)  ## every test, with branch coverage
+	@deploy/desktop.sh "$(BIN)/python"
 	@rm -rf build/coverage && mkdir -p build/coverage
 	$(BIN)/coverage run -m pytest -n $(WORKERS) $(TESTS)
 	$(BIN)/coverage combine --quiet

@@ -3,7 +3,7 @@
 Pure: `agent.session.x11` reads them.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -27,6 +27,25 @@ class Top:
     modal: bool = False
     owner: int = 0  # the window it stands before; 0 = none
     deletable: bool = False  # it can be asked to close
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A part of the screen, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def under(x: int, y: int, places: Sequence[Place]) -> Place:
+    """Return the first place that this point is in; the last one when it is in none."""
+    for place in places:
+        right, bottom = place.left + place.width, place.top + place.height
+        if place.left <= x < right and place.top <= y < bottom:
+            return place
+    return places[-1]
 
 
 def having_windows(tops: Iterable[Top]) -> set[int]:

@@ -23,6 +23,7 @@ from agent.session.look import (
     button,
     label,
 )
+from agent.session.tops import Place
 from agent.session.words import Press, Wording
 from agent.wire.notices import NoticeKind
 
@@ -38,7 +39,7 @@ class Desk:
     fonts: Fonts
     tongue: Tongue
     never_take_focus: Callable[[int], None]
-    monitor: Callable[[], tuple[int, int, int, int]]
+    monitor: Callable[[], Place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,15 @@ class NoticeWindow:
         top.bind("<Escape>", lambda _event: self.put_aside())
         top.bind("<FocusIn>", self._focus_came)
         top.update_idletasks()  # makes the window that the window manager will see
-        self._desk.never_take_focus(int(top.wm_frame(), 16))
+        self._desk.never_take_focus(top.winfo_id())
 
     def _focus_came(self, event: "tkinter.Event[tkinter.Misc]") -> None:
         """Let the keyboard reach a button as soon as a person has come to the window."""
-        if event.widget is self.top and self._buttons:
+        if event.widget is self.top:
+            self._focus_button()
+
+    def _focus_button(self) -> None:
+        if self._buttons:
             list(self._buttons.values())[-1].focus_set()
 
     def say(self, words: Wording) -> None:
@@ -154,16 +159,19 @@ class NoticeWindow:
             return
         self.top.update_idletasks()
         self.top.geometry(self._place())
+        if self._desk.root.focus_get() is None:  # remembered for when a person comes here
+            self._focus_button()
         self.top.deiconify()
         self.top.lift()
 
     def _place(self) -> str:
-        left, top, width, height = self._desk.monitor()
+        there = self._desk.monitor()
         wide, high = self.top.winfo_reqwidth(), self.top.winfo_reqheight()
+        left, top = there.left + there.width - wide, there.top + there.height - high
         if self._kind in _CENTERED:
-            return f"+{left + (width - wide) // 2}+{top + (height - high) // 3}"
+            return f"+{(there.left + left) // 2}+{there.top + (top - there.top) // 3}"
         margin = round(self.top.winfo_fpixels("24p"))
-        return f"+{left + width - wide - margin}+{top + height - high - 2 * margin}"
+        return f"+{max(there.left, left - margin)}+{max(there.top, top - 2 * margin)}"
 
     def put_aside(self) -> None:
         """Leave the screen until there is a reason to come back."""

@@ -5,7 +5,7 @@ client by force, and a window manager is never asked to close what it could only
 """
 
 import socket
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from Xlib import X, Xatom, Xutil
@@ -14,7 +14,7 @@ from Xlib.error import BadAtom, BadDrawable, BadWindow, XError
 from Xlib.ext import res
 from Xlib.protocol.event import ClientMessage
 
-from agent.session.tops import Style, Top, to_close
+from agent.session.tops import Place, Style, Top, to_close, under
 
 _STYLES = {
     "NORMAL": Style.MAIN,
@@ -52,7 +52,7 @@ class Screen:
     def _watch(self) -> None:
         """Be told of changes: by the window manager's list, or window by window without one."""
         mask = X.PropertyChangeMask
-        if not self._manager():
+        if not self.is_managed():
             mask |= X.SubstructureNotifyMask
         self._root.change_attributes(event_mask=mask)
         self._display.flush()
@@ -103,12 +103,12 @@ class Screen:
         return next((names[kind] for kind in kinds if kind in names), Style.MAIN)
 
     def _windows(self) -> list[Any]:
-        if self._manager():
+        if self.is_managed():
             listed = _values(self._root, self._atom("CLIENT_LIST"))
             return [self._display.create_resource_object("window", id_) for id_ in listed]
         return [window for window in self._root.query_tree().children if _is_shown(window)]
 
-    def _manager(self) -> bool:
+    def is_managed(self) -> bool:
         """True when a window manager is there now; a property may be a dead one's."""
         check = self._atom("SUPPORTING_WM_CHECK")
         id_ = _first(self._root, check)
@@ -140,7 +140,7 @@ class Screen:
     def _press(self, top: Top) -> None:
         window = self._display.create_resource_object("window", top.id)
         wanted = self._atom("CLOSE_WINDOW")
-        if self._manager() and wanted in _values(self._root, self._atom("SUPPORTED")):
+        if self.is_managed() and wanted in _values(self._root, self._atom("SUPPORTED")):
             mask = X.SubstructureRedirectMask | X.SubstructureNotifyMask
             _send(self._root, window, wanted, [X.CurrentTime, _BY_PAGER], mask)
         else:
@@ -163,26 +163,27 @@ class Screen:
         except (IndexError, ValueError):
             return 0.0
 
-    def monitor(self) -> tuple[int, int, int, int]:
-        """Return left, top, width and height of the monitor that the pointer is on."""
-        pointer = self._root.query_pointer()
-        for left, top, width, height in self._monitors():
-            inside_x = left <= pointer.root_x < left + width
-            if inside_x and top <= pointer.root_y < top + height:
-                return left, top, width, height
-        whole = self._root.get_geometry()
-        return 0, 0, int(whole.width), int(whole.height)
+    def monitor(self) -> Place:
+        """Return the monitor that the pointer is on."""
+        pointer, whole = self._root.query_pointer(), self._root.get_geometry()
+        monitors = [*self._monitors(), Place(0, 0, int(whole.width), int(whole.height))]
+        return under(int(pointer.root_x), int(pointer.root_y), monitors)
 
-    def _monitors(self) -> Iterable[tuple[int, int, int, int]]:
+    def _monitors(self) -> list[Place]:
         if not _has(self._display, "XINERAMA"):
             return []
         screens = self._display.xinerama_query_screens().screens
-        return [(screen.x, screen.y, screen.width, screen.height) for screen in screens]
+        return [Place(each.x, each.y, each.width, each.height) for each in screens]
 
     def never_take_focus(self, id_: int) -> None:
-        """Have this window of ours come up without the keyboard: somebody may be typing."""
+        """Have this window of ours come up without the keyboard: somebody may be typing.
+
+        Tk's window sits in another one, which is what a window manager sees.
+        """
         window = self._display.create_resource_object("window", id_)
-        window.change_property(self._atom("WM_USER_TIME"), Xatom.CARDINAL, 32, [0])
+        around = window.query_tree().parent
+        seen = window if around == self._root else around
+        seen.change_property(self._atom("WM_USER_TIME"), Xatom.CARDINAL, 32, [0])
         self._display.sync()
 
     def _atom(self, name: str) -> int:
