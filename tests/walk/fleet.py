@@ -48,6 +48,7 @@ class SimulatedFleet:
     said: list[Command] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
     acts: list[str] = field(default_factory=list)
+    dated: list[tuple[float, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # what the referee saw
     unknown: set[str] = field(default_factory=set)
     asked: set[tuple[str, StepName]] = field(default_factory=set)
@@ -106,6 +107,7 @@ class SimulatedFleet:
         pc = self.pcs[host]
         self.tried[host, step, way] = attempt
         self.acts.append(f"{host} {step}" + (f" {way}" if way is not Direction.DO else ""))
+        self.dated.append((self.clock, self.acts[-1]))
         outcome = self._asked(pc, step, way, attempt)
         known = outcome.verdict is not Verdict.UNKNOWN
         self.idle = 0 if known else self.idle
