@@ -35,8 +35,9 @@ class Grace:
         now = work.platform.clock()
         self._work = work
         self._boot = work.platform.boot_id()
-        self._latest = now + work.seconds_left() - CLOSING_SECONDS
-        self._end = min(now + work.params.grace_seconds, max(now, self._latest))
+        grace, whole = work.params.grace_seconds, work.seconds_left()
+        self._latest = now + whole - min(CLOSING_SECONDS, max(0.0, whole - grace))
+        self._end = min(now + grace, self._latest)
         self._done: set[str] = set()
         kept = [_Promise(**entry) for entry in json.loads(work.memo.get(_KEY) or "[]")]
         self._promised = {promise.session: promise for promise in kept}

@@ -220,6 +220,20 @@ def test_nobody_is_promised_more_than_the_step_has(office: DeskBench) -> None:
     assert child.wait() == -9
 
 
+def test_a_step_with_little_time_to_close_takes_none_of_the_grace_period(
+    office: DeskBench,
+) -> None:
+    desk, _ = _in_a_session(office, "s1")
+    desk.says("s1", Word.LATER)
+    work = office.work(StepName.DRAIN, grace_seconds=30.0, postpones=1)
+    work.limit = office.platform.clock() + 45.0
+
+    drain(work)
+
+    assert 25 < desk.told("s1")[0][0] <= 30
+    assert min(seconds for seconds, _ in desk.told("s1")) <= 5
+
+
 @pytest.mark.parametrize(
     ("session", "word", "postpones"),
     [("s1", Word.LATER, 0), ("s9", Word.DONE, 5), ("s1", Word.OPEN, 5), ("s2", Word.DONE, 5)],
