@@ -55,7 +55,8 @@ _CODES = (
 )
 
 
-def _installing(root: Path, code: str = _INSTALL, **apply: object) -> Bench:
+def installing(root: Path, code: str = _INSTALL, **apply: object) -> Bench:
+    """A bench whose package has an installer."""
     bench = Bench(root)
     kind = Apply(
         ApplyKind.INSTALLER,
@@ -76,7 +77,7 @@ def _ship(bench: Bench, code: str, **more: bytes) -> None:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return _installing(tmp_path)
+    return installing(tmp_path)
 
 
 def _ready(bench: Bench) -> Bench:
@@ -283,7 +284,7 @@ def test_an_installer_that_says_done_and_is_not_is_found_out(bench: Bench) -> No
 
 
 def test_an_installer_that_does_not_end_is_ended_with_all_it_started(tmp_path: Path) -> None:
-    bench = _installing(tmp_path, _HANG, limit_seconds=1.5)
+    bench = installing(tmp_path, _HANG, limit_seconds=1.5)
     before = snapshot(bench.app)
 
     with pytest.raises(Failed, match=r"cannot wait for install any longer: 1.5 s have passed"):
@@ -299,7 +300,7 @@ def test_an_installer_that_does_not_end_is_ended_with_all_it_started(tmp_path: P
 def test_an_agent_that_is_killed_takes_the_installer_with_it_and_brings_the_old_one_back(
     tmp_path: Path,
 ) -> None:
-    bench = _ready(_installing(tmp_path, _HANG))
+    bench = _ready(installing(tmp_path, _HANG))
     before = snapshot(bench.app)
     agent = multiprocessing.get_context("fork").Process(
         target=lambda: apply_release(bench.work(_STEP))
@@ -404,7 +405,7 @@ class _World:
     """A bench that can be put back to how it was as often as wanted."""
 
     def __init__(self, root: Path, prepare: Callable[[Bench], object]) -> None:
-        self.bench = _installing(root / "world")
+        self.bench = installing(root / "world")
         self.old = snapshot(self.bench.app)
         prepare(self.bench)
         self._saved = root / "saved"

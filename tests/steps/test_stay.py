@@ -25,7 +25,7 @@ _STEP = StepName.APPLY_RELEASE
 _SIZE = 40_000_000
 
 
-def _staying(root: Path, *names: str) -> Bench:
+def staying(root: Path, *names: str) -> Bench:
     """A bench whose profile lets these stay; `backup` is a folder of some size."""
     bench = Bench(root)
     names = names or ("backup", "other-service", "not-here")
@@ -47,7 +47,7 @@ def _say(bench: Bench, *, stay: tuple[str, ...] = (), data: Data | None = None) 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return _staying(tmp_path)
+    return staying(tmp_path)
 
 
 def _applied(bench: Bench) -> Bench:
@@ -292,7 +292,7 @@ class _World:
     """A bench with what stays, that can be put back to how it was as often as wanted."""
 
     def __init__(self, root: Path, prepare: Callable[[Bench], None]) -> None:
-        self.bench = _staying(root / "world")
+        self.bench = staying(root / "world")
         os.truncate(self.bench.app / "backup/deep/huge.bak", 4)
         self.old = snapshot(self.bench.app)
         prepare(self.bench)
@@ -403,7 +403,7 @@ def test_a_recovery_around_what_stays_may_be_cut_short_too(
 
 
 def _with_data(root: Path, *, stay: tuple[str, ...] = ()) -> Bench:
-    bench = _staying(root, *stay) if stay else Bench(root)
+    bench = staying(root, *stay) if stay else Bench(root)
     _say(bench, stay=stay, data=Data(folders=("data", "settings.db")))
     (bench.app / "settings.db").write_bytes(b"settings")
     return bench
