@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -135,6 +136,16 @@ def test_a_flood_ends_it(pair: Pair, piece: bytes) -> None:
 
     with pytest.raises(BadDesktop, match="it says"):
         say_and_take()
+
+
+def test_handles_that_are_sent_along_are_not_taken(pair: Pair) -> None:
+    link, desktop = pair
+    handles = Path("/proc/self/fd")
+    before = len(list(handles.iterdir()))
+    for _ in range(20):
+        socket.send_fds(desktop, [SEEN], [desktop.fileno()] * 10)
+        assert link.take(0.0) == [Seen(windows=(7,))]
+    assert len(list(handles.iterdir())) == before
 
 
 def test_the_other_ends_close_is_told(pair: Pair) -> None:

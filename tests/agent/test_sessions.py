@@ -297,6 +297,16 @@ def test_a_program_that_falls_silent_is_not_believed_any_more_and_started_anew()
         until(lambda: len(host.lives()) > 1)
 
 
+def test_a_program_that_its_user_has_stopped_is_ended_and_started_anew() -> None:
+    with desks("listen", pace=IMPATIENT) as host:
+        host.start()
+        host.log_in()
+        until(lambda: sees(host))
+        (first,) = host.working()
+        os.kill(first, signal.SIGSTOP)
+        until(lambda: host.working() not in ([], [first]))
+
+
 def test_a_program_that_reads_nothing_holds_nobody_up_and_is_ended() -> None:
     with desks("deaf", pace=IMPATIENT) as host:
         host.start()
