@@ -31,7 +31,7 @@ class CodePanel:
         return "\n".join(
             (
                 say("Opening it now stops the update of the whole office."),
-                say("Your colleagues would then work with different versions of it."),
+                say("Your colleagues would then work with different versions."),
                 say("Use a code only if you were told to; those who run the update will know."),
             )
         )
@@ -76,7 +76,7 @@ class CodePanel:
             self._say(self._tongue.say("The code is right. You can open it now."), GOOD)
         else:
             refused = self._tongue.say("This code was not accepted.")
-            self._say(f"{refused}\n{why}".strip(), BAD)
+            self._say(f"{refused}\n{_sentence(why)}".strip(), BAD)
 
     def _say(self, text: str, ink: str) -> None:
         self._said.configure(text=text, foreground=ink)
@@ -84,3 +84,8 @@ class CodePanel:
             self._said.pack(fill="x", pady=("8p", 0))
         else:
             self._said.pack_forget()
+
+
+def _sentence(text: str) -> str:
+    """Return the service's reason as a sentence of its own."""
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""

@@ -20,6 +20,12 @@ _LAST_CALL_SECONDS = 60.0
 _HEARD_SECONDS = 10.0
 """How long an answer is taken as heard though the service has not acted on it."""
 _LEAST_LEFT = 1.0
+_SAYS_CLOSED = {
+    NoticeKind.CLOSE,
+    NoticeKind.CLOSED,
+    NoticeKind.YOUR_TURN,
+    NoticeKind.CLOSE_UPDATED,
+}
 _WORDS = {Press.DONE: Word.DONE, Press.LATER: Word.LATER, Press.OPEN: Word.OPEN}
 
 
@@ -78,7 +84,7 @@ class Windows:
     def _forget_closed(self, title: str) -> None:
         """Take away what said that this app is closed: it is open again."""
         for kind, shown in list(self._shown.items()):
-            if shown.notice.title == title and kind is not NoticeKind.AVAILABLE:
+            if shown.notice.title == title and kind in _SAYS_CLOSED:
                 self._shown.pop(kind).window.end()
 
     def hush(self) -> None:

@@ -110,7 +110,12 @@ class _Words:
 
     def _closed(self) -> Wording:
         say = self._tongue.say
-        lines = (self._running(), say("Please leave it closed until then."))
+        until = (
+            say("Please leave it closed until then.")
+            if self._notice.outlook.back_in
+            else say("Please leave it closed until it is done; you will be told.")
+        )
+        lines = (self._running(), until)
         code = ((Press.CODE, say("I have a code")),) if self._notice.may_open else ()
         return self._worded(
             say("{title} is being updated", **self._app), lines, (*code, self._ok())

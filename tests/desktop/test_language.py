@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from agent.cordon_code import NOT_THE_CODE, NOTHING_CLOSED, TOO_MANY
 from agent.session.language import LOCALE, tongue_of
 from deploy.catalogs import read_po, to_mo
 from tests.house.source import ROOT
@@ -35,6 +36,8 @@ SAID = {
     for file in (ROOT / "agent" / "session").glob("*.py")
     for text in said_in(file.read_text("utf-8"))
 }
+REASONS = {NOTHING_CLOSED, NOT_THE_CODE, TOO_MANY, "no code can be tried at this moment"}
+SAID |= REASONS  # by the service, about a code
 
 
 @pytest.mark.parametrize(
@@ -92,3 +95,10 @@ def test_french_is_set_as_french_is(text: str) -> None:
 def test_no_word_of_the_trade_is_said(text: str) -> None:
     words = re.sub(r"{\w+(:\w+)?}", "", text).lower()
     assert not [word for word in JARGON if re.search(rf"\b{word}", words)]
+
+
+def test_the_service_s_reasons_are_said_in_the_session_s_language() -> None:
+    french = tongue_of({"LANG": "fr_FR.UTF-8"})
+    assert french.known(TOO_MANY).startswith("Trop de codes")
+    assert french.known("something new") == "something new"
+    assert french.known("") == ""
