@@ -4,6 +4,7 @@ Every public method is one short transaction, so that each of them either has ha
 not, and a second program (`roundsman-agent uncordon`) may write at the same time.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -204,10 +205,16 @@ class Journal:
         """Forget every spared process."""
         self._file.write("DELETE FROM spared")
 
-    def is_spared(self, process: Process) -> bool:
-        """True for a process that was spared, also before the agent started anew."""
-        rows = self._file.read("SELECT started FROM spared WHERE pid = ?", process.pid)
-        return any(abs(started - process.started) < _BIRTH_SECONDS for (started,) in rows)
+    def spared(self, processes: Collection[Process]) -> frozenset[int]:
+        """Return which of them were spared, by pid, also before the agent started anew."""
+        rows = self._file.read("SELECT pid, started FROM spared") if processes else ()
+        known = {(pid, started) for pid, started in rows}
+        return frozenset(
+            process.pid
+            for process in processes
+            for pid, started in known
+            if pid == process.pid and abs(started - process.started) < _BIRTH_SECONDS
+        )
 
     def add_log(self, line: str) -> None:
         """Keep a log line; the oldest are dropped."""

@@ -9,7 +9,7 @@ own children of the same program: many programs are several processes.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from agent.cordon_notice import Notices, about
@@ -83,16 +83,21 @@ class Watch:
 
     def _spared(self, record: CordonRecord, found: Iterable[Process]) -> list[Process]:
         by_pid = {process.pid: process for process in found}
-        return [p for p in by_pid.values() if self._is_spared(record, p, by_pid)]
+        marked = self._journal.spared(by_pid.values())
+        return [p for p in by_pid.values() if self._is_spared(record, p, by_pid, marked)]
 
     def _is_spared(
-        self, record: CordonRecord, process: Process, by_pid: Mapping[int, Process]
+        self,
+        record: CordonRecord,
+        process: Process,
+        by_pid: Mapping[int, Process],
+        marked: Collection[int],
     ) -> bool:
         if process.user in self.let:
             return True
         if self.expecting and record.service.include(process):
             return True
-        first = next((p for p in _line(process, by_pid) if self._journal.is_spared(p)), None)
+        first = next((p for p in _line(process, by_pid) if p.pid in marked), None)
         name = record.programs.name_of
         return first is not None and name(first) == name(process)
 

@@ -2,12 +2,12 @@
 
 The process table is read five times a second while a cordon is on, so what a look costs
 matters: a process is read in full when it is new or shows another executable, and otherwise
-checked now and then (the same pid may be another process, or have turned into another program).
+checked now and then (the same pid may be another process, or have turned into another program),
+at each look while it is young: an interpreter may not have been given its script yet.
 """
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,15 +22,13 @@ import psutil
 from agent.platforms import detach
 from agent.platforms.base import CloseRung, Process, Session
 from agent.platforms.linux_desktops import joined
-from agent.platforms.linux_screens import Screens, session_on
+from agent.platforms.linux_proc import SESSION, TICK, Stat, cmdline_of, process_of, stat_of
+from agent.platforms.linux_screens import Screens
 
 _CHECK_SECONDS = 0.8
-_TICK = os.sysconf("SC_CLK_TCK")
+_YOUNG_SECONDS = 2.0
 _SIGNALS = {CloseRung.TERMINATE: signal.SIGTERM, CloseRung.KILL: signal.SIGKILL}
-_SCOPE = re.compile(r"session-([^./]+)\.scope")
-_SLICE = re.compile(r"user-(\d+)\.slice")
 _DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "LANG")
-_SESSION = "XDG_SESSION_ID"
 _BUS = "DBUS_SESSION_BUS_ADDRESS"
 _SETTLE_SECONDS = 1.0
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -39,9 +37,9 @@ _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 @dataclass(slots=True)
 class _Known:
     link: str
-    ticks: int
+    stat: Stat
     cmdline: bytes
-    checked: float
+    check_at: float
     process: Process
 
 
@@ -66,43 +64,33 @@ class LinuxProcesses:
             link = os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 - called a thousand times a second
             known = self._known.get(pid)
             if known is not None and known.link == link and known.cmdline:
-                if now - known.checked < _CHECK_SECONDS:
+                if now < known.check_at:
                     return known
-                if (known.ticks, known.cmdline) == (_ticks(pid), _cmdline(pid)):
-                    known.checked = now
+                stat = stat_of(pid)
+                if (known.stat.ticks, known.stat.program) == (stat.ticks, stat.program):
+                    known.check_at = _next_check(stat, now)
                     return known
             return self._read(pid, link, now)
-        except (OSError, psutil.Error):
+        except OSError:
             return None  # it has ended, or belongs to somebody we may not look at
 
     def _read(self, pid: int, link: str, now: float) -> _Known:
-        ticks, cmdline = _ticks(pid), _cmdline(pid)
-        about = psutil.Process(pid)
-        with about.oneshot():
-            process = Process(
-                pid=pid,
-                started=self._booted + ticks / _TICK,
-                user=about.username(),
-                session=_session_of(pid, about),
-                exe=about.exe(),
-                argv=tuple(about.cmdline()),
-                cwd=_cwd(about),
-                parent=about.ppid(),
-            )
-        return _Known(link, ticks, cmdline, now, process)
+        stat, cmdline = stat_of(pid), cmdline_of(pid)
+        process = process_of(pid, stat, link, cmdline, self._booted)
+        return _Known(link, stat, cmdline, _next_check(stat, now), process)
 
     def is_alive(self, process: Process) -> bool:
         """True while this very process runs; one that has ended and is not reaped does not."""
         try:
             with suppress(PermissionError):
                 os.readlink(f"/proc/{process.pid}/exe")  # noqa: PTH115 - gone once it is ending
-            about = psutil.Process(process.pid)
-            return self._is(process) and about.status() != psutil.STATUS_ZOMBIE
-        except (OSError, psutil.Error):
+            stat = stat_of(process.pid)
+        except OSError:
             return False
+        return self._is(process, stat) and stat.state != b"Z"
 
-    def _is(self, process: Process) -> bool:
-        return abs(self._booted + _ticks(process.pid) / _TICK - process.started) < 1 / _TICK
+    def _is(self, process: Process, stat: Stat) -> bool:
+        return abs(self._booted + stat.ticks / TICK - process.started) < 1 / TICK
 
     def close(self, process: Process, rung: CloseRung) -> None:
         """Try one rung; on Linux the gentle ones need the desktop's help and do nothing here."""
@@ -111,7 +99,7 @@ class LinuxProcesses:
         with suppress(ProcessLookupError, FileNotFoundError):
             handle = os.pidfd_open(process.pid)  # from here on no other process can take its pid
             try:
-                if self._is(process):
+                if self._is(process, stat_of(process.pid)):
                     signal.pidfd_send_signal(handle, _SIGNALS[rung])
             finally:
                 os.close(handle)
@@ -151,7 +139,7 @@ class LinuxProcesses:
             return dict(os.environ)
         home = os.path.expanduser(f"~{user}")  # noqa: PTH111 - Path raises when there is none
         base = {"USER": user, "LOGNAME": user, "HOME": home, "PATH": _PATH}
-        inside = {_SESSION: session} if session else {}
+        inside = {SESSION: session} if session else {}
         return base | self._desktop_of(user, session) | inside
 
     def _desktop_of(self, user: str, session: str) -> dict[str, str]:
@@ -175,38 +163,9 @@ class LinuxProcesses:
         ]
 
 
-def _ticks(pid: int) -> int:
-    stat = Path(f"/proc/{pid}/stat").read_bytes()
-    return int(stat[stat.rindex(b")") + 2 :].split()[19])
-
-
-def _cmdline(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def _cwd(about: psutil.Process) -> str:
-    try:
-        return about.cwd()
-    except psutil.Error:
-        return ""
-
-
-def _session_of(pid: int, about: psutil.Process) -> str:
-    """Return the session's id; `user-1000` for what the user's own manager runs, "" for none.
-
-    What the environment names is the program's own word: good for showing, and for no right.
-    """
-    group = Path(f"/proc/{pid}/cgroup").read_text("utf-8")
-    if scope := _SCOPE.search(group):
-        return scope[1]
-    environment = _environ(about)
-    if named := environment.get(_SESSION):
-        return named[:64]
-    if slice_ := _SLICE.search(group):
-        return f"user-{slice_[1]}"
-    if screen := environment.get("DISPLAY"):
-        return session_on(about.username(), screen)[:64]
-    return (about.terminal() or "").removeprefix("/dev/")
+def _next_check(stat: Stat, now: float) -> float:
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - stat.ticks / TICK
+    return now if age < _YOUNG_SECONDS else now + _CHECK_SECONDS
 
 
 def _desktop(process: Process) -> dict[str, str]:
@@ -214,13 +173,6 @@ def _desktop(process: Process) -> dict[str, str]:
         environment = psutil.Process(process.pid).environ()
         if "DISPLAY" in environment or "WAYLAND_DISPLAY" in environment:
             return {key: environment[key] for key in (*_DESKTOP, _BUS) if key in environment}
-    return {}
-
-
-def _environ(about: psutil.Process) -> dict[str, str]:
-    """Return what it was started with; nothing where we may not look."""
-    with suppress(psutil.Error, OSError):
-        return about.environ()
     return {}
 
 

@@ -2,6 +2,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,10 +86,11 @@ def test_codes_may_be_tried_a_few_times_a_minute(journal: Journal) -> None:
 def test_a_spared_process_is_known_again_when_the_clock_was_set_a_little(journal: Journal) -> None:
     spared = Process(77, 1000.0, "root", "", "/app", ())
     journal.spare(spared)
-    assert journal.is_spared(Process(77, 1000.4, "root", "", "/app", ()))
-    assert not journal.is_spared(Process(77, 1010.0, "root", "", "/app", ()))
+    later = Process(77, 1010.0, "root", "", "/app", ())
+    assert journal.spared([Process(77, 1000.4, "root", "", "/app", ())]) == {77}
+    assert journal.spared([later, replace(spared, pid=78)]) == frozenset()
     journal.spare_none()
-    assert not journal.is_spared(spared)
+    assert journal.spared([spared]) == frozenset()
 
 
 def test_threads_may_write_at_the_same_time(journal: Journal) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.bench import answer, backup, cordon, idle, restart, update, visit
+from tests.bench import answer, backup, cordon, guard, idle, restart, update, visit
 from tests.bench.figure import Figure
 
 FILE = Path("build") / "bench.json"
@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "update-large": update.large,
     "backup": backup.measure,
     "cordon": cordon.measure,
+    "guard": guard.measure,
     "idle-coordinator": idle.coordinator,
     "idle-agent": idle.agent,
     "help": answer.measure,

@@ -39,9 +39,9 @@ def _agent(office: DemoOffice) -> int:
 def _watched(name: str, pid: int, *, cpu_limit: float, memory_limit: float) -> list[Figure]:
     pause = threading.Event()
     pause.wait(_SETTLE_SECONDS)
-    begun, before = time.monotonic(), _cpu_seconds(pid)
+    begun, before = time.monotonic(), cpu_seconds(pid)
     pause.wait(_WATCH_SECONDS)
-    took, spent = time.monotonic() - begun, _cpu_seconds(pid) - before
+    took, spent = time.monotonic() - begun, cpu_seconds(pid) - before
     share, memory = 100 * spent / took, _resident_bytes(pid) / _MIB
     return [
         Figure(f"{name}: processor", share, "% of one", cpu_limit, f"over {took:.0f} s"),
@@ -49,7 +49,7 @@ def _watched(name: str, pid: int, *, cpu_limit: float, memory_limit: float) -> l
     ]
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Return the seconds a process has run, its children that ended included."""
     fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return sum(int(ticks) for ticks in fields[11:15]) / _TICKS
