@@ -23,7 +23,14 @@ from agent.look import Look, Watch
 from agent.platforms.base import Process
 from agent.records import CordonRecord, CordonState, sentence
 from agent.steps.table import Refused
-from agent.wire.contract import CordonMode, CordonOrder, Refusal, Sight, UncordonOrder
+from agent.wire.contract import (
+    CordonMode,
+    CordonOrder,
+    Finding,
+    Refusal,
+    Sight,
+    UncordonOrder,
+)
 
 __all__ = ["CodeRefused", "Cordon"]
 
@@ -159,12 +166,13 @@ class Cordon:
             self._watch.let = frozenset()
 
     @contextmanager
-    def startable(self) -> Iterator[None]:
+    def startable(self) -> Iterator[tuple[Finding, ...]]:
         """Have the app's files as they were inside, none blocked. Raises `Refused`."""
+        found = self._block.findings()
         with self._block.aside() as left:
             if left:
                 raise Refused(Refusal.FOLDER_RIGHTS, self._block.trouble())
-            yield
+            yield found
 
     def _put_on(self, order: CordonOrder) -> None:
         self._check_fence(order)
@@ -233,7 +241,7 @@ class Cordon:
         mode, state = self.state()
         if state is None:
             return Sight(CordonMode.NONE)
-        on = mode is not CordonMode.NONE
+        on, opened = mode is not CordonMode.NONE, f"opened at this PC by {state.opened}"
         return Sight(
             mode=mode,
             guarded=looked and on and self._look.guarded,
@@ -242,14 +250,11 @@ class Cordon:
             relaunches=state.relaunches,
             code_used=state.opened == "code",
             rollout=state.record.rollout,
-            detail=f"opened at this PC by {state.opened}"
-            if state.opened
-            else self._block.trouble(),
+            detail=opened if state.opened else self._block.trouble(),
         )
 
     def _refusal(self, no: Refused) -> Sight:
-        sight = self._sight(looked=False)
-        return replace(sight, refusal=no.refusal, detail=sentence(no))
+        return replace(self._sight(looked=False), refusal=no.refusal, detail=sentence(no))
 
     def _guard(self) -> None:
         while True:

@@ -21,10 +21,16 @@ from agent.platforms.base import FileControl, Item, Spot
 from agent.programs import Programs
 from agent.records import read_record, sentence, write_record
 from agent.wire.bounds import Entries, Text, Whole
+from agent.wire.contract import Finding, Severity
 
 _log = logging.getLogger(__name__)
 _WHERE, _WHAT = "~blocked", "files"  # sorts after every rollout: never forgotten with one
 _MOST = 400
+_MOST_FINDINGS = 10
+_FIX = (
+    "let roundsman-agent change the rights of these files in the security product that guards "
+    "them; until then the app is closed within a second of being opened"
+)
 _Id = Annotated[int, Whole(0, 2**64)]
 
 
@@ -89,6 +95,13 @@ class Block:
     def trouble(self) -> str:
         """Return what the system refused, in a sentence; "" when nothing."""
         return next(iter(self._refused.values()), "")
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the system refused, each file a finding."""
+        return tuple(
+            Finding("block-refused", Severity.WARNING, why, _FIX)
+            for why in list(self._refused.values())[:_MOST_FINDINGS]
+        )
 
     def _take(self, programs: Programs) -> None:
         fresh = [found for name in programs.names if (found := self._startable(programs, name))]

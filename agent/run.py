@@ -63,6 +63,11 @@ class Run:
         return applies and profile.apply.kind is ApplyKind.ATTENDED
 
     @property
+    def begins_the_visits(self) -> bool:
+        """True for the first step after the app was closed: what was found then is told once."""
+        return (self.row.name, self.record.report.direction) == (StepName.DRAIN, Direction.DO)
+
+    @property
     def starts_programs(self) -> bool:
         """True when the service manager may come up before the step could have it spared."""
         return (self.row.name, self.record.report.direction) in _STARTS

@@ -196,7 +196,9 @@ class Runner:
         work.report_to(run.progress)
         run.attended = run.is_attended(work.profile)
         run.progress.cancellable = run.cancellable
-        with self._tools.startable(), self._meanwhile(run):
+        with self._tools.startable() as found, self._meanwhile(run):
+            for finding in found if run.begins_the_visits else ():
+                work.find(finding)
             run.handler(work)
 
     def _meanwhile(self, run: Run) -> AbstractContextManager[None]:

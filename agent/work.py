@@ -28,9 +28,18 @@ _OF_BACKUPS = {
 """Steps that work on a host where the app is no more."""
 
 
+def nothing_found() -> AbstractContextManager[tuple[Finding, ...]]:
+    """Return a context in which nothing is otherwise, and of which nothing is to be told."""
+    return nullcontext(())
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every step is given: the host, and the signed targets."""
+    """What every step is given: the host, and the signed targets.
+
+    Inside `expecting` the service manager may come up, inside `letting` the app itself be open,
+    and inside `startable` no file is blocked: it yields what was in the way of blocking before.
+    """
 
     platform: Platform
     config: Config
@@ -40,7 +49,7 @@ class Tools:
     kept_profile: Callable[[Target], Profile | None] = lambda _target: None
     expecting: Callable[[], AbstractContextManager[None]] = nullcontext
     letting: Callable[[], AbstractContextManager[None]] = nullcontext  # whom a step lets
-    startable: Callable[[], AbstractContextManager[None]] = nullcontext  # no file is blocked
+    startable: Callable[[], AbstractContextManager[tuple[Finding, ...]]] = nothing_found
 
     def profile(self, target: Target, *, afresh: bool) -> Profile:
         """Return the verified profile. Raises `Refused` NOT_SIGNED.

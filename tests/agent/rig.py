@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,9 +10,9 @@ from agent.journal import Journal
 from agent.journal_file import JournalFile
 from agent.runner import Runner
 from agent.steps.table import Step
-from agent.wire.contract import ReportAsk, StartOrder, StepName, StepReport, StepState
+from agent.wire.contract import Finding, ReportAsk, StartOrder, StepName, StepReport, StepState
 from agent.wire.profile import Profile
-from agent.work import Tools
+from agent.work import Tools, nothing_found
 from tests.agent.fakes import (
     FakeGuard,
     FakePackages,
@@ -68,7 +68,7 @@ class Rig:
         steps: Mapping[StepName, Step],
         cut_at: int = 0,
         after: bool = False,
-        startable: Callable[[], AbstractContextManager[None]] = nullcontext,
+        startable: Callable[[], AbstractContextManager[tuple[Finding, ...]]] = nothing_found,
     ) -> None:
         self.platform = FakePlatform()
         self.packages = FakePackages(profile_of())

@@ -314,6 +314,26 @@ def test_what_the_system_refuses_is_reported_as_that_and_watched_instead(
     assert said.count("file rights refused") == 1
 
 
+def test_what_the_system_refuses_is_found_by_the_drain_and_by_no_other_step(
+    host: Guarded, denying: Denying, tmp_path: Path
+) -> None:
+    denying.denied = {"bin/app", "bin/manager"}
+    (tmp_path / "runner").mkdir()
+    rows = {name: Step(name, lambda _work: None) for name in (StepName.DRAIN, StepName.BACK_UP)}
+    with host.agent() as cordon:
+        cordon.apply(SEALED)
+        rig = Rig(tmp_path / "runner", rows, startable=cordon.startable)
+        try:
+            drained = rig.take(Orders(StepName.DRAIN).start())
+            cordon.look()
+            backed_up = rig.take(Orders(StepName.BACK_UP).start())
+        finally:
+            rig.off()
+    assert [found.code for found in drained.findings] == ["block-refused"] * 2
+    assert "bin/app" in drained.findings[0].message
+    assert backed_up.findings == ()
+
+
 def test_a_step_is_refused_when_the_modes_cannot_be_given_back_and_they_stay_listed(
     host: Guarded, denying: Denying
 ) -> None:

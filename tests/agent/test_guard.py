@@ -1,10 +1,13 @@
 """The guard against real processes. Two users' sessions need root and a desktop: not here."""
 
 import getpass
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,37 @@ def test_a_relaunch_is_closed_and_counted(
     assert cordon.apply(SEALED).guarded
     process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
     until(lambda: not linux.is_alive(process))
+    assert cordon.look().relaunches == 1
+
+
+def test_a_relaunch_loop_is_closed_and_counted_whole(
+    cordon: Cordon, linux: Linux, tmp_path: Path
+) -> None:
+    cordon.apply(SEALED)
+    app = tmp_path / "app" / "bin" / "app"
+    loop = [subprocess.Popen([app, "60"]) for _ in range(50)]
+    codes = {one.wait(20) for one in loop}
+    assert codes <= {-signal.SIGTERM, -signal.SIGKILL}
+    assert cordon.look().relaunches == 50
+
+
+def test_an_interpreter_that_is_given_the_app_late_is_closed(
+    cordon: Cordon, linux: Linux, tmp_path: Path
+) -> None:
+    """As cron and a shell do: the process is there before it is the app."""
+    script, gate = tmp_path / "app" / "bin" / "updater", tmp_path / "gate"
+    script.write_text("#!/bin/sh\nsleep 60 & wait\n")
+    os.mkfifo(gate)
+    cordon.apply(SEALED)
+    with subprocess.Popen(
+        ["/bin/sh", "-c", f'read go < "{gate}"; exec /bin/sh "{script}"'], start_new_session=True
+    ) as process:
+        until(lambda: process.pid in {p.pid for p in linux.processes()})
+        cordon.look()
+        gate.write_text("go\n")
+        assert process.wait(20) == -signal.SIGTERM
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert cordon.look().relaunches == 1
 
 
