@@ -16,6 +16,7 @@ from agent.wire.contract import (
     UncordonOrder,
 )
 from agent.wire.errors import LinkLost
+from agent.wire.notices import Outlook
 from coordinator.fleet.keeper import Keeper
 from coordinator.model import Plan
 from coordinator.store.cordons import Cordons
@@ -72,6 +73,20 @@ def test_what_is_wanted_is_ordered_with_fence_text_and_code_hash(office: Office)
         PLAN.notice,
     )
     assert order.code_hash == office.cordons.all()[HOSTS[0]].code_hash
+
+
+def test_every_order_says_where_the_walk_is(office: Office) -> None:
+    def outlook(rollout: str, host: str) -> Outlook:
+        assert rollout == PLAN.id
+        return Outlook(host, 3, 12, 240.0)
+
+    told = Keeper(
+        office.cordons, office.links, lambda: Fence(3, "ab"), lambda _: PLAN, outlook=outlook
+    )
+    told.confirm(HOSTS, PLAN.id, CordonMode.LEASED)
+    [(_, ping)] = told.orders(HOSTS[1])
+    orders = [order for _, _, order in office.links.calls] + [ping]
+    assert [order.outlook.updating for order in orders] == [*HOSTS, HOSTS[1]]
 
 
 def test_a_host_out_of_sight_counts_as_closed_while_its_lease_lives(office: Office) -> None:

@@ -13,6 +13,7 @@ from agent.wire.contract import (
     CordonMode,
     Direction,
     Fence,
+    StartOrder,
     StepName,
     StepState,
 )
@@ -66,6 +67,15 @@ def unlinked_until(call: int) -> FakeLinks:
             raise LinkLost("not linked")
 
     return FakeLinks(line=line)
+
+
+def test_a_drain_has_time_for_every_postponement(office: Office) -> None:
+    port = office.port(up_for=SETTLE_SECONDS)
+    postponed = replace(PLAN, postpones=3)
+    Outside(postponed, port._world).take(HOSTS[0], StepName.DRAIN, Direction.DO, 1)
+    port.take(HOSTS[0], StepName.STOP_SERVICE_MANAGER, Direction.DO, 1)
+    limits = [order.not_after for _, _, order in office.links.calls if type(order) is StartOrder]
+    assert limits == [PLAN.step_seconds + PLAN.grace_seconds + 900, PLAN.step_seconds]
 
 
 def test_a_daemon_that_has_just_started_waits_for_the_agents_that_dial_it(office: Office) -> None:

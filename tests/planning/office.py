@@ -11,7 +11,7 @@ from agent.wire.profile import Data, Profile
 from agent.wire.profile_reader import read_profile
 from coordinator.model import Host, HostStanding, SurveyOf
 from coordinator.planning.plan import Basis, PackageChoice, PlanRequest
-from coordinator.planning.window import Window, Within
+from coordinator.planning.window import Span, Window, Within
 
 NOW = 1_773_133_200.0  # 2026-03-10 09:00 UTC
 ID = "01HZZZZZZZZZZZZZZZZZZZZZZZ"
@@ -62,7 +62,7 @@ def make_basis(
     return replace(basis, **changes)
 
 
-def make_request(window: str | Within = "", **changes: Any) -> PlanRequest:
+def make_request(window: str | Within | Span = "", **changes: Any) -> PlanRequest:
     request = PlanRequest(
         id=ID,
         app="office",

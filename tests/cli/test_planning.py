@@ -1,0 +1,103 @@
+"""`roundsman plan` and `roundsman drill` at a terminal: what may be asked, and what may not."""
+
+from pathlib import Path
+
+import pytest
+
+from coordinator.api.asks import PackageAsk, ProfileAsk
+from coordinator.walk.ports import News
+from coordinator.walk.states import HostState, RolloutState
+from tests.api.real import APP, PROFILE, RealOffice, make_zip
+from tests.cli.terminal import Terminal
+
+PLAN = f"plan {APP} 1.1 --within 7200"
+
+
+@pytest.fixture
+def ready(office: RealOffice, tmp_path: Path) -> RealOffice:
+    """An office with two hosts, a signed profile and a signed package."""
+    office.add_hosts(2)
+    with office.client() as client:
+        client.add_profile(ProfileAsk(text=PROFILE))
+        client.add_package(PackageAsk(app=APP, version="1.1"), make_zip(tmp_path / "r.zip"))
+    office.sign()
+    return office
+
+
+def test_a_plan_says_who_is_told_when_and_how_often_it_is_postponed(
+    ready: RealOffice, terminal: Terminal
+) -> None:
+    said = terminal(f"{PLAN} --announce start --postpones 3")
+    assert said.code == 0
+    assert "told ahead" in said.out
+    assert "5 more minutes, 3 times at most" in said.out
+    kept = ready.rollouts.plan("p1")
+    assert kept is not None
+    assert kept.announce == (kept.opens,)
+    assert kept.postpones == 3
+
+
+def test_nobody_is_told_ahead_or_written_to_unless_it_is_asked_for(
+    ready: RealOffice, terminal: Terminal
+) -> None:
+    terminal(PLAN)
+    kept = ready.rollouts.plan("p1")
+    assert kept is not None
+    assert (kept.announce, kept.mail, kept.postpones) == ((), (), 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("--announce", "tomorrow", "must be day-before 16:00, morning 08:00 or start"),
+        ("--announce", "morning 25:00", "must be day-before 16:00"),
+        ("--announce", "", "must be day-before 16:00"),
+        ("--postpones", "21", "less than or equal to 20"),
+        ("--postpones", "-1", "greater than or equal to 0"),
+        ("--postpones", "often", "valid integer"),
+        ("--mail", "ann", "must be an address"),
+        ("--mail", "ann@example.org\nbcc: all", "must be an address"),
+    ],
+)
+def test_what_cannot_be_asked_for_says_how_it_is_written(
+    ready: RealOffice, terminal: Terminal, option: str, value: str, why: str
+) -> None:
+    said = terminal(PLAN, option, value)
+    assert said.code == 2
+    assert why in said.err
+    assert ready.rollouts.plan("p1") is None
+
+
+def test_eleven_announcements_are_too_many(ready: RealOffice, terminal: Terminal) -> None:
+    said = terminal(PLAN, *["--announce", "start"] * 11)
+    assert said.code == 2
+    assert "announce" in said.err
+
+
+def test_a_drill_is_confirmed_started_and_shown_as_one(
+    ready: RealOffice, terminal: Terminal
+) -> None:
+    terminal(PLAN)
+    said = terminal("drill p1 --yes")
+    assert (said.code, said.out.strip()) == (
+        0, "r1, a drill, is under way: roundsman rollout watch r1",
+    )  # fmt: skip
+    row = ready.rollouts.find("r1")
+    assert row is not None
+    for state in (HostState.UPDATING, HostState.CHECKING, HostState.UPDATED):
+        ready.tell(row.id, News(RolloutState.WALKING, host="pc-01-abcdef", state=state))
+    ready.tell(row.id, News(RolloutState.DONE, "drill: nothing was applied"))
+    shown = terminal("rollout status r1").out
+    assert "r1: drill of office-maker 1.1" in shown
+    assert "drilled" in shown
+    assert "updated" not in shown
+    report = terminal("rollout report r1").out
+    assert "r1: drill of office-maker 1.1" in report
+    assert "drilled  1.0" in report
+    assert "(drill)" in terminal("rollout list").out
+
+
+def test_a_drill_of_what_is_no_plan_is_refused(ready: RealOffice, terminal: Terminal) -> None:
+    said = terminal("drill p9 --yes")
+    assert said.code == 2
+    assert "no plan 'p9'" in said.err
