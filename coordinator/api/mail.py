@@ -1,5 +1,7 @@
 """Mail: what was sent, what waits, what was given up; and a test that is sent at once."""
 
+from collections.abc import Sequence
+
 from coordinator.api.asks import MailTestAsk, NoAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.mail_schemas import MailTestView, MailView
@@ -48,6 +50,12 @@ def problems(office: Office) -> list[str]:
     if not office.postman.is_alive:
         said.append("no mail is sent any more, see the log of the coordinator")
     return said
+
+
+def check_mail(office: Office, recipients: Sequence[str]) -> None:
+    """Raise `Problem` when somebody is to be told by mail and no mail can be sent."""
+    if recipients:
+        _postman(office)
 
 
 def _postman(office: Office) -> Postman:

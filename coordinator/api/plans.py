@@ -7,6 +7,7 @@ from agent.wire.contract import Target
 from coordinator.api.asks import NoAsk, PlanAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.doctor import finding_views
+from coordinator.api.mail import check_mail
 from coordinator.api.office import Office
 from coordinator.api.plan_schemas import PlannedHostView, PlanView
 from coordinator.api.releases import read_target, signed_profile
@@ -27,6 +28,7 @@ _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 
 def make(office: Office, call: Call[PlanAsk]) -> PlanView:
     """Make a plan and keep it; nothing moves."""
+    check_mail(office, [address for address in call.ask.mail if address])
     hosts = _group(office, call.ask)
     known = basis(office, hosts, call.ask.app, lambda: _packages(office, call.ask))
     plan = make_plan(_request(office, call, hosts, known.profile.title), known)

@@ -87,7 +87,9 @@ def test_what_is_no_address_ends_with_two(terminal: Terminal, address: str) -> N
 
 
 @pytest.mark.usefixtures("office")
-@pytest.mark.parametrize("words", ["mail test", "mail list"])
+@pytest.mark.parametrize(
+    "words", ["mail test", "mail list", "plan office 1.1 --mail marie@office.example"]
+)
 def test_without_a_mail_server_it_says_where_to_write_one(terminal: Terminal, words: str) -> None:
     said = terminal(words)
     assert said.code == 2
