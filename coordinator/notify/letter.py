@@ -5,7 +5,7 @@ of them ever becomes a header.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from coordinator.mail_settings import MailSettings
+from coordinator.model import Plan
 from coordinator.notify.words import LABELS, WORDS, Labels, Words
 from coordinator.report.rollout import Report, as_html
 from coordinator.store.outbox import MailKind, MailRow
@@ -45,6 +46,8 @@ def rollout_mail(settings: MailSettings, mail: MailRow, story: Story) -> EmailMe
     labels, words = LABELS[settings.language], WORDS[settings.language][mail.kind]
     if story.row.plan.drill and mail.kind is MailKind.AVAILABLE:
         words = labels.drilled
+    if mail.kind is not MailKind.NEEDS_YOU and _only_waits(settings, mail, story.row.plan):
+        words = replace(words, explains=False)
     told = _told(words, labels, mail, story)
     made = _mail(settings, mail.recipient, told, mail.message_id, mail.at)
     if mail.kind is not MailKind.NEEDS_YOU:
@@ -58,7 +61,15 @@ def trial_mail(settings: MailSettings, recipient: str, message_id: str, at: floa
     """Return a mail that tells nothing but that it came."""
     labels = LABELS[settings.language]
     told = {"subject": labels.test.subject, "first": labels.test.first, "facts": [], "notes": []}
-    return _mail(settings, recipient, told | {"foot": labels.foot}, message_id, at)
+    told |= {"colon": labels.colon, "foot": labels.foot}
+    return _mail(settings, recipient, told, message_id, at)
+
+
+def _only_waits(settings: MailSettings, mail: MailRow, plan: Plan) -> bool:
+    """True for a recipient of this one rollout, who can do nothing about it."""
+    named = {address.lower() for address in plan.mail}
+    standing = {address.lower() for address in settings.recipients}
+    return mail.recipient.lower() in named - standing
 
 
 def _mail(
@@ -88,6 +99,7 @@ def _told(words: Words, labels: Labels, mail: MailRow, story: Story) -> dict[str
             (label, _line(fact)) for label, fact in _facts(words, labels, mail, story) if fact
         ],
         "notes": notes,
+        "colon": labels.colon,
         "foot": labels.foot,
     }
 

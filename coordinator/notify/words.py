@@ -19,6 +19,7 @@ class Words:
 class Labels:
     """The small words of all mails in one language."""
 
+    colon: str
     why: str
     mend: str
     rollout: str
@@ -92,6 +93,7 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
 
 LABELS: dict[Language, Labels] = {
     Language.ENGLISH: Labels(
+        colon=": ",
         why="Why",
         mend="What to do",
         rollout="Rollout",
@@ -113,6 +115,7 @@ LABELS: dict[Language, Labels] = {
         ),
     ),
     Language.FRENCH: Labels(
+        colon=" : ",
         why="Raison",
         mend="Que faire",
         rollout="Mise à jour",

@@ -15,7 +15,7 @@ from coordinator.report.rollout import rollout_report
 from coordinator.store.outbox import MailKind, MailRow, MailState
 from coordinator.walk.ports import News
 from coordinator.walk.states import RolloutState
-from tests.notify.rollout import MARIE, Mailed
+from tests.notify.rollout import ANN, MARIE, Mailed
 
 EVIL = "<b>x</b>\r\nBcc: eve@evil.example\r\n\r\n<script>alert(1)</script>\u2028\x00"
 
@@ -87,13 +87,22 @@ def test_who_waited_reads_who_is_updated_how_long_and_finds_the_report(mailed: M
     mail = _sent(rollout_mail(settings, _row(MailKind.AVAILABLE), _story(mailed)))
     text = _body(mail, "plain")
     assert mail["Subject"] == "Office Maker 1.1 : de nouveau disponible"
-    assert "Mis à jour: PC-01, PC-03" in text
-    assert "Non mis à jour: PC-02" in text
-    assert "Durée: 1 h 5 min" in text
+    assert "Mis à jour : PC-01, PC-03" in text
+    assert "Non mis à jour : PC-02" in text
+    assert "Durée : 1 h 5 min" in text
     assert "roundsman x" not in text
     (report,) = mail.iter_attachments()
     assert report.get_filename() == "roundsman-r1.html"
     assert "<!doctype html>" in report.get_content()
+
+
+@pytest.mark.parametrize("kind", [MailKind.PARTLY, MailKind.STOPPED, MailKind.LEFT_CLOSED])
+def test_who_only_waits_is_not_told_what_to_type(mailed: Mailed, kind: MailKind) -> None:
+    story = _story(mailed)
+    marie = _row(kind)
+    for row, is_told in ((marie, False), (replace(marie, recipient=ANN), True)):
+        text = _body(_sent(rollout_mail(_settings(), row, story)), "plain")
+        assert ("roundsman x" in text) is is_told
 
 
 def test_a_drill_is_called_one(tmp_path: Path) -> None:
