@@ -79,6 +79,7 @@ class Windows:
         old = shown.notice
         if (notice.postpones_left, notice.installed) != (old.postpones_left, old.installed):
             shown.heard_until = 0.0
+        shown.called &= notice.seconds_left <= _LAST_CALL_SECONDS
         shown.notice, shown.since = notice, time.monotonic()
 
     def _forget_closed(self, title: str) -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from agent.session.x11 import Screen
@@ -15,7 +16,7 @@ PICTURES = ROOT / "build" / "screens"
 NEEDED = {
     "Xvfb": "xvfb",
     "openbox": "openbox",
-    "tesseract": "tesseract-ocr",
+    "tesseract": "tesseract-ocr tesseract-ocr-fra",
     "import": "imagemagick",
     "setpriv": "util-linux",
 }
@@ -23,13 +24,10 @@ _LANGUAGES = {"en": "eng", "fr": "fra"}
 _OF_A_DESKTOP = {"DISPLAY", "WAYLAND_DISPLAY", "LANGUAGE", "LANG", "LC_ALL", "LC_MESSAGES"}
 
 
-def need_programs() -> None:
-    """Fail, and say what to install, where a real desktop cannot be made."""
+def missing_packages() -> list[str]:
+    """Return the Debian packages that a desktop to test on needs, and that are not here."""
     missing = [package for program, package in NEEDED.items() if not shutil.which(program)]
-    assert not missing, (
-        "cannot make a desktop to test on. Install, as root: apt-get install "
-        + " ".join(["python3-tk", "tesseract-ocr-fra", *missing])
-    )
+    return missing + ["python3-tk"] * (find_spec("_tkinter") is None)
 
 
 def environment_of(display: str, **more: str) -> dict[str, str]:
@@ -41,7 +39,8 @@ def environment_of(display: str, **more: str) -> dict[str, str]:
 @contextmanager
 def x_server(*options: str) -> Iterator[str]:
     """Run an X server; yield the display that it found free."""
-    need_programs()
+    missing = " ".join(missing_packages())
+    assert not missing, f"cannot make a desktop to test on. As root: apt-get install {missing}"
     readable, writable = os.pipe()
     command = ["Xvfb", "-displayfd", str(writable), "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(
@@ -58,11 +57,16 @@ def x_server(*options: str) -> Iterator[str]:
 
 
 @contextmanager
-def window_manager(display: str, before: Sequence[str] = ()) -> Iterator[None]:
+def window_manager(
+    display: str, before: Sequence[str] = (), language: str = "en"
+) -> Iterator[None]:
     """Run a window manager on this display, ready to manage."""
     command = [*before, "openbox", "--sm-disable"]
     manager = subprocess.Popen(
-        command, env=environment_of(display), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        command,
+        env=environment_of(display, LANGUAGE=language),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     screen = Screen(display)
     try:
@@ -74,9 +78,9 @@ def window_manager(display: str, before: Sequence[str] = ()) -> Iterator[None]:
 
 
 @contextmanager
-def desktop(*options: str, before: Sequence[str] = ()) -> Iterator[str]:
-    """Run a whole desktop; yield its display."""
-    with x_server(*options) as display, window_manager(display, before):
+def desktop(*options: str, before: Sequence[str] = (), language: str = "en") -> Iterator[str]:
+    """Run a whole desktop, in this language; yield its display."""
+    with x_server(*options) as display, window_manager(display, before, language):
         yield display
 
 
