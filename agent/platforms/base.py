@@ -41,6 +41,10 @@ class PrintJob:
     name: str
 
 
+OF_A_DESKTOP = "-app"
+"""How the session of a process ends that a person opened on a desktop, which one is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """One process; `pid` and `started` together name it, since systems use pids again."""
@@ -144,7 +148,7 @@ class ProcessControl(Protocol):
         """
 
     def sessions(self) -> Sequence[Session]:
-        """Return the sessions of this host."""
+        """Return the sessions of this host. Raises `OSError` when they cannot be told now."""
 
     def home(self, user: str) -> Path | None:
         """Return the user's own folder, as the system names it; None when it knows of none."""

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 import psutil
 
-from agent.platforms.base import Process
+from agent.platforms.base import OF_A_DESKTOP, Process
 from agent.platforms.linux_screens import session_on
 
 TICK = os.sysconf("SC_CLK_TCK")
 SESSION = "XDG_SESSION_ID"
 _SCOPE = re.compile(rb"session-([^./]+)\.scope")
 _SLICE = re.compile(rb"user-(\d+)\.slice")
+_OPENED = b"/app.slice/app-"
 _UID = re.compile(rb"^Uid:\t(\d+)", re.MULTILINE)
 _DELETED = " (deleted)"
 _NAMES_SECONDS = 60.0
@@ -110,7 +111,7 @@ def _cwd(pid: int) -> str:
 
 
 def _session_of(pid: int, stat: Stat, user: str) -> str:
-    """Return the session's id; `user-1000` for what the user's own manager runs, "" for none.
+    """Return the session's id; what a user's own manager runs has one that says so, "" = none.
 
     What the environment names is the program's own word: good for showing, and for no right.
     """
@@ -120,11 +121,22 @@ def _session_of(pid: int, stat: Stat, user: str) -> str:
     environment = _environment(pid)
     if named := _named(environment, SESSION):
         return named[:64]
-    if slice_ := _SLICE.search(group):
-        return f"user-{os.fsdecode(slice_[1])}"
+    if managed := managed_session(group):
+        return managed
     if screen := _named(environment, "DISPLAY"):
         return session_on(user, screen)[:64]
     return _terminal(pid) if stat.terminal else ""
+
+
+def managed_session(group: bytes) -> str:
+    """Return the session of what a user's own manager runs, by its control group; "" = none.
+
+    Menus and auto-start run apps there, under names that begin so; timers run theirs there too.
+    """
+    found = _SLICE.search(group)
+    if found is None:
+        return ""
+    return f"user-{os.fsdecode(found[1])}{OF_A_DESKTOP if _OPENED in group else ''}"
 
 
 def _environment(pid: int) -> bytes:

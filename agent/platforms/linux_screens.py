@@ -1,8 +1,8 @@
 """Which screens there are on a Linux host, as the environments of processes tell.
 
 Where a program must show itself, and with which cookie, is told nowhere else. A process is
-read twice at most (its environment changes when it turns into another program), so that to
-look again costs next to nothing.
+read twice (its environment changes when it turns into another program), and then only the one
+that tells of a screen, so that to look again costs next to nothing.
 """
 
 import os
@@ -61,13 +61,19 @@ class Screens:
         known = self._known = {pid: _look(pid, before.get(pid)) for pid in _pids()}
         screens: dict[tuple[int, str], Screen] = {}
         for pid in sorted(known):
-            screen = known[pid].screen
-            if screen is not None and self._is_wanted(screen):
-                screens.setdefault((screen.uid, screen.name), screen)
+            told = known[pid].screen
+            if told is None or not self._is_wanted(told) or _key(told) in screens:
+                continue
+            if screen := _look(pid, None).screen:  # it may have ended, and not be reaped
+                screens[_key(screen)] = screen
         return _bounded(_of_people(list(screens.values())))
 
     def _is_wanted(self, screen: Screen) -> bool:
         return self._only is None or screen.name in self._only
+
+
+def _key(screen: Screen) -> tuple[int, str]:
+    return screen.uid, screen.name
 
 
 def session_on(user: str, display: str) -> str:

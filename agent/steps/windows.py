@@ -7,7 +7,7 @@ process belongs to is not always known; whose it is always is.
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from agent.platforms.base import Process
+from agent.platforms.base import OF_A_DESKTOP, Process
 from agent.steps.table import Seat
 
 
@@ -64,5 +64,7 @@ def shown_at(processes: Sequence[Process], seats: Iterable[Seat]) -> list[Seat]:
     listed = list(seats)
     there = seats_of(processes, listed)
     if window_of(processes, listed) is not Window.NONE:
+        return there
+    if any(process.session.endswith(OF_A_DESKTOP) for process in processes):
         return there
     return [seat for seat in there if any(seat.session == p.session for p in processes)]

@@ -14,6 +14,7 @@ from agent.platforms.desktop import Desktop
 from agent.platforms.linux import Linux
 from agent.platforms.linux_desktops import LinuxDesktops, joined, name_of
 from agent.platforms.linux_logind import Login, logins, read_logins
+from agent.platforms.linux_proc import managed_session
 from agent.platforms.linux_screens import Screen, Screens
 from tests.hostile.user import UID
 from tests.until import until
@@ -290,3 +291,22 @@ def test_a_process_is_in_the_session_of_its_screen(run: Callable[..., int]) -> N
         assert b"DISPLAY=:7710" in environment
     finally:
         linux.close(started, CloseRung.KILL)
+
+
+_MANAGER = "0::/user.slice/user-1000.slice/user@1000.service"
+
+
+@pytest.mark.parametrize(
+    ("group", "session"),
+    [
+        (f"{_MANAGER}/app.slice/app-gnome-office-4711.scope", "user-1000-app"),
+        (f"{_MANAGER}/app.slice/app-office@autostart.service", "user-1000-app"),
+        (f"{_MANAGER}/app.slice/nightly-import.service", "user-1000"),
+        ("0::/system.slice/cron.service", ""),
+        ("", ""),
+    ],
+)
+def test_what_was_opened_on_a_desktop_is_told_from_what_a_timer_runs(
+    group: str, session: str
+) -> None:
+    assert managed_session(group.encode()) == session

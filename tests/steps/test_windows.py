@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from agent.platforms.base import Process
@@ -59,4 +61,7 @@ def test_only_who_can_know_of_it_is_told() -> None:
 
     assert shown_at([_APP], [_seat("2"), _seat("3")]) == [_seat("2")]  # hidden in a tray
     assert shown_at([import_], [_seat("2")]) == []
+    timer, opened = replace(_APP, session="user-1000"), replace(_APP, session="user-1000-app")
+    assert shown_at([timer], [_seat("2")]) == []
+    assert shown_at([opened], [_seat("2")]) == [_seat("2")]  # by the desktop's own menu
     assert shown_at([import_], [_seat("2", sees=False)]) == [_seat("2", sees=False)]
