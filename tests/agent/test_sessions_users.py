@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -12,9 +13,23 @@ from agent.wire.notices import Notice, NoticeKind
 from tests.agent.desks import SYSTEM_PYTHON, Desks, desks
 from tests.agent.test_sessions import process
 from tests.hostile.user import UID
+from tests.house.source import ROOT
 from tests.until import until
 
 OTHER = UID + 1
+OWN = """
+import sys
+sys.path.insert(0, {folder!r})
+from agent.platforms.linux_desktops import LinuxDesktops
+control = LinuxDesktops({names!r}, {program!r}, "/usr/bin/python3")
+found = control.desktops()
+print(*(desktop.user for desktop in found))
+for desktop in found:
+    program = control.start(desktop)
+    program.link.setblocking(True)
+    program.link.recv(100)
+    program.end()
+"""
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Linux only"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may be another user"),
@@ -102,6 +117,26 @@ def test_ending_ones_own_program_is_nothing_to_the_other_user() -> None:
         os.kill(first, signal.SIGKILL)
         until(lambda: first not in host.working() and len(host.working()) == 2)
         assert other in host.working()
+
+
+def test_an_agent_that_is_not_root_cares_for_its_own_user_only() -> None:
+    with desks("listen") as host:
+        names = [host.log_in(UID, 0).partition(":")[2], host.log_in(OTHER, 1).partition(":")[2]]
+        program = (str(host.folder / "standin_desktop.py"), str(host.folder), "listen")
+        code = OWN.format(folder=str(ROOT), names=[f":{name}" for name in names], program=program)
+        told = subprocess.run(
+            [SYSTEM_PYTHON, "-c", code],
+            user=UID,
+            group=UID,
+            extra_groups=[],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert told.stdout.split() == [str(UID)], told.stderr
+        assert [life["ids"][0] for life in host.lives()] == [UID]
 
 
 def test_a_user_known_by_name_is_told_by_name() -> None:
