@@ -30,7 +30,7 @@ STRIPE = {
     NoticeKind.AVAILABLE: GOOD,
 }
 MAIN_PRESSES = {Press.DONE, Press.OPEN}
-WIDTH = "330p"
+WIDTH = "360p"
 """Of the text; a notice is as wide as this and its margins, whatever it says."""
 _LEAST_DPI, _MOST_DPI = 60.0, 400.0
 _FAMILIES = ("Noto Sans", "Cantarell", "Ubuntu", "DejaVu Sans", "Liberation Sans")
