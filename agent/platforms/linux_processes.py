@@ -21,15 +21,12 @@ import psutil
 
 from agent.platforms import detach
 from agent.platforms.base import CloseRung, Process, Session
-from agent.platforms.linux_desktops import joined
 from agent.platforms.linux_proc import SESSION, TICK, Stat, cmdline_of, process_of, stat_of
-from agent.platforms.linux_screens import Screens
+from agent.platforms.linux_sessions import LinuxSessions
 
 _CHECK_SECONDS = 0.8
 _YOUNG_SECONDS = 2.0
 _SIGNALS = {CloseRung.TERMINATE: signal.SIGTERM, CloseRung.KILL: signal.SIGKILL}
-_DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "LANG")
-_BUS = "DBUS_SESSION_BUS_ADDRESS"
 _SETTLE_SECONDS = 1.0
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -48,7 +45,7 @@ class LinuxProcesses:
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
-        self._screens = Screens()
+        self._sessions = LinuxSessions()
         # the system tells its boot to the second only, too coarse to tell what came first
         self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -140,61 +137,13 @@ class LinuxProcesses:
         home = os.path.expanduser(f"~{user}")  # noqa: PTH111 - Path raises when there is none
         base = {"USER": user, "LOGNAME": user, "HOME": home, "PATH": _PATH}
         inside = {SESSION: session} if session else {}
-        return base | self._desktop_of(user, session) | inside
-
-    def _desktop_of(self, user: str, session: str) -> dict[str, str]:
-        """Return what a program needs in order to show itself on that desktop of the user."""
-        theirs = [process for process in self.processes() if process.user == user]
-        there = [p for p in theirs if session in {"", p.session}]
-        managed = [p for p in theirs if p.session.startswith("user-")]
-        return next((found for p in there + managed if (found := _desktop(p))), {})
+        return base | self._sessions.environment(user, session) | inside
 
     def sessions(self) -> Sequence[Session]:
-        """Return the sessions: as logind tells them, else as login records and screens do."""
-        return _logind_sessions() or self._recorded_sessions()
-
-    def _recorded_sessions(self) -> list[Session]:
-        desktops = joined([], self._screens.found())
-        named = {desktop.environment.get("DISPLAY") for desktop in desktops}
-        return [Session(d.session, d.user, d.active) for d in desktops] + [
-            Session(login.terminal or login.name, login.name, True)
-            for login in psutil.users()
-            if login.terminal not in named
-        ]
+        """Return who is logged in. Raises `OSError` when that cannot be told now."""
+        return self._sessions.sessions()
 
 
 def _next_check(stat: Stat, now: float) -> float:
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - stat.ticks / TICK
     return now if age < _YOUNG_SECONDS else now + _CHECK_SECONDS
-
-
-def _desktop(process: Process) -> dict[str, str]:
-    with suppress(psutil.Error, OSError):
-        environment = psutil.Process(process.pid).environ()
-        if "DISPLAY" in environment or "WAYLAND_DISPLAY" in environment:
-            return {key: environment[key] for key in (*_DESKTOP, _BUS) if key in environment}
-    return {}
-
-
-def _logind_sessions() -> list[Session]:
-    listed = _loginctl("list-sessions", "--no-legend")
-    ids = [line.split()[0] for line in listed.splitlines() if line.strip()]
-    return [session for id_ in ids if (session := _logind_session(id_))]
-
-
-def _logind_session(id_: str) -> Session | None:
-    shown = _loginctl("show-session", id_, "-p", "Name", "-p", "Active", "-p", "Class")
-    about = dict(line.partition("=")[::2] for line in shown.splitlines())
-    if about.get("Class") != "user":
-        return None
-    return Session(id_, about.get("Name", ""), about.get("Active") == "yes")
-
-
-def _loginctl(*words: str) -> str:
-    try:
-        answer = subprocess.run(
-            ["loginctl", *words], capture_output=True, text=True, check=False, timeout=5
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout if answer.returncode == 0 else ""

@@ -1,6 +1,7 @@
 """What is particular to Linux: real processes, attributes, systemd's files."""
 
 import errno
+import getpass
 import os
 import stat
 import struct
@@ -231,48 +232,58 @@ def test_sessions_come_from_the_login_records_where_there_is_no_logind(
     assert isinstance(linux.sessions(), list)
 
 
+def _logind(folder: Path, monkeypatch: pytest.MonkeyPatch, *sessions: str) -> Path:
+    """A logind that tells of these sessions, a line of properties each."""
+    program, blocks = folder / "loginctl", "\\n\\n".join(s.replace(" ", "\\n") for s in sessions)
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = list-sessions ] && {{ echo "  2 1 x seat0"; exit; }}\n'
+        f"printf '{blocks}\\n'\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return program
+
+
 def test_sessions_come_from_logind_where_there_is_one(
     linux: Linux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = tmp_path / "loginctl"
-    program.write_text(
-        "#!/bin/sh\n"
-        'if [ "$1" = list-sessions ]; then echo "  2 1000 marie seat0"; echo "c1 0 root"; exit; '
-        "fi\n"
-        'if [ "$2" = 2 ]; then echo Name=marie; echo Active=yes; echo Class=user; exit; fi\n'
-        "echo Name=gdm; echo Active=no; echo Class=greeter\n"
+    _logind(
+        tmp_path,
+        monkeypatch,
+        "Id=2 User=0 Class=user Type=x11 Active=yes State=active LockedHint=no",
+        "Id=3 User=1 Class=user Type=tty Active=yes State=active LockedHint=yes",
+        "Id=c1 User=2 Class=greeter Active=yes State=active",
     )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert [(s.id, s.user, s.active) for s in linux.sessions()] == [("2", "marie", True)]
+
+    told = [(s.id, s.user, s.active) for s in linux.sessions() if ":" not in s.id]
+
+    assert told == [("2", "root", True), ("3", "daemon", False)]
+
+
+def test_when_logind_falls_silent_nobody_is_taken_for_logged_out(
+    linux: Linux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = _logind(tmp_path, monkeypatch, "Id=2 User=0 Class=user")
+    linux.sessions()
+    program.write_text("#!/bin/sh\nexit 1\n")
+
+    with pytest.raises(OSError, match="logind does not say who is logged in"):
+        linux.sessions()
 
 
 @pytest.fixture
-def two_desktops(
-    linux: Linux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """One user in two sessions at once, with a program on each desktop."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may")
-    program = tmp_path / "loginctl"
-    program.write_text(
-        "#!/bin/sh\n"
-        'if [ "$1" = list-sessions ]; then echo 2; echo 5; exit; fi\n'
-        "echo Name=nobody; echo Active=yes; echo Class=user\n"
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    shown = {
-        session: subprocess.Popen(
-            ["/bin/sleep", "60"],
-            env={"DISPLAY": f":{session}", "XDG_SESSION_ID": session, "SECRET": "x"},
-            user="nobody",
-        )
-        for session in ("2", "5")
-    }
-    until(lambda: {p.pid for p in shown.values()} <= {p.pid for p in linux.processes()})
-    yield shown
-    for process in shown.values():
+def two_desktops(linux: Linux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Linux]:
+    """One user in two sessions at once, and on a screen that logind does not know."""
+    about = f"User={os.geteuid()} Class=user Type=x11 Active=yes"
+    ids = ("91002", "91005")
+    _logind(tmp_path, monkeypatch, *(f"Id={id_} Display=:{id_} {about}" for id_ in ids))
+    shown = [
+        subprocess.Popen(["/bin/sleep", "60"], env={"DISPLAY": f":{screen}.0", "SECRET": "x"})
+        for screen in (*ids, "91009")
+    ]
+    until(lambda: {p.pid for p in shown} <= {p.pid for p in linux.processes()})
+    yield linux
+    for process in shown:
         process.kill()
         process.wait()
 
@@ -282,28 +293,38 @@ def _environment(process: Process) -> dict[str, str]:
     return dict(word.partition("=")[::2] for word in words)
 
 
-@pytest.mark.usefixtures("two_desktops")
-@pytest.mark.parametrize("session", ["2", "5"])
+@pytest.mark.parametrize("session", ["91002", "91005", f"{getpass.getuser()}:91009"])
 def test_a_program_shows_itself_in_the_session_it_is_started_in(
-    linux: Linux, session: str
+    two_desktops: Linux, session: str
 ) -> None:
-    process = linux.start_program(["/bin/sleep", "60"], Path("/"), "nobody", session)
+    me = getpass.getuser()
+    process = two_desktops.start_program(["/bin/sleep", "60"], Path("/"), me, session)
     try:
         environment = _environment(process)
-        assert environment["DISPLAY"] == f":{session}"
+        assert environment["DISPLAY"] == f":{session.rpartition(':')[2]}.0"
         assert "SECRET" not in environment
-        assert process.session == session
+        assert environment["XDG_SESSION_ID"] == session
     finally:
-        linux.close(process, CloseRung.KILL)
+        two_desktops.close(process, CloseRung.KILL)
 
 
-@pytest.mark.usefixtures("two_desktops")
-@pytest.mark.parametrize(("user", "session"), [("nobody", "3"), ("daemon", "2")])
+def test_the_session_of_a_program_is_one_of_those_that_are_listed(two_desktops: Linux) -> None:
+    me = getpass.getuser()
+    process = two_desktops.start_program(["/bin/sleep", "60"], Path("/"), me, "91005")
+    two_desktops.close(process, CloseRung.KILL)
+    if process.session != "91005" and process.session.isdigit():
+        pytest.skip("this host puts every program of a test into a session of its own")
+    assert process.session == "91005"
+
+
+@pytest.mark.parametrize(
+    ("user", "session"), [(getpass.getuser(), "3"), ("bin", "91002"), ("bin", "x:91009")]
+)
 def test_a_session_that_has_ended_or_is_anothers_is_told(
-    linux: Linux, user: str, session: str
+    two_desktops: Linux, user: str, session: str
 ) -> None:
     with pytest.raises(OSError, match=f"session {session} of {user} has ended"):
-        linux.start_program(["/bin/sleep", "60"], Path("/"), user, session)
+        two_desktops.start_program(["/bin/sleep", "60"], Path("/"), user, session)
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ def test_it_is_named_whose_did_not_come_back(office: Bench) -> None:
     manager = replace(office.profile.service_manager, programs=("bin/manager", "bin/manager.real"))
     office.profile = replace(office.profile, service_manager=manager)
 
-    with pytest.raises(Failed, match=r"no process for nobody \(session 5\)$"):
+    with pytest.raises(Failed, match=r"for nobody \(session 5\)$"):
         _give_back(office)
 
     assert json.loads(office.owed.get("found") or "")  # still to be given back
