@@ -20,7 +20,7 @@ from coordinator.standin.make_release import Size, release_files, write_zip
 from tests.faults.ledger import Ledger
 from tests.until import until
 
-_WARES = Wares(
+WARES = Wares(
     Path(__file__).with_name("office.toml"), Size(libraries=7, half_a_library=14_000, table=5_000)
 )
 _WINDOW_SECONDS = 1800
@@ -29,8 +29,8 @@ _WINDOW_SECONDS = 1800
 class FaultOffice(DemoOffice):
     """The demo's office with what fault tests ask of it."""
 
-    def __init__(self, base: Path, hosts: int) -> None:
-        super().__init__(base, hosts, _WARES)
+    def __init__(self, base: Path, hosts: int, wares: Wares = WARES) -> None:
+        super().__init__(base, hosts, wares)
         self.ledger = Ledger(base / "coordinator" / "roundsman.sqlite")
 
     def begin(self, *versions: str) -> None:
@@ -41,7 +41,7 @@ class FaultOffice(DemoOffice):
         self.publish_profile()
         with self.client() as client:
             for version in versions:
-                write_zip(self.release(version), release_files(version, _WARES.size))
+                write_zip(self.release(version), release_files(version, WARES.size))
                 client.add_package(PackageAsk(app=APP, version=version), self.release(version))
         self.roundsman("release", "sign", "--yes")
 
@@ -99,9 +99,9 @@ def has_said(host: Workstation, word: str, pid: int) -> bool:
 
 
 @contextmanager
-def office(base: Path, hosts: int) -> Iterator[FaultOffice]:
+def office(base: Path, hosts: int, wares: Wares = WARES) -> Iterator[FaultOffice]:
     """An office that is gone at the end, with every process of it."""
-    made = FaultOffice(base, hosts)
+    made = FaultOffice(base, hosts, wares)
     try:
         yield made
     finally:
