@@ -196,6 +196,12 @@ class OperatorAsk(Ask):
     mail: MailAddress = ""  # "" = the one that is known stays
 
 
+class MailAsk(Ask):
+    """Where an operator is told; "" = nowhere."""
+
+    mail: MailAddress
+
+
 class MailTestAsk(Ask):
     """To whom a test is sent; "" = to whom every rollout is told, and to who asks."""
 

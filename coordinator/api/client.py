@@ -73,6 +73,11 @@ class Client:
         """Let somebody in; the answer carries the token, this once."""
         return self._post(s.OperatorView, "/operators", ask)
 
+    def set_mail(self, name: str, mail: str) -> list[s.OperatorView]:
+        """Write where an operator is told; return everybody."""
+        said = self._said(_path("operators", name, "mail"), asks.MailAsk(mail=mail))
+        return _read_list(s.OperatorView, said)
+
     def revoke_operator(self, name: str) -> list[s.OperatorView]:
         """End somebody's token; return who is left."""
         said = self._said(_path("operators", name, "revoke"), asks.NoAsk())

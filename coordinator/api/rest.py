@@ -1,8 +1,10 @@
 """Operators, the audit trail, and how the coordinator is."""
 
+from typing import Any
+
 from coordinator.access import new_token, token_hash
 from coordinator.api import mail
-from coordinator.api.asks import NoAsk, OperatorAsk
+from coordinator.api.asks import MailAsk, NoAsk, OperatorAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
 from coordinator.api.roles import OperatorRole
@@ -16,7 +18,7 @@ _SOON_SECONDS = 7 * 86400.0
 _SIGNED_BY_HAND = ("root", "targets")
 
 
-def operators(office: Office, _call: Call[NoAsk]) -> list[OperatorView]:
+def operators(office: Office, _call: Call[Any]) -> list[OperatorView]:
     """Return everybody who may speak to the coordinator."""
     return [
         OperatorView(name=row.name, role=OperatorRole(row.role), mail=row.mail)
@@ -30,6 +32,14 @@ def add_operator(office: Office, call: Call[OperatorAsk]) -> OperatorView:
     ask = call.ask
     office.people.put_operator(ask.name, ask.role, token_hash(token), ask.mail)
     return OperatorView(name=ask.name, role=ask.role, mail=ask.mail, token=token)
+
+
+def set_mail(office: Office, call: Call[MailAsk]) -> list[OperatorView]:
+    """Write where an operator is told how their rollouts go; their token stays."""
+    name = call.names["name"]
+    if not office.people.set_mail(name, call.ask.mail):
+        raise Problem(Status.UNKNOWN, f"no operator {name!r}", "roundsman operator list")
+    return operators(office, call)
 
 
 def revoke_operator(office: Office, call: Call[NoAsk]) -> list[OperatorView]:

@@ -24,6 +24,7 @@ from coordinator.api.asks import (
     DoctorAsk,
     DrillAsk,
     ImportAsk,
+    MailAsk,
     MailTestAsk,
     NoAsk,
     OperatorAsk,
@@ -68,6 +69,7 @@ ROUTES: tuple[Row, ...] = (
     Row("GET", "/audit", _A, "audit", rest.audit),
     Row("GET", "/operators", _A, "operator list", rest.operators),
     Row("POST", "/operators", _A, "operator add", rest.add_operator, OperatorAsk),
+    Row("POST", "/operators/{name}/mail", _A, "operator mail", rest.set_mail, MailAsk),
     Row("POST", "/operators/{name}/revoke", _A, "operator revoke", rest.revoke_operator),
 
     Row("GET", "/mail", _O, "mail list", mail.mails),

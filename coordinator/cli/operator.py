@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from coordinator.access import fingerprint_of, read_access
-from coordinator.api.asks import OperatorAsk
+from coordinator.api.asks import MailAsk, OperatorAsk
 from coordinator.api.roles import OperatorRole
 from coordinator.api.schemas import OperatorView
 from coordinator.cli.output import Json, show, table
@@ -44,6 +44,19 @@ def add(
         ),
         as_json=as_json,
     )
+
+
+@app.command()
+def mail(
+    name: Name,
+    address: Annotated[str, typer.Argument(help="Left out: nobody is written to.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say where somebody is told how the rollouts go that they start; the token stays."""
+    wanted = ask(MailAsk, mail=address)
+    with talking() as client:
+        found = client.set_mail(name, wanted.mail)
+    show(found, lambda: _listed(found), as_json=as_json)
 
 
 @app.command()

@@ -87,6 +87,12 @@ class People:
         with self._engine.begin() as c:
             upsert(c, operator, {"name": name}, values)
 
+    def set_mail(self, name: str, mail: str) -> bool:
+        """Write where an operator is told, "" = nowhere; False when there is no such operator."""
+        change = update(operator).where(operator.c.name == name).values(mail=mail)
+        with self._engine.begin() as c:
+            return c.execute(change).rowcount > 0
+
     def operator_by_token(self, token_hash: str) -> OperatorRow | None:
         """Return whose token it is."""
         query = select(operator).where(operator.c.token_hash == token_hash)

@@ -94,6 +94,7 @@ ANSWERED = [
     ("audit", 0),
     ("operator list", 0),
     ("operator add marie --role viewer --mail marie@office.example", 0),
+    ("operator mail marie m.dupont@office.example", 0),
     ("operator revoke marie --yes", 0),
     ("fleet list", 0),
     ("fleet show PC-01", 0),

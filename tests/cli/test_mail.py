@@ -71,6 +71,18 @@ def test_a_test_goes_to_the_address_of_who_asks_too(
 
 
 @pytest.mark.usefixtures("mailing")
+def test_an_operators_address_is_changed_and_the_token_stays(terminal: Terminal) -> None:
+    said = terminal("operator mail ann", MARIE)
+    assert said.code == 0
+    assert MARIE in said.out
+    assert terminal("operator mail ann").code == 0
+    assert MARIE not in terminal("operator list").out
+    said = terminal("operator mail nobody", MARIE)
+    assert (said.code, "no operator 'nobody'" in said.err) == (2, True)
+    assert terminal("operator mail ann marie").code == 2
+
+
+@pytest.mark.usefixtures("mailing")
 def test_a_test_that_the_server_does_not_take_ends_with_one(terminal: Terminal) -> None:
     said = terminal("mail test")
     assert said.code == 1
