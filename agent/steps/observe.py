@@ -7,14 +7,15 @@ files that tell a version: bounded, and no link is followed.
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from agent.platforms.base import Process, Spot
-from agent.records import sentence
+from agent.records import MOST_FINDINGS, sentence
 from agent.steps.autostart import Entry, entries
 from agent.steps.candidates import Group, app_folder, below, grouped, seen_programs, weight
-from agent.steps.table import Work
+from agent.steps.table import Seat, Work
 from agent.wire.contract import Finding, Severity
 from agent.wire.observed import (
     MOST_CANDIDATES,
@@ -37,6 +38,15 @@ _SHARED_ROOTS = ("/usr/lib/", "/usr/share/")
 """Much of the system itself is there: only what people see counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class _AtHand:
+    """What is asked of the host once, for all folders."""
+
+    seats: Sequence[Seat]
+    listening: Mapping[int, tuple[int, ...]]
+    started: Mapping[str, Sequence[Entry]]  # what is opened at log-in, by folder
+
+
 def observe(work: Work) -> None:
     """Add what runs here to the report, as the pieces of an `Observation`."""
     processes = list(work.platform.processes())
@@ -44,13 +54,22 @@ def observe(work: Work) -> None:
     groups = grouped(processes, _is_ours)
     for folder in started:
         groups.setdefault(folder, Group(folder))
-    found = [_candidate(work, group, started.get(group.folder, [])) for group in groups.values()]
+    at_hand = _AtHand(work.people.seats(), work.platform.listening(), started)
+    found = [_candidate(work, group, at_hand) for group in groups.values()]
     found = [c for c in found if _weight(c) or not c.folder.startswith(_SHARED_ROOTS)]
     found.sort(key=lambda c: (-_weight(c), c.folder))
     listed = tuple(_with_details(work, c) for c in found[:MOST_CANDIDATES])
     seen = Observation(work.platform.name, listed, max(0, len(found) - MOST_CANDIDATES))
-    for piece in pieces(seen):
+    for piece in within_bounds(seen):
         work.find(Finding("observed", Severity.NOTE, piece))
+
+
+def within_bounds(seen: Observation) -> list[str]:
+    """Return the pieces of it, without the last folders where a report cannot hold them all."""
+    while len(cut := list(pieces(seen))) > MOST_FINDINGS and seen.candidates:
+        fewer, left_out = seen.candidates[:-1], seen.left_out + 1
+        seen = replace(seen, candidates=fewer, left_out=left_out)
+    return cut
 
 
 def _is_ours(file: str) -> bool:
@@ -62,15 +81,15 @@ def _weight(candidate: Candidate) -> int:
     return weight(candidate.programs, len(candidate.auto_starts))
 
 
-def _candidate(work: Work, group: Group, started: Iterable[Entry]) -> Candidate:
+def _candidate(work: Work, group: Group, at_hand: _AtHand) -> Candidate:
     run = [process for those in group.programs.values() for process in those]
     units = {process.pid: work.platform.service_of(process) for process in run}
-    opened = {_shown(group.folder, entry) for entry in started}
+    opened = {_shown(group.folder, entry) for entry in at_hand.started.get(group.folder, [])}
     return Candidate(
         folder=group.folder,
-        programs=seen_programs(group, work.people.seats(), units),
+        programs=seen_programs(group, at_hand.seats, units),
         auto_starts=tuple(AutoStart(*one) for one in sorted(opened)[:MOST_OTHERS]),
-        ports=_ports(run, work.platform.listening()),
+        ports=_ports(run, at_hand.listening),
     )
 
 

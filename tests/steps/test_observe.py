@@ -13,11 +13,11 @@ from agent.platforms.base import Process, Session
 from agent.platforms.linux_watching import unit_in
 from agent.steps.autostart import parsed
 from agent.steps.candidates import app_folder, grouped
-from agent.steps.observe import observe
+from agent.steps.observe import observe, within_bounds
 from agent.steps.table import Seat
 from agent.wire.codec import BadMessage
 from agent.wire.contract import StepName
-from agent.wire.observed import Candidate, Observation, joined, pieces
+from agent.wire.observed import Candidate, Observation, SeenProgram, joined, pieces
 from tests.steps.bench import Bench, FastLinux, script, write_tree
 from tests.until import until
 
@@ -261,6 +261,16 @@ def test_an_observation_comes_back_from_its_pieces_as_it_was() -> None:
     assert len(cut) > 1
     assert max(map(len, cut)) <= 450
     assert joined(cut) == seen
+
+
+def test_what_no_report_can_hold_is_cut_by_whole_folders() -> None:
+    programs = tuple(SeenProgram("é" * 300, ("ü" * 100,) * 10) for _ in range(30))
+    seen = Observation("linux", tuple(Candidate(f"/opt/{n}", programs) for n in range(20)))
+    cut = within_bounds(seen)
+    assert len(cut) <= 1000
+    told = joined(cut)
+    assert 0 < len(told.candidates) < 20
+    assert len(told.candidates) + told.left_out == 20
 
 
 @pytest.mark.parametrize(
