@@ -180,7 +180,9 @@ class Outbox:
 
 def _concerned(c: Connection, rollout_id: str) -> tuple[str, tuple[str, ...]]:
     """Return the address of who started the rollout, "" = none known, and its recipients."""
-    row = c.execute(select(rollout).where(rollout.c.id == rollout_id)).mappings().one()
+    row = c.execute(select(rollout).where(rollout.c.id == rollout_id)).mappings().first()
+    if row is None:
+        return "", ()
     own = select(operator.c.mail).where(operator.c.name == row["started_by"])
     return c.scalar(own) or "", decode(Plan, json.loads(row["plan"])).mail
 

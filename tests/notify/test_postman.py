@@ -186,6 +186,17 @@ def test_a_slow_server_has_the_rest_put_off_and_the_next_round_goes_on(
         assert postman.round() == 3
 
 
+def test_what_is_told_of_a_rollout_that_is_not_known_is_given_up(
+    office: Office, mailed: Mailed
+) -> None:
+    mailed.rollouts.tell("01JD0000000000000000000000", DONE)
+    with office.serving():
+        assert mailed.postman(office.settings()).round() == 0
+    (mail,) = mailed.mails()
+    assert (mail.recipient, mail.state) == (IT, MailState.GIVEN_UP)
+    assert mail.problem == "what it tells of is not known any more"
+
+
 def test_it_sends_by_itself_and_stops_when_it_is_told(office: Office, mailed: Mailed) -> None:
     postman = mailed.postman(office.settings())
     assert not postman.is_alive
