@@ -8,7 +8,7 @@ afterwards is the guard's business.
 import json
 from collections.abc import Sequence
 
-from agent.platforms.base import Process
+from agent.platforms.base import Process, Session
 from agent.programs import Programs
 from agent.steps.autosave import Autosaves
 from agent.steps.closing import (
@@ -27,6 +27,7 @@ from agent.steps.grace import Grace
 from agent.steps.still_in import is_unattended, is_windowless, still_in, why_open
 from agent.steps.table import Refused, Seat, Work
 from agent.steps.telling import Prints, Telling
+from agent.steps.whose import whose
 from agent.steps.windows import seats_of, shown_at
 from agent.wire.contract import STILL_IN, Finding, Refusal, Severity
 from agent.wire.profile import Unattended, Windowless
@@ -155,7 +156,8 @@ class _Draining:
         return not family.asked and not self._prints.are_of(family.main.user)
 
     def _tell(self) -> None:
-        waiting = [family for family in self._open if not family.is_sent]
+        # who has said that the work is saved may cancel the app's question yet
+        waiting = [family for family in self._open if self._time_left(family) > 0]
         self._telling.renew(waiting, self._seats)
         printing = {f.main.user for f in self._open if self._prints.are_of(f.main.user)}
         said = still_in(self._open, self._seats, self._programs, printing)
@@ -181,8 +183,9 @@ class _Draining:
     def _remember(self) -> None:
         """Keep who has the app itself open, for giving it back; a second drain adds to it."""
         kept = json.loads(self._work.memo.get(HAD_OPEN) or "[]")
+        sessions = self._work.platform.sessions() if self._open else ()
         for family in self._open:
-            entry = _entry(family.main, seats_of(family.members, self._seats))
+            entry = _entry(family.main, seats_of(family.members, self._seats), sessions)
             if entry not in kept and self._is_a_persons(family):
                 kept.append(entry)
         self._work.memo.put(HAD_OPEN, json.dumps(kept))
@@ -193,6 +196,8 @@ class _Draining:
         return is_app and bool(there or not seats_of(family.members, self._seats))
 
 
-def _entry(process: Process, there: Sequence[Seat]) -> dict[str, object]:
-    session = there[0].session if len(there) == 1 else process.session
+def _entry(
+    process: Process, there: Sequence[Seat], sessions: Sequence[Session]
+) -> dict[str, object]:
+    session = there[0].session if len(there) == 1 else whose(process, sessions).session
     return {"user": process.user, "session": session, "argv": list(process.argv)}

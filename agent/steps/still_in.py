@@ -67,8 +67,10 @@ def _notes(family: Family, seats: Sequence[Seat], printing: Collection[str]) -> 
 
 
 def _reason(family: Family, seats: Sequence[Seat], title: str) -> str:
-    if family.asked or is_asking(family.members, seats):
+    if is_asking(family.members, seats):
         return f"{one(family.main)} is asked a question by {title}: have it answered there"
+    if family.asked:
+        return f"{one(family.main)} has unsaved work in {title}: have it saved and closed there"
     if family.is_sent:
         return f"{title} does not close for {one(family.main)}: close it there by hand"
     if is_windowless(family, seats):

@@ -20,18 +20,14 @@ from tests.steps.bench import STUBBORN, SmallWork, script
 from tests.steps.desk import Desk, DeskBench, Printers
 from tests.until import until
 
-_QUITS = """
-import os, pathlib, signal, sys
-pathlib.Path(sys.argv[2]).open("a").write(os.environ.get("XDG_SESSION_ID", "-") + " ")
-for pid in sys.argv[1].split(","):
-    os.kill(int(pid), signal.SIGKILL) if pid else None
+# in sh, which starts at once: time runs twenty times as fast here
+_QUITS = """#!/bin/sh
+printf '%s ' "$XDG_SESSION_ID" >> "$2"
+for pid in $(echo "$1" | tr , ' '); do kill -9 "$pid"; done
 """
-_HANGS = """
-import pathlib, signal, sys
-if len(sys.argv) > 1:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    pathlib.Path(sys.argv[2]).write_text("")
-signal.pause()
+_HANGS = """#!/bin/sh
+if [ -n "$2" ]; then trap '' TERM; echo > "$2"; fi
+while :; do sleep 0.2; done
 """
 _FAMILY = """
 import os, pathlib, signal, sys
@@ -64,7 +60,7 @@ class _Office(DeskBench):
 
     def quits_by(self, code: str, *, program: str = "bin/quit", name: str = "bin/quit") -> Path:
         """Have the app's quit command be this; returns what it writes."""
-        (self.app / program).write_bytes(script(code))
+        (self.app / program).write_text(code)
         (self.app / program).chmod(0o755)
         told = self.root / "quit"
         self.values |= {"told": str(told), "pids": ""}

@@ -270,6 +270,7 @@ def test_a_question_is_reported_and_not_forced_before_people_had_their_time(
 
     user = desk.platform_user()
     assert seen == [(True, f"{user} (asks a question)", {"asks-a-question"})]
+    assert min(seconds for seconds, _ in desk.told("s1")) <= 5  # the countdown stays in sight
     assert work.facts["closed_by"] == "terminate 1"
 
 
@@ -294,7 +295,8 @@ def test_unsaved_work_is_never_forced_when_the_profile_forbids_the_last_rung(
 
     why, work = _refused(office)
 
-    assert f"pid {child.pid}) is asked a question by Bench App: have it answered there" in why
+    what = "has unsaved work in" if cancelled else "is asked a question by"
+    assert f"pid {child.pid}) {what} Bench App: have it" in why
     assert child.poll() is None
     assert work.found == {"asks-a-question"}
 
