@@ -11,7 +11,7 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,9 @@ class NoGuard:
         pass
 
     def spare_none(self) -> None:
+        pass
+
+    def let(self, users: Collection[str]) -> None:
         pass
 
 
