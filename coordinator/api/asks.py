@@ -133,7 +133,7 @@ class PlanAsk(Ask):
 
 
 class DrillAsk(Ask):
-    """What is drilled, at once: a plan with its window, or some hosts as they are.
+    """What is drilled: a plan, in its own window or another, or some hosts as they are.
 
     Without `back_up` it only closes, starts, checks and re-opens (`profile try`).
     """
@@ -142,7 +142,8 @@ class DrillAsk(Ask):
     app: AppName | None = None
     hosts: Annotated[list[Short], Field(max_length=1000)] = []
     back_up: bool = True
-    within_seconds: Annotated[float, Field(ge=1, le=86_400)] = 3600.0  # of hosts
+    window: Annotated[str, StringConstraints(pattern=_WINDOW)] = ""
+    within_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = None  # instead of a window
     grace_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None  # None: the profile's
     notice: Line = ""
 

@@ -9,7 +9,7 @@ from coordinator.api.asks import DrillAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.fleet import known_host
 from coordinator.api.office import Office
-from coordinator.api.plans import basis, new_id
+from coordinator.api.plans import basis, new_id, window_of
 from coordinator.api.rollouts import begin
 from coordinator.api.schemas import RolloutView
 from coordinator.model import AfterRollBack, FailurePolicy, Host, HostStanding, Plan
@@ -21,6 +21,7 @@ _NOTICE = (
     "travail et quittez. Drill: {title} is about to be closed and opened again, nothing is "
     "changed; save your work and quit."
 )
+_TRY_SECONDS = 3600.0  # the window of a drill of some hosts, when none is said
 _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 
 
@@ -36,11 +37,12 @@ def _of_plan(office: Office, call: Call[DrillAsk]) -> Plan:
     drilled = office.rollouts.plan(key)
     if drilled is None:
         raise Problem(Status.UNKNOWN, f"no plan {key!r}", "roundsman plan APP VERSION")
-    if drilled.deadline <= office.clock():
+    window = window_of(call.ask) or Span(drilled.opens, drilled.deadline)
+    if isinstance(window, Span) and window.closes <= office.clock():
         raise Problem(
             Status.CONFLICT,
             f"cannot drill {key}: its window is over; a missed window never starts late",
-            f"roundsman plan {drilled.app} {drilled.version}, then roundsman drill that",
+            f"roundsman drill {key} --window 12:00-14:00, or another window",
         )
     found = office.fleet.hosts(drilled.group, drilled.site)
     planned = {p.id for p in drilled.hosts}
@@ -53,7 +55,7 @@ def _of_plan(office: Office, call: Call[DrillAsk]) -> Plan:
         site=drilled.site,
         group=drilled.group,
         asked_by=call.who.name,
-        window=Span(drilled.opens, drilled.deadline),
+        window=window,
         grace_seconds=drilled.grace_seconds,
         notice=_notice(call.ask, known),
         policy=FailurePolicy(drilled.policy.retries, AfterRollBack.SKIP),
@@ -85,7 +87,7 @@ def _of_hosts(office: Office, call: Call[DrillAsk]) -> Plan:
         site=first.site,
         group=first.group,
         asked_by=call.who.name,
-        window=Within(ask.within_seconds),
+        window=window_of(ask) or Within(_TRY_SECONDS),
         grace_seconds=ask.grace_seconds,
         notice=_notice(ask, known),
         policy=FailurePolicy(then=AfterRollBack.SKIP),

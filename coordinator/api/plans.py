@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from agent.wire.contract import Target
-from coordinator.api.asks import NoAsk, PlanAsk
+from coordinator.api.asks import DrillAsk, NoAsk, PlanAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.doctor import finding_views
 from coordinator.api.mail import check_mail
@@ -85,7 +85,7 @@ def _request(
         site=hosts[0].site,
         group=hosts[0].group,
         asked_by=call.who.name,
-        window=_window(ask),
+        window=window_of(ask),
         grace_seconds=ask.grace_seconds,
         notice=ask.notice or _NOTICE.format(title=title)[:500],
         policy=FailurePolicy(ask.retries, ask.then),
@@ -101,7 +101,8 @@ _NOTICE = (
 )
 
 
-def _window(ask: PlanAsk) -> Window | Within | None:
+def window_of(ask: PlanAsk | DrillAsk) -> Window | Within | None:
+    """Return the window that is asked for, None = none in particular. Raises `Problem`."""
     if ask.within_seconds is not None:
         return Within(ask.within_seconds)
     try:

@@ -110,6 +110,8 @@ def _first(role: str) -> str:
 
 def drill(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Say p3.")],
+    window: Annotated[str, typer.Option(help="Say 18:00-19:00; else the plan's own.")] = "",
+    within: Annotated[float, typer.Option(help="From now, for so many seconds.")] = 0,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -119,7 +121,8 @@ def drill(
     """
     agreed(f"Close the app on every host of {plan} for a drill?", yes=yes)
     with talking() as client:
-        started = client.drill(ask(DrillAsk, plan=plan))
+        wanted = ask(DrillAsk, plan=plan, window=window, within_seconds=within or None)
+        started = client.drill(wanted)
     follow = f"roundsman rollout watch {started.label}"
     show(started, lambda: f"{started.label}, a drill, is under way: {follow}", as_json=as_json)
 

@@ -117,6 +117,10 @@ def test_a_plan_whose_window_is_over_is_not_drilled(ready: RealOffice) -> None:
         ready.clock.ahead = 7201
         with pytest.raises(Complaint, match="a missed window never starts late"):
             client.drill(DrillAsk(plan=made.label))
+        with pytest.raises(Complaint, match="cannot use the window"):
+            client.drill(DrillAsk(plan=made.label, window="25:00-26:00"))
+        started = client.drill(DrillAsk(plan=made.label, within_seconds=3600))
+        assert started.deadline > made.deadline
 
 
 def test_a_drill_says_nothing_of_how_long_an_update_takes(ready: RealOffice) -> None:
