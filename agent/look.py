@@ -9,12 +9,12 @@ own children of the same program: many programs are several processes.
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.cordon_notice import Notices, about
 from agent.cordon_unit import Units
-from agent.journal import Journal
+from agent.journal import Journal, JournalError
 from agent.platforms.base import CloseRung, Platform, Process
 from agent.programs import Programs
 from agent.records import CordonRecord, sentence
@@ -101,19 +101,25 @@ class Watch:
         name = record.programs.name_of
         return first is not None and name(first) == name(process)
 
-    def _close(self, record: CordonRecord, processes: Iterable[Process]) -> None:
+    def _close(self, record: CordonRecord, processes: Sequence[Process]) -> None:
         now, asked = self._platform.clock(), self._asked
-        self._asked, relaunched = {}, []
+        fresh = [p for p in processes if (p.pid, p.started) not in asked]
+        relaunched = [process for process in fresh if not _was_open(record, process)]
+        self._count(len(relaunched))
+        self._asked = {}
         for process in processes:
             key = (process.pid, process.started)
             first = self._asked[key] = asked.get(key, now)
             self._end(process, now - first >= KILL_SECONDS)
-            if key not in asked and not _was_open(record, process):
-                relaunched.append(process)
             self._stop_its_unit(record, process)
-        if relaunched:
-            self._journal.count_relaunches(len(relaunched))
         self._notices.meet(record, relaunched)
+
+    def _count(self, number: int) -> None:
+        try:
+            if number:
+                self._journal.count_relaunches(number)
+        except JournalError as error:  # a full disk must not let the app be open
+            _log.critical("cannot count a relaunch", extra={"why": str(error)})
 
     def _end(self, process: Process, late: bool) -> None:
         try:

@@ -1,6 +1,7 @@
 """The cordon's rules, on a host in memory whose time the test sets."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -122,6 +123,21 @@ def test_a_relaunch_is_closed_counted_told_and_logged_with_who_and_what(
     assert host.people.said == ["closed until 18:30"]
     record = next(r for r in caplog.records if r.getMessage() == "closed a relaunch")
     assert (vars(record)["user"], vars(record)["program"]) == ("paul", "bin/app")
+
+
+def test_a_relaunch_is_closed_also_when_it_cannot_be_counted(
+    host: Host, cordon: Cordon, caplog: pytest.LogCaptureFixture
+) -> None:
+    cordon.apply(SEALED)
+    with closing(sqlite3.connect(host.config.state / "j", isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE UPDATE OF relaunches ON cordon "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    process = host.platform.open(host.app)
+    until(lambda: not host.platform.is_alive(process))
+    assert cordon.look().guarded
+    assert "cannot count a relaunch" in [record.getMessage() for record in caplog.records]
 
 
 def test_a_program_that_does_not_end_is_killed_half_a_second_later(
