@@ -17,8 +17,9 @@ from coordinator.report.rollout import as_html, as_text, rollout_report
 from coordinator.store.busy import HostsBusy
 from coordinator.store.rows import RolloutRow, StepRow, VisitRow
 from coordinator.walk.course import NOT_ALONE
-from coordinator.walk.policy import CLOSE, PREPARE, VISIT, steps_of
+from coordinator.walk.policy import CLOSE, PREPARE, VISIT, is_first, may_be_mixed, steps_of
 from coordinator.walk.ports import Command, Verb
+from coordinator.walk.states import HostState
 
 _STEPS = (*PREPARE, *CLOSE, *VISIT)
 _LATEST = "latest"
@@ -212,8 +213,15 @@ def _view(row: RolloutRow, visits: list[VisitView], now: float) -> RolloutView:
         deadline=plan.deadline,
         now=now,
         drill=plan.drill,
+        mixed=_is_mixed(plan, visits),
         visits=visits,
     )
+
+
+def _is_mixed(plan: Plan, visits: list[VisitView]) -> bool:
+    first = {p.id for p in plan.hosts if is_first(plan, p)}
+    states = [visit.state for visit in visits if visit.id in first]
+    return may_be_mixed(plan) and bool(states) and set(states) == {HostState.UPDATED}
 
 
 def _visit(

@@ -159,6 +159,7 @@ class RolloutView(Answer):
     deadline: float
     now: float  # the coordinator's clock when it answered
     drill: bool = False  # nothing is applied
+    mixed: bool = False  # the server is updated, and the others may use the old release
     visits: list[VisitView] = []
 
     @property

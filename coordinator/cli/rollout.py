@@ -200,7 +200,11 @@ def consequences(seen: RolloutView, *, roll_back_all: bool) -> str:
     listed = ", ".join(changed)
     if roll_back_all:
         data = "Data they share goes back with them, the newer is kept aside."
+        if seen.mixed:  # people have worked with it since
+            data = "Before that the app is closed again on every host; data they share stays."
         return f"Rolled back to the old release: {listed}. {data} Then all hosts re-open."
+    if seen.mixed:
+        return f"Left as they are: {listed}. The others keep the old release, and may use it."
     return (
         f"Left as they are: {listed}. All {len(seen.visits)} hosts stay closed, the group being "
         f"of mixed versions, until: roundsman plan {seen.app} {seen.version}, or the codes: "

@@ -1,5 +1,6 @@
 """`roundsman plan` and `roundsman drill` at a terminal: what may be asked, and what may not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from coordinator.walk.ports import News
 from coordinator.walk.states import HostState, RolloutState
 from tests.api.real import APP, PROFILE, RealOffice, make_zip
 from tests.cli.terminal import Terminal
+from tests.plans import make_plan
 
 PLAN = f"plan {APP} 1.1 --within 7200"
 
@@ -101,3 +103,17 @@ def test_a_drill_of_what_is_no_plan_is_refused(ready: RealOffice, terminal: Term
     said = terminal("drill p9 --yes")
     assert said.code == 2
     assert "no plan 'p9'" in said.err
+
+
+def test_aborting_while_others_work_on_says_that_they_may_go_on(
+    ready: RealOffice, terminal: Terminal
+) -> None:
+    plan = make_plan(2, server_first="server")
+    plan = replace(plan, hosts=(replace(plan.hosts[0], role="server"), plan.hosts[1]))
+    ready.rollouts.add_plan(plan)
+    started = ready.start("p1")
+    for state in (HostState.UPDATING, HostState.UPDATED):
+        ready.tell(started, News(RolloutState.WALKING, host="pc-01-abcdef", state=state))
+    assert "The others keep the old release, and may use it" in terminal("rollout abort --yes").err
+    back = terminal("rollout abort --roll-back-all --yes").err
+    assert "Before that the app is closed again on every host; data they share stays" in back
