@@ -4,6 +4,7 @@ Every public method is one short transaction, so that each of them either has ha
 not, and a second program (`roundsman-agent uncordon`) may write at the same time.
 """
 
+import logging
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -16,10 +17,12 @@ from agent.records import (
     LogLine,
     StepRecord,
     read_record,
+    read_step,
     write_record,
 )
 from agent.wire.contract import Direction, Fence
 
+_log = logging.getLogger(__name__)
 __all__ = ["CODE_TRIES", "Journal", "JournalError", "StepMemo"]
 
 CODE_TRIES = 5
@@ -102,19 +105,27 @@ class Journal:
 
     def to_recover(self) -> list[StepRecord]:
         """Return the steps that were under way, or could not be recovered, oldest first."""
-        rows = self._file.read(
+        return self._legible(
             "SELECT record FROM step WHERE state = 'running' OR unmended = 1 ORDER BY began"
         )
-        return [self._step(row[0]) for row in rows]
 
     def last_steps(self, most: int) -> list[StepRecord]:
         """Return the steps taken last, newest first."""
-        rows = self._file.read("SELECT record FROM step ORDER BY began DESC LIMIT ?", most)
-        return [self._step(row[0]) for row in rows]
+        return self._legible("SELECT record FROM step ORDER BY began DESC LIMIT ?", most)
+
+    def _legible(self, sql: str, *values: object) -> list[StepRecord]:
+        """Return the steps that can be read: one that cannot be keeps no agent from starting."""
+        found = []
+        for (text,) in self._file.read(sql, *values):
+            try:
+                found.append(self._step(text))
+            except JournalError as error:
+                _log.critical("a step is left out", extra={"why": str(error)})
+        return found
 
     def _step(self, text: str) -> StepRecord:
         try:
-            return read_record(StepRecord, text)
+            return read_step(text)
         except ValueError as error:
             raise JournalError(f"cannot read a step in {self._file.path}: {error}") from None
 

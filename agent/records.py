@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from agent.programs import Programs
 from agent.wire.bounds import Entries, Number, Text, Whole
@@ -24,6 +24,7 @@ from agent.wire.notices import Outlook
 
 MOST_FINDINGS = 1000
 _SENTENCE = 500
+_UNREADABLE = "what was kept of this step cannot be read in full"
 
 T = TypeVar("T")
 
@@ -96,6 +97,25 @@ def write_record(record: object) -> str:
 def read_record(kind: type[T], text: str) -> T:
     """Return the record in `text`. Raises `ValueError` when it is none."""
     return decode(kind, json.loads(text))
+
+
+def read_step(text: str) -> StepRecord:
+    """Return the step in `text`, without the words in it when they are out of bounds.
+
+    Raises `ValueError` when it is none. What was under way matters more than what was said.
+    """
+    try:
+        return read_record(StepRecord, text)
+    except ValueError:
+        return decode(StepRecord, _without_words(json.loads(text)))
+
+
+def _without_words(kept: Any) -> dict[str, Any]:
+    try:
+        report = kept["report"] | {"facts": {}, "detail": _UNREADABLE}
+        return dict(kept | {"report": report, "findings": []})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it is no step: {error}") from None
 
 
 def sentence(text: object, most: int = _SENTENCE) -> str:

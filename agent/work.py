@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.config import Config, find_installation, find_place
@@ -179,9 +179,10 @@ class StepWork:
             self._progress.changed()
 
     def find(self, finding: Finding) -> None:
-        """Add a finding to the report."""
+        """Add a finding to the report, on one line: a user may have named what was found."""
         if len(self._progress.findings) < MOST_FINDINGS:
-            self._progress.findings.append(finding)
+            message, fix = sentence(finding.message), sentence(finding.fix)
+            self._progress.findings.append(replace(finding, message=message, fix=fix))
             self._progress.changed()
 
     def memo_of(self, step: StepName) -> Memo:
