@@ -28,7 +28,7 @@ from agent.steps.still_in import is_unattended, is_windowless, still_in, why_ope
 from agent.steps.table import Refused, Seat, Work
 from agent.steps.telling import Prints, Telling
 from agent.steps.whose import whose
-from agent.steps.windows import seats_of, shown_at
+from agent.steps.windows import is_seen, seats_of, shown_at
 from agent.wire.contract import STILL_IN, Finding, Refusal, Severity
 from agent.wire.profile import Unattended, Windowless
 
@@ -153,7 +153,8 @@ class _Draining:
     def _may_force(self, family: Family) -> bool:
         if self._time_left(family) <= 0:
             return True
-        return not family.asked and not self._prints.are_of(family.main.user)
+        asks = family.asked or not is_seen(family.members, self._seats)  # it may, unseen
+        return not asks and not self._prints.are_of(family.main.user)
 
     def _tell(self) -> None:
         # who has said that the work is saved may cancel the app's question yet

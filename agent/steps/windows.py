@@ -45,6 +45,13 @@ def is_asking(processes: Iterable[Process], seats: Iterable[Seat]) -> bool:
     )
 
 
+def is_seen(processes: Iterable[Process], seats: Iterable[Seat]) -> bool:
+    """True when no window of these processes, and so no question, can go unseen."""
+    users = {process.user for process in processes}
+    own = [seat for seat in seats if seat.user in users]
+    return bool(own) and all(seat.sees for seat in own)
+
+
 def seats_of(processes: Sequence[Process], seats: Iterable[Seat]) -> list[Seat]:
     """Return the seats where a program is: of its windows, else its session, else its user."""
     own = [seat for seat in seats if any(seat.user == p.user for p in processes)]

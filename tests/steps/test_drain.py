@@ -274,6 +274,24 @@ def test_a_question_is_reported_and_not_forced_before_people_had_their_time(
     assert work.facts["closed_by"] == "terminate 1"
 
 
+@pytest.mark.parametrize("sessions", [("s1",), ("s1", "s2")])
+def test_where_a_question_could_not_be_seen_nothing_is_forced_before_people_had_their_time(
+    office: DeskBench, sessions: tuple[str, ...]
+) -> None:
+    child = office.open_app()
+    for session in sessions:  # one that is seen does not vouch for the other
+        office.desk.sit(session, sees=session == "s2")
+    _kill_allowed(office)
+    office.desk.says("s1", Word.DONE)
+    there = list[bool]()
+    office.desk.later(100.0, lambda: there.append(child.poll() is None))
+
+    work = _drain(office, grace_seconds=120.0)
+
+    assert there == [True]
+    assert work.facts["closed_by"] == "terminate 1"
+
+
 def test_a_question_that_is_answered_lets_the_app_go(office: DeskBench) -> None:
     desk, child = _in_a_session(office, "s1")
     desk.ask.add(child.pid)
