@@ -14,9 +14,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from agent.cordon_block import Block
-from agent.cordon_code import NOTHING_CLOSED, CodeRefused, check_code
+from agent.cordon_code import CodeRefused
 from agent.cordon_notice import Notices
-from agent.cordon_record import CordonTools, is_the_same, merged, new_record
+from agent.cordon_open import Opener
+from agent.cordon_record import (
+    CordonTools,
+    about_cordon,
+    is_the_same,
+    may_owe_a_drain,
+    merged,
+    mode_now,
+    new_record,
+    owing,
+)
 from agent.fence import why_stale
 from agent.journal import Journal, JournalError
 from agent.look import Look, Watch
@@ -50,6 +60,7 @@ class Cordon:
         self._notices = Notices(tools.people, tools.platform)
         self._watch = Watch(journal, tools.platform, self._notices)
         self._block = Block(journal, tools.platform)
+        self._opener = Opener(journal, tools.platform, self._block, self._notices)
         self._changed = threading.Condition()
         self._wanted = 0  # looks asked for
         self._seen = 0  # looks that began after they were asked for
@@ -99,13 +110,21 @@ class Cordon:
     def look(self) -> Sight:
         """Return what a fresh look sees; `guarded` only when the guard itself has looked."""
         with self._changed:
-            self._wanted += 1
-            wanted = self._wanted
-            self._changed.notify_all()
-            looked = self._thread.is_alive() and self._changed.wait_for(
-                lambda: self._seen >= wanted or self._stopping, _ANSWER_SECONDS
-            )
-            return self._sight(looked and self._seen >= wanted)
+            return self._sight(self._look_afresh())
+
+    def _look_afresh(self) -> bool:
+        """Have the guard look, and return whether it has. `_changed` is held."""
+        self._wanted += 1
+        wanted = self._wanted
+        self._changed.notify_all()
+        looked = self._thread.is_alive() and self._changed.wait_for(
+            lambda: self._seen >= wanted or self._stopping, _ANSWER_SECONDS
+        )
+        return looked and self._seen >= wanted
+
+    def _may_be_open(self) -> bool:
+        with self._changed:
+            return not self._look_afresh() or bool(self._look.open)
 
     def state(self) -> tuple[CordonMode, CordonState | None]:
         """Return how the app is kept closed at this moment, and the cordon last ordered."""
@@ -114,26 +133,11 @@ class Cordon:
 
     def open_by_code(self, code: str) -> None:
         """End the cordon with the one-time code. Raises `CodeRefused`."""
-        mode, state = self.state()
-        if state is None or mode is CordonMode.NONE:
-            raise CodeRefused(NOTHING_CLOSED)
-        check_code(self._journal, state.record, code)
-        while not self._open(state.record, "code"):  # renewed meanwhile: still the same cordon?
-            mode, known = self.state()
-            if known is None or mode is CordonMode.NONE:
-                return
-            if not is_the_same(known.record, state.record):
-                check_code(self._journal, known.record, code)
-            state = known
+        self._opener.by_code(code)
 
     def open_by_administrator(self) -> bool:
         """End the cordon; who may write the journal is the administrator. False if none was on."""
-        mode, state = self.state()
-        opened = False
-        while not opened and state is not None and mode is not CordonMode.NONE:
-            opened = self._open(state.record, "administrator")
-            mode, state = self.state()
-        return opened
+        return self._opener.by_administrator()
 
     def spare(self, process: Process) -> None:
         """Leave this process alone: the runner itself started it."""
@@ -183,14 +187,19 @@ class Cordon:
             record = new_record(self._tools, order, state)
             if state is not None and self._is_over(state, record):
                 return
+            if state is not None and self._owes_a_drain(state, record):
+                record = owing(record)
             if state is None or state.opened or self._mode(state) is CordonMode.NONE:
                 self._spare_afresh(state, record)
                 self._journal.put_cordon(record)
-                _log.info("cordon on", extra=_about(record))
+                _log.info("cordon on", extra=about_cordon(record))
                 return
             if self._journal.change_cordon(state.record, merged(state.record, record)):
                 return
         raise Refused(Refusal.INTERNAL, "the cordon keeps changing at this host: ask again")
+
+    def _owes_a_drain(self, state: CordonState, record: CordonRecord) -> bool:
+        return may_owe_a_drain(state, record, self._mode(state)) and self._may_be_open()
 
     def _is_over(self, state: CordonState, record: CordonRecord) -> bool:
         """True when this cordon was opened here, or lifted: the order only comes late."""
@@ -218,24 +227,10 @@ class Cordon:
         with self._block.aside():  # first the app can be started, then it may be
             self._journal.change_cordon(record, replace(record, mode=CordonMode.NONE))
         self._notices.hush()
-        _log.info("cordon off", extra=_about(record))
-
-    def _open(self, record: CordonRecord, by: str) -> bool:
-        with self._block.aside():
-            opened = self._journal.open_cordon(record, by)
-        if opened:
-            self._notices.hush()
-            _log.warning("cordon opened at this host", extra=_about(record) | {"by": by})
-        return opened
+        _log.info("cordon off", extra=about_cordon(record))
 
     def _mode(self, state: CordonState) -> CordonMode:
-        record, platform = state.record, self._tools.platform
-        if state.opened:
-            return CordonMode.NONE
-        if record.mode is not CordonMode.LEASED:
-            return record.mode
-        live = record.boot_id == platform.boot_id() and platform.clock() < record.until
-        return CordonMode.LEASED if live else CordonMode.NONE
+        return mode_now(state, self._tools.platform)
 
     def _sight(self, looked: bool) -> Sight:
         mode, state = self.state()
@@ -292,7 +287,3 @@ class Cordon:
         visited = look.spared  # what a step has started here may have to start its own
         self._block.keep(record.programs if record.block and not visited else None)
         return look
-
-
-def _about(record: CordonRecord) -> dict[str, object]:
-    return {"rollout": record.rollout, "app": record.app, "mode": record.mode.value}

@@ -90,6 +90,8 @@ def is_the_same(old: CordonRecord, new: CordonRecord) -> bool:
 def merged(old: CordonRecord, new: CordonRecord) -> CordonRecord:
     """Return the cordon after an order that finds one on: a seal never becomes a lease.
 
+    Where a drain is owed it stays a lease until one has ended.
+
     Raises `Refused` BAD_ORDER when another app is kept closed.
     """
     if old.app != new.app:
@@ -97,13 +99,47 @@ def merged(old: CordonRecord, new: CordonRecord) -> CordonRecord:
             Refusal.BAD_ORDER,
             f"{old.app} is kept closed here by rollout {old.rollout}: uncordon that one first",
         )
-    sealed = CordonMode.SEALED in {old.mode, new.mode}
+    is_owed = new.owed or (old.owed and new.mode is CordonMode.LEASED)
+    sealed = CordonMode.SEALED in {old.mode, new.mode} and not is_owed
     since = old.since if old.rollout == new.rollout else new.since
     code = new if new.code_hash else old
     return replace(
         new,
         mode=CordonMode.SEALED if sealed else new.mode,
         since=since,
+        owed=is_owed,
         code_salt=code.code_salt,
         code_hash=code.code_hash,
     )
+
+
+def mode_now(state: CordonState, platform: Platform) -> CordonMode:
+    """Return how the app is kept closed at this moment: a lease ends by itself."""
+    record = state.record
+    if state.opened:
+        return CordonMode.NONE
+    if record.mode is not CordonMode.LEASED:
+        return record.mode
+    live = record.boot_id == platform.boot_id() and platform.clock() < record.until
+    return CordonMode.LEASED if live else CordonMode.NONE
+
+
+def may_owe_a_drain(state: CordonState, record: CordonRecord, mode: CordonMode) -> bool:
+    """True when people may have been let in since they were drained: the lease has ended.
+
+    A seal would close them without a word. `mode` is how the app is kept closed now.
+    """
+    old = state.record
+    if state.opened or old.mode is not CordonMode.LEASED or old.rollout != record.rollout:
+        return False
+    return old.owed or mode is CordonMode.NONE
+
+
+def owing(record: CordonRecord) -> CordonRecord:
+    """Return it as a lease: what is open at this moment was open before, and is the drain's."""
+    return replace(record, mode=CordonMode.LEASED, owed=True)
+
+
+def about_cordon(record: CordonRecord) -> dict[str, object]:
+    """Return what the log says of a cordon."""
+    return {"rollout": record.rollout, "app": record.app, "mode": record.mode.value}

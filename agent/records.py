@@ -59,10 +59,13 @@ class CordonRecord:
     fence: Fence
     programs: Programs
     service: Programs  # those of them that the runner itself may start
-    since: Annotated[float, Number(0, 1e11)]  # seconds since 1970
+    since: Annotated[float, Number(0, 1e11)]  # seconds since 1970, for people to read
     heard: Annotated[float, Number(0, 1e11)] = 0.0  # when the order came; in that boot only
     until: Annotated[float, Number(0, 1e11)] = 0.0
+    owed: bool = False  # a drain, before it is sealed: people came in again after a lease ended
     boot_id: Name = ""
+    since_clock: Annotated[float, Number(0, 1e11)] = 0.0  # `since`, in the boot `since_boot`
+    since_boot: Name = ""  # "" = an agent wrote it that did not know these two
     title: Name = ""
     text: Sentence = ""
     outlook: Outlook = field(default_factory=Outlook)

@@ -13,7 +13,7 @@ from agent.config import Config
 from agent.cordon import CodeRefused, Cordon
 from agent.cordon_record import CordonTools
 from agent.journal import CODE_TRIES, Journal
-from agent.platforms.base import CloseRung
+from agent.platforms.base import CloseRung, Process
 from agent.steps.table import Seat
 from agent.wire.codes import hash_code, new_code, new_salt
 from agent.wire.contract import (
@@ -200,6 +200,58 @@ def test_a_lease_ends_by_itself_and_a_renewed_one_does_not(host: Host, cordon: C
     process = host.platform.open(host.app)
     assert [seen.pid for seen in cordon.look().open] == [process.pid]
     assert host.platform.is_alive(process)
+
+
+def _let_in_after_a_lapse(host: Host, cordon: Cordon) -> Process:
+    """Have the lease end before the next order; return the process that was opened then."""
+    cordon.apply(LEASED)
+    host.platform.now += 121
+    assert cordon.look().mode is CordonMode.NONE
+    return host.platform.open(host.app, age=4e9)
+
+
+@pytest.mark.parametrize("first", [SEALED, LEASED])
+def test_who_came_in_when_the_lease_had_ended_is_not_sealed_out_but_drained(
+    host: Host, cordon: Cordon, first: CordonOrder
+) -> None:
+    here = _let_in_after_a_lapse(host, cordon)
+    for order in (first, SEALED, SEALED):
+        sight = cordon.apply(order)
+        assert (sight.mode, sight.guarded) == (CordonMode.LEASED, True)
+        assert [seen.pid for seen in sight.open] == [here.pid]
+    relaunched = host.platform.open(host.app)
+    until(lambda: not host.platform.is_alive(relaunched))
+    assert host.platform.closed[0][0] == relaunched.pid
+    host.platform.close(here, CloseRung.KILL)  # by its drain
+    assert cordon.apply(SEALED).mode is CordonMode.SEALED
+
+
+def test_a_drain_is_still_owed_after_the_agents_restart_a_reboot_and_another_lapse(
+    host: Host,
+) -> None:
+    with host.agent() as cordon:
+        pid = _let_in_after_a_lapse(host, cordon).pid
+        assert cordon.apply(SEALED).mode is CordonMode.LEASED
+        host.platform.now += 121
+    with host.agent() as cordon:
+        assert [seen.pid for seen in cordon.apply(SEALED).open] == [pid]
+    host.platform.boot = "boot-2"
+    with host.agent() as cordon:
+        assert [seen.pid for seen in cordon.apply(SEALED).open] == [pid]
+
+
+def test_a_lapsed_lease_is_sealed_at_once_where_nobody_came_in(host: Host, cordon: Cordon) -> None:
+    cordon.apply(LEASED)
+    host.platform.now += 121
+    assert cordon.apply(SEALED).mode is CordonMode.SEALED
+
+
+def test_a_seal_of_another_rollout_owes_nobody_the_drain_of_the_earlier_one(
+    host: Host, cordon: Cordon
+) -> None:
+    _let_in_after_a_lapse(host, cordon)
+    sight = cordon.apply(replace(SEALED, rollout=LATER_ROLLOUT))
+    assert (sight.mode, sight.open) == (CordonMode.SEALED, ())
 
 
 def test_a_lease_does_not_outlive_a_reboot(host: Host) -> None:

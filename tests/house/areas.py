@@ -34,6 +34,7 @@ AREAS: dict[str, tuple[str, ...]] = {
         "agent.cordon_block",
         "agent.cordon_code",
         "agent.cordon_notice",
+        "agent.cordon_open",
         "agent.cordon_record",
         "agent.cordon_unit",
         "agent.look",
