@@ -1,5 +1,7 @@
 """Whether a host may be changed now: every other one is closed (I2), and there is time (I3)."""
 
+from collections.abc import Sequence
+
 from agent.wire.contract import CordonMode, Direction, StepName
 from coordinator.walk import policy
 from coordinator.walk.course import Course
@@ -60,6 +62,8 @@ def _others_way_back(course: Course, host: str) -> float:
 def are_others_closed(course: Course, host: str = "", what: str = "the first visit") -> bool:
     """True when every other host has confirmed that it is closed (I2); asks when one has not."""
     lost = course.not_closed(besides=host)
+    if _drain_anew(course, lost):
+        lost = course.not_closed(besides=host)
     if not lost:
         return True
     name, why = course.name(lost[0].host), policy.why_open(lost[0])
@@ -72,6 +76,15 @@ def are_others_closed(course: Course, host: str = "", what: str = "the first vis
     if command is not None:
         close_again(course, command.host)
     return False
+
+
+def _drain_anew(course: Course, lost: Sequence[SightOf]) -> bool:
+    """Drain again where people came in after a lease had ended, each host once by itself."""
+    owed = [s.host for s in lost if policy.owes_a_drain(s) and s.host not in course.drained_anew]
+    course.drained_anew |= set(owed)
+    if owed:
+        close_again(course, *owed)
+    return bool(owed)
 
 
 def _mend(course: Course, lost: SightOf) -> str:
@@ -88,12 +101,13 @@ def _mend(course: Course, lost: SightOf) -> str:
     )
 
 
-def close_again(course: Course, host: str) -> None:
-    """Close a host that may have been opened; whether that did it, the next look tells."""
-    course.afresh([host], StepName.DRAIN)
-    course.again([host], StepName.STOP_SERVICE_MANAGER)
-    course.take(host, StepName.STOP_SERVICE_MANAGER)
-    if course.states[host] is HostState.UPDATED:  # its visit may have left it running
-        course.again([host], StepName.START_SERVICE_MANAGER, Direction.UNDO)
-        course.take(host, StepName.START_SERVICE_MANAGER, Direction.UNDO)
-    course.port.confirm([host], CordonMode.SEALED)
+def close_again(course: Course, *hosts: str) -> None:
+    """Close hosts that may have been opened; whether that did it, the next look tells."""
+    course.afresh(hosts, StepName.DRAIN)
+    course.again(hosts, StepName.STOP_SERVICE_MANAGER)
+    course.take_all(hosts, StepName.STOP_SERVICE_MANAGER)
+    updated = [h for h in hosts if course.states[h] is HostState.UPDATED]
+    if updated:  # its visit may have left it running
+        course.again(updated, StepName.START_SERVICE_MANAGER, Direction.UNDO)
+        course.take_all(updated, StepName.START_SERVICE_MANAGER, Direction.UNDO)
+    course.port.confirm(list(hosts), CordonMode.SEALED)

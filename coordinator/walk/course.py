@@ -52,6 +52,7 @@ class Course:
     is_mixed: bool = False  # people may use either release: the server has the new one (I4)
     inside: set[str] = field(default_factory=set)  # hosts on which people were let in again
     by_hand: set[str] = field(default_factory=set)  # open, and their service manager is not up
+    drained_anew: set[str] = field(default_factory=set)  # people had come in again meanwhile
     announced: int = 0  # of the moments at which people are told ahead, those that are over
     needed: str = ""  # the host that cannot be left out now
     has_leave: bool = False  # the next change may begin: the others were just confirmed closed

@@ -205,6 +205,15 @@ def is_opened(of: SightOf) -> bool:
     return sight.code_used or sight.mode is CordonMode.NONE
 
 
+def owes_a_drain(of: SightOf) -> bool:
+    """True for a host that answers the order to seal itself with a lease.
+
+    Its lease had ended while the coordinator was silent, and people came in again.
+    """
+    sight = of.sight
+    return sight is not None and sight.refusal is None and sight.mode is CordonMode.LEASED
+
+
 def _how_opened(sight: Sight) -> str:
     if sight.code_used:
         return "was opened on the spot, with its one-time code"

@@ -65,6 +65,7 @@ class Pc:
     spared: bool = False
     mode: CordonMode = CordonMode.NONE
     code_used: bool = False
+    owed: bool = False  # a drain, before it is sealed: people came in after its lease ended
     release: Release = Release.OLD
     staged: bool = False
     healthy: bool = True
@@ -90,8 +91,9 @@ class Pc:
     def order(self, mode: CordonMode) -> None:
         if self.code_used:
             return
-        self.mode = mode
-        if mode is CordonMode.SEALED:
+        self.owed = self.owed and self.app_open
+        self.mode = CordonMode.LEASED if self.owed else mode
+        if self.mode is CordonMode.SEALED:
             self.shut_on += self.app_open
             self.app_open = False
             self.manager = self.manager and self.spared
@@ -102,6 +104,11 @@ class Pc:
         self.spared = False
         if self.due is not None:
             self.order(self.due)
+
+    def let_in(self) -> None:
+        """Have people come in again, its coordinator having been silent for a lease."""
+        if self.mode is CordonMode.LEASED:
+            self.mode, self.owed, self.app_open = CordonMode.NONE, True, True
 
     def open_by_code(self) -> None:
         if self.mode is CordonMode.SEALED:

@@ -17,6 +17,7 @@ DONE, ABORTED = RolloutState.DONE, RolloutState.ABORTED
 PARTLY, LEFT = RolloutState.PARTLY_DONE, RolloutState.LEFT_CLOSED
 FIRST_VISIT = 94.0  # when, in a rollout without faults, the first visit begins
 SECOND_VISIT = 164.0
+_DRAIN = (StepName.DRAIN, Direction.DO)
 
 
 def _off(host: str) -> Deed:
@@ -159,6 +160,29 @@ def test_what_is_closed_stays_closed_while_another_host_is_asked_about() -> None
     fleet.fail("pc-2", StepName.DRAIN, Fate.REFUSE, Fate.REFUSE)
     assert _ends(fleet) is DONE
     assert seen == [True]
+
+
+def _let_in(host: str) -> Deed:
+    return lambda pcs: pcs[host].let_in()
+
+
+def test_people_who_came_in_when_a_lease_had_ended_are_drained_anew_and_not_sealed_out() -> None:
+    fleet = SimulatedFleet(make_plan(3), at=[(91.8, _let_in(h)) for h in ("pc-1", "pc-2")])
+    assert _ends(fleet) is DONE
+    assert [pc.shut_on for pc in fleet.pcs.values()] == [0, 0, 0]
+    assert [a for a in fleet.acts if "drain" in a and "tidy" not in a] == [
+        "pc-1 drain", "pc-2 drain", "pc-3 drain",
+        "pc-1 drain undo", "pc-2 drain undo", "pc-1 drain", "pc-2 drain",
+    ]  # fmt: skip
+    assert fleet.acts.index("pc-1 drain undo") < fleet.acts.index("pc-1 back-up")
+
+
+def test_a_host_that_cannot_be_drained_anew_waits_for_an_operator() -> None:
+    fleet = SimulatedFleet(make_plan(2), at=[(91.8, _let_in("pc-1"))])
+    fates = fleet.pcs["pc-1"].fates
+    fleet.at.insert(0, (80.0, lambda _: fates.update({_DRAIN: [Fate.FAIL] * 9})))
+    assert _waits(fleet) == "the first visit waits: PC-01 is not sealed"
+    assert fleet.pcs["pc-1"].shut_on == 0
 
 
 def test_a_service_manager_that_cannot_be_given_back_is_named() -> None:

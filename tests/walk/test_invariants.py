@@ -47,7 +47,7 @@ def _cut(pc: Pc) -> None:
 _DEED = st.tuples(
     st.integers(0, 900).map(float),
     st.integers(1, 5),
-    st.sampled_from([_off, _cut, Pc.switch_on, Pc.switch_on, Pc.open_by_code]),
+    st.sampled_from([_off, _cut, Pc.switch_on, Pc.switch_on, Pc.open_by_code, Pc.let_in]),
 )
 _WORD = st.tuples(st.sampled_from(list(Verb)), st.integers(0, 5))
 _ORDER = st.tuples(st.integers(0, 1200).map(float), st.sampled_from(list(Verb)), st.integers(1, 5))
