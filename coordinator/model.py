@@ -21,7 +21,8 @@ from agent.wire.contract import (
 )
 
 Moment = Annotated[float, Number(0, 1e11)]  # seconds since 1970, UTC
-ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+# no "=?": that would be read as text in a code, which may hold anything
+ADDRESS = r"[A-Za-z0-9.!#$%&'*+/^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 Address = Annotated[str, Text(254, ADDRESS)]
 AppName = Annotated[str, Text(60, r"[a-z0-9][a-z0-9-]*")]
 

@@ -1,7 +1,8 @@
 """Sends what is in the outbox, one mail after the other, in one thread of the daemon.
 
 Nothing waits for it: who writes a mail has only written a row. When the mail server cannot be
-used, all that is due is put off; a mail that it refuses for good is given up at once.
+used, all that is due is put off; a mail that it refuses for good, or that cannot be made, is
+given up at once.
 """
 
 import logging
@@ -81,25 +82,33 @@ class Postman:
 
     def _deliver(self, row: MailRow) -> bool:
         """Send one mail; True when the server took it. Raises `ServerAway`."""
-        story = self._story(row)
-        if story is None:
-            self.outbox.give_up(row.number, _FORGOTTEN)
-            return False
         try:
-            mail = rollout_mail(self._settings, row, story)
-            send(self._settings, mail, row.recipient, self._patience)
-        except RefusedForGood as error:
-            self.outbox.give_up(row.number, str(error))
-            _log.warning("mail given up", extra=_about(row) | {"why": str(error)})
-            return False
-        except ServerAway:
+            why = self._hand_over(row)
+        except (ServerAway, StoreTrouble):
             raise
+        except RefusedForGood as error:
+            why = str(error)
         except MailError as error:
             self._put_off([row], str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - a rim: one mail never stops the others
+            why = f"cannot make this mail: {error!r}"
+        if why:
+            self.outbox.give_up(row.number, why)
+            _log.warning("mail given up", extra=_about(row) | {"why": why})
             return False
         self.outbox.sent(row.number)
         _log.info("mail sent", extra=_about(row))
         return True
+
+    def _hand_over(self, row: MailRow) -> str:
+        """Make a mail and send it; return why it cannot be made, "" when the server took it."""
+        story = self._story(row)
+        if story is None:
+            return _FORGOTTEN
+        mail = rollout_mail(self._settings, row, story)
+        send(self._settings, mail, row.recipient, self._patience)
+        return ""
 
     def _put_off(self, rows: Iterable[MailRow], why: str) -> None:
         for row in rows:

@@ -85,6 +85,7 @@ def test_a_password_that_others_can_read_is_not_used(tmp_path: Path) -> None:
         ('[mail]\nhost = "m x"\nsender = "a@b"', "mail: host: must be the name or number"),
         ('[mail]\nhost = "m"\nsender = "a@b\\r\\nBcc: c@d"', "mail: sender: must be an address"),
         ('[mail]\nhost = "m"\nsender = "a@b"\nrecipients = ["a,b@c"]', "mail: recipients: must"),
+        ('[mail]\nhost = "m"\nsender = "=?utf-8?b?eA==?=@b"', "mail: sender: must be an address"),
         ('[mail]\nhost = "m"\nsender = "a@b"\nrecipients = "a@c"', "mail: recipients: must be a"),
         ('[mail]\nhost = "m"\nsender = "a@b"\nport = 0', "mail: port: must be a port"),
         ('[mail]\nhost = "m"\nsender = "a@b"\nsecurity = "ssl"', "mail: security: must be one"),

@@ -197,6 +197,21 @@ def test_what_is_told_of_a_rollout_that_is_not_known_is_given_up(
     assert mail.problem == "what it tells of is not known any more"
 
 
+def test_a_mail_that_cannot_be_made_is_given_up_and_the_others_are_sent(
+    office: Office, tmp_path: Path
+) -> None:
+    evil = "=?utf-8?b?DQpCY2M6IHg=?=@x"
+    mailed = Mailed(tmp_path, standing=(evil, IT)).start()
+    mailed.tell(DONE)
+    with office.serving():
+        assert mailed.postman(office.settings()).round() == 3
+    given_up = mailed.outbox.latest(1)[0]
+    mailed.close()
+    assert _to(office) == [ANN, IT, MARIE]
+    assert (given_up.recipient, given_up.state) == (evil, MailState.GIVEN_UP)
+    assert given_up.problem.startswith("cannot make this mail: ValueError(")
+
+
 def test_it_sends_by_itself_and_stops_when_it_is_told(office: Office, mailed: Mailed) -> None:
     postman = mailed.postman(office.settings())
     assert not postman.is_alive
