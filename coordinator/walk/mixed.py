@@ -149,15 +149,17 @@ def end_mixed(course: Course, why: str = "") -> RolloutState:
 
 def end_mixed_early(course: Course, verb: Verb) -> RolloutState:
     """End the walk an operator aborted: as it is now, or all closed again and taken back."""
-    if verb is Verb.ABORT_ROLL_BACK:
+    while verb is Verb.ABORT_ROLL_BACK:
         try:
             _close_everybody(course)
-        except Abort:  # a second word ends the first
-            give_back(course, course.ids(HostState.UPDATED), Direction.UNDO)
+        except Abort as again:  # a later word ends the first; the same one is begun anew
+            verb = again.verb
         else:
             course.is_mixed = False
             course.is_data_touched = False  # people worked with it since, and the old reads it
             return roll_back_all(course)
+    closed = [h for h in course.ids(HostState.UPDATED) if h not in course.inside]
+    give_back(course, closed, Direction.UNDO)
     return end_mixed(course, "aborted")
 
 
@@ -187,7 +189,7 @@ def _ask_about(course: Course, step: StepName, failing: Sequence[Outcome]) -> li
         RolloutState.NEEDS_OPERATOR,
         f"the roll-back waits: {course.name(host)} cannot {step}: {why}",
         f"roundsman rollout retry {{rollout}} --host {course.typed(host)}, or roundsman rollout "
-        "abort {rollout}, which leaves each host on the release it has and lets people in",
+        "abort {rollout} --leave-closed, after which each host may be used on the release it has",
     )
     is_silent = failing[0].verdict is Verdict.UNKNOWN
     ask(course, [host], {Verb.RETRY}, ASK_AGAIN_SECONDS if is_silent else 0.0)

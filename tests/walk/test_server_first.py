@@ -125,11 +125,11 @@ def test_one_that_cannot_be_closed_at_its_turn_is_left_alone() -> None:
     )
 
 
-def _stuck(host: str) -> Deed:
+def _stuck(host: str, times: int = 1) -> Deed:
     """Have somebody be asked about unsaved work there, and not answer."""
 
     def deed(pcs: dict[str, Pc]) -> None:
-        pcs[host].fates[StepName.DRAIN, Direction.DO] = [Fate.REFUSE, Fate.REFUSE]
+        pcs[host].fates[StepName.DRAIN, Direction.DO] = [Fate.REFUSE] * 2 * times
 
     return deed
 
@@ -209,6 +209,20 @@ def test_a_second_word_ends_the_closing_and_lets_people_in_where_they_are() -> N
     )
     assert _ends(fleet) is PARTLY
     assert _releases(fleet) == [NEW, NEW, OLD]
+    assert fleet.open_hosts() == list(fleet.pcs)
+
+
+@pytest.mark.parametrize("more", [1, 2])
+def test_the_same_word_said_again_begins_the_closing_anew(more: int) -> None:
+    back = Verb.ABORT_ROLL_BACK
+    fleet = SimulatedFleet(
+        make_plan(3, servers=[1]),
+        at=[(SERVER_DONE + 35, _stuck("pc-3", more))],
+        orders=[(SERVER_DONE + 30, back, "")],
+        answers=[(back, "")] * more,
+    )
+    assert _ends(fleet) is ABORTED
+    assert _releases(fleet) == [OLD] * 3
     assert fleet.open_hosts() == list(fleet.pcs)
 
 
