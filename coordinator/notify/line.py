@@ -5,6 +5,7 @@ a limit, the whole has one, and so has the number of lines that are read.
 
 MailError
 ├── ServerAway     the server cannot be used now: no mail can be sent, try again later
+├── BrokenOff      the server took us in and then broke off: this mail later, others meanwhile
 ├── RefusedNow     the server wants this mail later (4xx)
 └── RefusedForGood the server does not want this mail (5xx): trying again would change nothing
 """
@@ -44,6 +45,10 @@ class ServerAway(MailError):  # noqa: N818
     """The server cannot be reached, is not who it says, or does not know us."""
 
 
+class BrokenOff(MailError):  # noqa: N818
+    """The line was up, and broke or stood still over this mail."""
+
+
 class RefusedNow(MailError):  # noqa: N818
     """The server asks to try again later."""
 
@@ -68,7 +73,7 @@ def send(
         except smtplib.SMTPDataError as error:
             raise _refusal(error.smtp_code, error.smtp_error) from None
         except (OSError, smtplib.SMTPException) as error:
-            raise ServerAway(_why(settings, error)) from None
+            raise BrokenOff(_why(settings, error)) from None
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Sends what is in the outbox, one mail after the other, in one thread of the daemon.
 
 Nothing waits for it: who writes a mail has only written a row. When the mail server cannot be
-used, all that is due is put off; a mail that it refuses for good, or that cannot be made, is
-given up at once.
+used, all that is due is put off; when it breaks off over one mail, that mail is. One that it
+refuses for good, or that cannot be made, is given up at once.
 """
 
 import logging

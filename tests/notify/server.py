@@ -28,11 +28,14 @@ class Postbox:
 
     taken: list[EmailMessage] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)  # by recipient
+    cut_off: set[str] = field(default_factory=set)  # recipients that make it hang up
     at_the_end: str = ""  # answered once the whole mail was sent
 
     async def handle_RCPT(  # noqa: N802 - the library's name
-        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+        self, server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
+        if address in self.cut_off:
+            server.transport.abort()
         if address in self.refused:
             return self.refused[address]
         envelope.rcpt_tos.append(address)

@@ -96,6 +96,22 @@ def test_what_the_server_wants_later_is_sent_later(office: Office, mailed: Maile
     assert _states(mailed) == [MailState.SENT] * 3
 
 
+def test_a_server_that_hangs_up_over_one_recipient_still_gets_the_mail_of_the_others(
+    office: Office, mailed: Mailed
+) -> None:
+    office.box.cut_off = {ANN, IT}
+    mailed.tell(DONE)
+    postman = mailed.postman(office.settings())
+    with office.serving():
+        assert postman.round() == 1
+        assert _to(office) == [MARIE]
+        tried = {(m.recipient, m.tries) for m in mailed.mails() if m.state is MailState.WAITING}
+        assert tried == {(ANN, 1), (IT, 1)}
+        office.box.cut_off.clear()
+        mailed.ahead = 60.0
+        assert postman.round() == 2
+
+
 def test_a_password_that_is_mended_is_used_without_a_new_start(
     office: Office, mailed: Mailed
 ) -> None:
