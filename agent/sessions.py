@@ -248,8 +248,8 @@ class Sessions:
                 opens = self._offers.pop((desktop.session, desktop.user), None)
             else:
                 self._answers[desktop.session, word.word] = (now, answer)
-        if opens is not None:
-            opens()
+        if opens is not None:  # not here: it takes a while, and no desktop waits for another
+            threading.Thread(target=opens, name="offer", daemon=True).start()
 
 
 def _opens_nothing(_code: str) -> CodeJudged:

@@ -4,16 +4,16 @@ logind says who is there and can answer, the environments of processes say where
 A screen that logind knows nothing of (a container, a VNC server) is a desktop as well.
 """
 
+import json
 import os
 import pwd
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from agent.platforms import enter
 from agent.platforms.desktop import Desktop, DesktopProgram
@@ -37,7 +37,8 @@ class LinuxDesktops:
     ) -> None:
         """Care for the screens of these names only, None = all; run `python` with `program`."""
         self._screens = Screens(only)
-        self._command = (python, "-I", enter.__file__, *program)
+        self._python = python
+        self._program = tuple(program)
         self._only = only
         self._has_logind = False
 
@@ -59,22 +60,26 @@ class LinuxDesktops:
         with theirs:
             try:
                 return _Started(self._spawn(desktop, theirs.fileno()), ours)
-            except (OSError, subprocess.SubprocessError) as error:
+            except OSError as error:
                 ours.close()
                 raise OSError(f"cannot start a program for {desktop.user}: {error}") from error
 
     def _spawn(self, desktop: Desktop, handle: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [*self._command, str(handle)],
+        order = {
+            "user": _identity(desktop.user),
+            "environment": _environment(desktop),
+            "arguments": [*self._program, str(handle)],
+        }
+        return subprocess.Popen(  # as ourselves: a user can halt, and so hold up, their own
+            [self._python, "-I", enter.__file__, json.dumps(order)],
             cwd="/",
-            env=_environment(desktop),
+            env={"PATH": _PATH},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(handle,),
             start_new_session=True,
             umask=0o077,
-            **_identity(desktop.user),
         )
 
     def owned(self, user: str, pids: Collection[int]) -> frozenset[int]:
@@ -158,17 +163,16 @@ def _entry(user: str) -> pwd.struct_passwd | None:
         return None
 
 
-def _identity(user: str) -> Mapping[str, Any]:
-    """Return who the program runs as; nothing when that is who we are, and cannot be else."""
+def _identity(user: str) -> tuple[int, int, list[int]] | None:
+    """Return who the program runs as; None when that is who we are, and cannot be else."""
     entry, uid = _entry(user), _uid(user)
     if uid is None:
         raise OSError("no such user is known here")
     if uid == os.geteuid():
-        return {}
+        return None
     if entry is None:
-        return {"user": uid, "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
-    groups = os.getgrouplist(user, entry.pw_gid)
-    return {"user": uid, "group": entry.pw_gid, "extra_groups": groups}
+        return uid, pwd.getpwnam("nobody").pw_gid, []
+    return uid, entry.pw_gid, os.getgrouplist(user, entry.pw_gid)
 
 
 def _environment(desktop: Desktop) -> dict[str, str]:

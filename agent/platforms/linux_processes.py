@@ -12,10 +12,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -28,6 +29,7 @@ _CHECK_SECONDS = 0.8
 _YOUNG_SECONDS = 2.0
 _SIGNALS = {CloseRung.TERMINATE: signal.SIGTERM, CloseRung.KILL: signal.SIGKILL}
 _SETTLE_SECONDS = 1.0
+_SPARE_SECONDS = 5.0
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -43,11 +45,12 @@ class _Known:
 class LinuxProcesses:
     """The `ProcessControl` of Linux, through psutil and /proc."""
 
+    start_seconds = 10.0
+    """So long a program may take to begin: the user it is started for can hold it up."""
+
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
         self._sessions = LinuxSessions()
-        # the system tells its boot to the second only, too coarse to tell what came first
-        self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def processes(self) -> Sequence[Process]:
         """Return every process with an executable; kernel threads have none."""
@@ -73,7 +76,7 @@ class LinuxProcesses:
 
     def _read(self, pid: int, link: str, now: float) -> _Known:
         stat, cmdline = stat_of(pid), cmdline_of(pid)
-        process = process_of(pid, stat, link, cmdline, self._booted)
+        process = process_of(pid, stat, link, cmdline)
         return _Known(link, stat, cmdline, _next_check(stat, now), process)
 
     def is_alive(self, process: Process) -> bool:
@@ -84,10 +87,7 @@ class LinuxProcesses:
             stat = stat_of(process.pid)
         except OSError:
             return False
-        return self._is(process, stat) and stat.state != b"Z"
-
-    def _is(self, process: Process, stat: Stat) -> bool:
-        return abs(self._booted + stat.ticks / TICK - process.started) < 1 / TICK
+        return _is(process, stat) and stat.state != b"Z"
 
     def close(self, process: Process, rung: CloseRung) -> None:
         """Try one rung; on Linux the gentle ones need the desktop's help and do nothing here."""
@@ -96,7 +96,7 @@ class LinuxProcesses:
         with suppress(ProcessLookupError, FileNotFoundError):
             handle = os.pidfd_open(process.pid)  # from here on no other process can take its pid
             try:
-                if self._is(process, stat_of(process.pid)):
+                if _is(process, stat_of(process.pid)):
                     signal.pidfd_send_signal(handle, _SIGNALS[rung])
             finally:
                 os.close(handle)
@@ -109,18 +109,27 @@ class LinuxProcesses:
             raise OSError(f'cannot start "{argv[0]}": session {session} of {user} has ended')
         environment = self._environment(user, session)
         order = {"argv": list(argv), "cwd": str(cwd), "user": user, "environment": environment}
-        started = subprocess.run(
-            [sys.executable, "-I", detach.__file__, json.dumps(order)],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        if started.returncode != 0:
-            raise OSError(f'cannot start "{argv[0]}": {started.stderr.strip()}')
-        pid = int(started.stdout)
+        pid = self._detached(order | {"seconds": self.start_seconds})
         known = self._settled(pid)
         return known.process if known else Process(pid, 0.0, user, "", argv[0], tuple(argv))
+
+    def _detached(self, order: Mapping[str, Any]) -> int:
+        what, limit = order["argv"][0], self.start_seconds + _SPARE_SECONDS
+        try:
+            started = subprocess.run(
+                [sys.executable, "-I", detach.__file__, json.dumps(order)],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                stdin=subprocess.DEVNULL,
+                timeout=limit,
+            )
+        except subprocess.TimeoutExpired:
+            raise OSError(f'cannot start "{what}": not done within {limit:g} s') from None
+        if started.returncode != 0:
+            raise OSError(f'cannot start "{what}": {started.stderr.strip()}')
+        return int(started.stdout)
 
     def _settled(self, pid: int) -> _Known | None:
         """Return the process once it shows its arguments: at its very start it has none yet."""
@@ -142,6 +151,10 @@ class LinuxProcesses:
     def sessions(self) -> Sequence[Session]:
         """Return who is logged in. Raises `OSError` when that cannot be told now."""
         return self._sessions.sessions()
+
+
+def _is(process: Process, stat: Stat) -> bool:
+    return abs(stat.ticks / TICK - process.started) < 0.5 / TICK
 
 
 def _next_check(stat: Stat, now: float) -> float:

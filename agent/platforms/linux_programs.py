@@ -11,6 +11,7 @@ from agent.platforms import tend
 from agent.platforms.base import Ended, Going
 
 _LOOK_SECONDS = 0.2
+_END_SECONDS = 15.0
 _ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -45,11 +46,20 @@ def _run(argv: Sequence[str], cwd: Path, user: str, seconds: float, going: Going
         try:
             late = _is_late(tender, time.monotonic() + seconds, going)
         finally:  # closes its input, which ends all of it
-            told, complaint = tender.communicate()
+            told, complaint = _last_words(tender, argv[0])
     if tender.returncode != 0:
         raise OSError(f'cannot run "{argv[0]}": {complaint.strip()}')
     answer = json.loads(told)
     return Ended(None if late else answer["code"], answer["output"])
+
+
+def _last_words(tender: subprocess.Popen[str], what: str) -> tuple[str, str]:
+    """Close its input and return what it prints. Raises `OSError` when it does not end."""
+    try:
+        return tender.communicate(timeout=_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        tender.kill()  # it waits for a program that does not begin: its file cannot be read
+        raise OSError(f'cannot run "{what}": it does not begin, nor end') from None
 
 
 def _is_late(tender: subprocess.Popen[str], end: float, going: Going) -> bool:

@@ -1,5 +1,6 @@
 """What is particular to Linux: real processes, attributes, systemd's files."""
 
+import ast
 import errno
 import getpass
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.platforms import linux as linux_module
 from agent.platforms import linux_beneath as beneath
 from agent.platforms.base import CloseRung, Process, Spot
 from agent.platforms.linux import Linux
@@ -51,6 +53,15 @@ def test_a_started_program_is_no_child_and_leads_its_own_session(
     process = started("/bin/sleep", "60")
     assert process.parent != os.getpid()
     assert os.getsid(process.pid) == process.pid
+
+
+def test_when_a_process_began_is_told_by_the_clock_of_leases(
+    linux: Linux, started: Callable[..., Process]
+) -> None:
+    before = linux.clock()
+    process = started("/bin/sleep", "60")
+    assert before - 0.02 <= process.started <= linux.clock()
+    assert next(p for p in Linux().processes() if p.pid == process.pid) == process
 
 
 def test_a_program_outlives_the_process_that_started_it(linux: Linux, tmp_path: Path) -> None:
@@ -109,6 +120,52 @@ def test_a_program_can_be_started_as_another_user(linux: Linux) -> None:
     assert process.user == "nobody"
     linux.close(process, CloseRung.KILL)
     until(lambda: not linux.is_alive(process))
+
+
+class _Impatient(Linux):
+    start_seconds = 0.5
+
+
+HOLD = """
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fcntl.fcntl(os.open(sys.argv[1], os.O_RDWR), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("held", flush=True)
+signal.pause()
+"""
+
+
+@pytest.fixture
+def held_up(tmp_path: Path) -> Iterator[Path]:
+    """A program that its owner keeps from being opened: whoever runs it waits, for long."""
+    program = tmp_path / "app"
+    program.write_bytes(Path("/bin/sleep").read_bytes())
+    program.chmod(0o755)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(program)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    with holder:
+        try:
+            assert holder.stdout.readline() == b"held\n"
+            yield program
+        finally:
+            holder.kill()
+
+
+def test_a_user_cannot_hold_up_the_agent_that_starts_a_program_for_them(held_up: Path) -> None:
+    linux = _Impatient()
+    with pytest.raises(OSError, match=r"cannot start .*: it has not begun within 0\.5 s"):
+        linux.start_program([str(held_up), "60"], Path("/"), "")
+    waiting = f'"argv": ["{held_up}"'
+    until(lambda: not [p for p in linux.processes() if any(waiting in a for a in p.argv)])
+
+
+def test_nothing_is_started_whose_owner_could_halt_who_starts_it() -> None:
+    # subprocess waits for its child to begin, which from the change of user on belongs to another
+    for name in ("linux_desktops", "linux_processes", "detach", "enter"):
+        source = (Path(linux_module.__file__).parent / f"{name}.py").read_text()
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        given = {word.arg for call in calls for word in call.keywords}
+        assert not given & {"extra_groups", "preexec_fn", "group"}, name
 
 
 def test_a_user_who_is_not_there_is_told(linux: Linux) -> None:

@@ -167,8 +167,30 @@ def test_who_wants_the_app_opened_has_it_opened_once() -> None:
         host.people.offer(session, "somebody else", lambda: opened.append("another's"))
         host.start()
         until(lambda: sees(host))
+        until(lambda: opened)
         assert opened == ["theirs"]
         assert host.people.answers() == []
+
+
+def test_an_app_that_is_slow_to_open_keeps_no_desktop_waiting() -> None:
+    with desks(OPEN, "listen") as host:
+        begun, may_end = threading.Event(), threading.Event()
+
+        def open_slowly() -> None:
+            begun.set()
+            may_end.wait(60)
+
+        session = host.log_in()
+        host.people.show(replace(CLOSE, kind=NoticeKind.AVAILABLE), [session])
+        host.people.offer(session, getpass.getuser(), open_slowly)
+        host.start()
+        try:
+            assert begun.wait(20)
+            until(lambda: sees(host))
+            host.people.show(CLOSED)
+            until(lambda: "closed" in shown(host))
+        finally:
+            may_end.set()
 
 
 def test_nothing_is_opened_that_was_not_offered_or_no_longer_is() -> None:
