@@ -4,19 +4,22 @@ All rights are taken from their files, since an interpreter can start what it ca
 start them still, and then the guard closes what it sees. Every mode is in the journal before it
 is taken away and leaves it once it is back on the disk, so that a kill at any moment leaves a
 file either startable or listed. A mode is given back to the very file it was taken from and to
-no other. What a system or a security product refuses is said in its words, and watched instead.
+no other. The agent and `roundsman-agent uncordon` do this one at a time, or one would drop from
+the journal what the other has just put there. What a system or a security product refuses is
+said in its words, and watched instead.
 """
 
 import logging
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from agent.journal import Journal
+from agent.journal import Journal, JournalError
+from agent.lock import turn
 from agent.platforms.base import FileControl, Item, Spot
 from agent.programs import Programs
 from agent.records import read_record, sentence, write_record
@@ -25,6 +28,7 @@ from agent.wire.contract import Finding, Severity
 
 _log = logging.getLogger(__name__)
 _WHERE, _WHAT = "~blocked", "files"  # sorts after every rollout: never forgotten with one
+_LOCK = "block.lock"
 _MOST = 400
 _MOST_FINDINGS = 10
 _FIX = (
@@ -66,6 +70,7 @@ class Block:
 
     def __init__(self, journal: Journal, files: FileControl) -> None:
         self._memo = journal.memo(_WHERE)
+        self._turn = journal.path.with_name(_LOCK)
         self._files = files
         self._lock = threading.Lock()
         self._aside = 0
@@ -104,9 +109,14 @@ class Block:
         )
 
     def _take(self, programs: Programs) -> None:
-        fresh = [found for name in programs.names if (found := self._startable(programs, name))]
-        if not fresh:
-            return
+        if self._all_startable(programs):
+            with self._in_turn():
+                self._take_all(self._all_startable(programs))
+
+    def _all_startable(self, programs: Programs) -> list[tuple[Blocked, Item]]:
+        return [found for name in programs.names if (found := self._startable(programs, name))]
+
+    def _take_all(self, fresh: list[tuple[Blocked, Item]]) -> None:
         places = {(one.folder, one.path) for one, _ in fresh}
         kept = [one for one in self._load() if (one.folder, one.path) not in places]
         fresh = fresh[: _MOST - len(kept)]
@@ -126,9 +136,12 @@ class Block:
     def _put_back(self) -> tuple[Blocked, ...]:
         """Give every mode back; return what could not be, which stays in the journal."""
         self._refused.clear()
-        kept = self._load()
-        if not kept:
+        if not self._load():
             return ()
+        with self._in_turn():
+            return self._put_all_back(self._load())
+
+    def _put_all_back(self, kept: tuple[Blocked, ...]) -> tuple[Blocked, ...]:
         absent = tuple(one for one in kept if self._look_at(one.spot) is None)
         left = tuple(one for one in kept if one not in absent and not self._is_back(one))
         if (*absent, *left) != kept:
@@ -143,6 +156,15 @@ class Block:
             _log.warning("what was blocked is another file now", extra={"file": str(one.spot)})
             return True
         return stat.S_IMODE(item.mode) != 0 or self._set(one, item, one.mode)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        with ExitStack() as held:
+            try:
+                held.enter_context(turn(self._turn))
+            except OSError as error:
+                raise JournalError(str(error)) from None
+            yield
 
     def _look_at(self, spot: Spot) -> Item | None:
         try:

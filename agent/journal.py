@@ -68,6 +68,11 @@ class Journal:
         journal._rewrite_cordon()
         return journal
 
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._file.path
+
     def _rewrite_cordon(self) -> None:
         """Have the cordon as this agent writes it, whose changes name the record they replace."""
         for (text,) in self._file.read("SELECT record FROM cordon"):

@@ -1,4 +1,4 @@
-"""One agent to a state folder: a second one says so and ends.
+"""One agent to a state folder, and one program at a time at what several of them change.
 
 The lock is SQLite's, since it works alike on every system and goes with the process that held
 it, however that ended; the pid beside it is for the message only.
@@ -6,6 +6,8 @@ it, however that ended; the pid beside it is for the message only.
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 
@@ -32,6 +34,24 @@ class FolderLock:
         """Let another agent use the folder."""
         self._pid.unlink(missing_ok=True)
         self._lock.close()
+
+
+@contextmanager
+def turn(file: Path, patience: float = 5.0) -> Iterator[None]:
+    """Have inside to oneself what other programs, too, enter by the lock `file`.
+
+    Raises `TimeoutError` when one of them is inside for `patience` seconds, or `OSError`.
+    """
+    try:
+        lock = sqlite3.connect(file, timeout=patience, isolation_level=None)
+    except sqlite3.Error as error:
+        raise OSError(f"cannot use the lock {file}: {error}") from None
+    with closing(lock):
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise TimeoutError(f"cannot use the lock {file}: {error}") from None
+        yield
 
 
 def is_held(state: Path) -> bool:
