@@ -58,6 +58,11 @@ def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
         yield f"it was started as {known.label}", f"roundsman rollout status {known.label}"
     if busy := [p.name for p in plan.hosts if p.id in office.errands.busy()]:
         yield f"a backup is being restored on {', '.join(busy)}", "wait until that has ended"
+    if plan.drill and (closed := [p.name for p in plan.hosts if p.id in office.sealed()]):
+        yield (
+            f"a drill re-opens its hosts, and an earlier rollout left closed: {', '.join(closed)}",
+            f"roundsman plan {plan.app} VERSION, which updates and opens them",
+        )
     judged = verdict(plan)
     if not judged.go:
         yield "; ".join(judged.reasons[:3]), f"roundsman plan {key} lists it all; then plan again"

@@ -91,9 +91,11 @@ class Course:
         return self.states[host] is HostState.SKIPPED
 
     def was_left_closed(self, host: str) -> bool:
-        """True for a host sealed by an earlier rollout, in a group of mixed versions (I4)."""
-        is_mixed = len({p.from_version for p in self.plan.hosts}) > 1
-        return is_mixed and self.planned(host).left_closed
+        """True for a host that an earlier rollout has sealed: why, only that one knows (I4).
+
+        On one version it may still not fit the hosts that are not in this plan, or the data.
+        """
+        return self.planned(host).left_closed
 
     def is_unsure(self, host: str) -> bool:
         """True while a visited host's outcome is unknown: it counts as updating (I1)."""

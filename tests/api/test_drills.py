@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.wire.contract import Finding, Severity
+from agent.wire.contract import CordonMode, Finding, Severity
 from coordinator.api.asks import DrillAsk, PackageAsk, PlanAsk, ProfileAsk
 from coordinator.api.schemas import RolloutView
 from coordinator.complaint import Complaint
@@ -85,6 +85,17 @@ def test_hosts_that_are_busy_blocked_or_gone_are_not_drilled(ready: RealOffice) 
         client.drill(DrillAsk(app=APP, hosts=["PC-03"]))
         with pytest.raises(Complaint, match="already under way on PC-03"):
             client.drill(DrillAsk(app=APP, hosts=["PC-03"]))
+
+
+def test_what_an_earlier_rollout_left_closed_is_not_drilled(ready: RealOffice) -> None:
+    with ready.client() as client:
+        made = client.make_plan(ASK)
+        ready.keeper.confirm(["pc-02-abcdef"], made.id, CordonMode.SEALED)
+        for ask in (DrillAsk(app=APP, hosts=["PC-02"]), DrillAsk(plan=made.label)):
+            with pytest.raises(Complaint, match="earlier rollout left closed: PC-02") as no:
+                client.drill(ask)
+            assert no.value.mend.startswith(f"roundsman plan {APP} VERSION")
+        assert client.drill(DrillAsk(app=APP, hosts=["PC-01"])).drill
 
 
 @pytest.mark.parametrize(

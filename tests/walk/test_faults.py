@@ -142,12 +142,20 @@ def test_aborting_does_not_re_open_a_mixed_group_that_an_earlier_rollout_left_cl
     assert fleet.stands().mend == "roundsman plan office 1.1"
 
 
-def test_a_group_that_was_left_closed_on_one_version_is_re_opened() -> None:
-    plan = _left_closed(make_plan(2), "pc-1", "pc-2")
+def test_on_one_version_too_what_an_earlier_rollout_left_closed_stays_so() -> None:
+    plan = _left_closed(make_plan(3), "pc-1", "pc-2")
     fleet = SimulatedFleet(plan, answers=[(Verb.ABORT_LEAVE_CLOSED, "")])
     fleet.fail("pc-2", StepName.STOP_SERVICE_MANAGER, Fate.REFUSE, Fate.REFUSE)
-    assert _ends(fleet) is ABORTED
-    assert fleet.open_hosts() == ["pc-1", "pc-2"]
+    assert _ends(fleet) is LEFT
+    assert fleet.open_hosts() == ["pc-3"]
+    assert "stays closed as it was before: PC-01, PC-02" in fleet.stands().detail
+
+
+def test_an_update_to_its_end_re_opens_what_an_earlier_rollout_left_closed() -> None:
+    plan = _left_closed(make_plan(3), "pc-1", "pc-2")
+    fleet = SimulatedFleet(plan)
+    assert _ends(fleet) is DONE
+    assert fleet.open_hosts() == list(fleet.pcs)
 
 
 def test_what_is_closed_stays_closed_while_another_host_is_asked_about() -> None:
