@@ -1,7 +1,7 @@
 """What a mail says about a rollout: text, HTML and the report, made from its rows. Pure.
 
 Names of workstations and sentences of agents are data: they are escaped in the HTML, and no line
-of them ever becomes a header.
+of them ever becomes a header. Who had what open is mailed to nobody: mail is kept for ever.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from coordinator.mail_settings import MailSettings
 from coordinator.model import Plan
 from coordinator.notify.words import LABELS, WORDS, Labels, Words
-from coordinator.report.rollout import Report, as_html
+from coordinator.report.rollout import Report, as_html, without_people
 from coordinator.store.outbox import MailKind, MailRow
 from coordinator.store.rows import RolloutRow
 
@@ -46,13 +46,16 @@ def rollout_mail(settings: MailSettings, mail: MailRow, story: Story) -> EmailMe
     labels, words = LABELS[settings.language], WORDS[settings.language][mail.kind]
     if story.row.plan.drill and mail.kind is MailKind.AVAILABLE:
         words = labels.drilled
-    if mail.kind is not MailKind.NEEDS_YOU and _only_waits(settings, mail, story.row.plan):
+    has_ended = mail.kind is not MailKind.NEEDS_YOU
+    only_waits = has_ended and _only_waits(settings, mail, story.row.plan)
+    if only_waits:
         words = replace(words, explains=False)
-    told = _told(words, labels, mail, story)
+    notes = [labels.attached] if has_ended and not only_waits else []
+    told = _told(words, labels, mail, story) | {"notes": notes}
     made = _mail(settings, mail.recipient, told, mail.message_id, mail.at)
-    if mail.kind is not MailKind.NEEDS_YOU:
+    if notes:
         name = f"roundsman-{story.row.label}.html"
-        page = as_html(story.report).encode()
+        page = as_html(without_people(story.report)).encode()
         made.add_attachment(page, maintype="text", subtype="html", filename=name)
     return made
 
@@ -91,14 +94,13 @@ def _mail(
 def _told(words: Words, labels: Labels, mail: MailRow, story: Story) -> dict[str, Any]:
     plan = story.row.plan
     names = {"title": story.title, "version": plan.version, "group": plan.group}
-    notes = [] if mail.kind is MailKind.NEEDS_YOU else [labels.attached]
     return {
         "subject": words.subject.format(**names),
         "first": _line(words.first.format(**names)),
         "facts": [
             (label, _line(fact)) for label, fact in _facts(words, labels, mail, story) if fact
         ],
-        "notes": notes,
+        "notes": [],
         "colon": labels.colon,
         "foot": labels.foot,
     }

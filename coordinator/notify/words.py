@@ -101,7 +101,7 @@ LABELS: dict[Language, Labels] = {
         took="Took",
         updated="Updated",
         not_updated="Not updated",
-        attached="The whole report is attached.",
+        attached="The report is attached, without what workstations told of people.",
         drilled=Words(
             "{title}: available again, after a drill",
             "{title} is available again. This was a drill: it was closed and opened again, "
@@ -123,7 +123,7 @@ LABELS: dict[Language, Labels] = {
         took="Durée",
         updated="Mis à jour",
         not_updated="Non mis à jour",
-        attached="Le rapport complet est joint.",
+        attached="Le rapport est joint, sans ce que les postes ont dit des personnes.",
         drilled=Words(
             "{title} : de nouveau disponible, après un exercice",
             "{title} est de nouveau disponible. C'était un exercice : tout a été fermé puis "

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from tabulate import tabulate
 
 from agent.wire.contract import Direction, StepName, StepState
-from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
+from coordinator.store.rows import IMPERSONAL_FACTS, NewsRow, RolloutRow, StepRow, VisitRow
 from coordinator.walk.states import HostState
 
 _NEWER_DATA = ("newer_data", "kept_newer_data")
@@ -53,6 +53,22 @@ def rollout_report(
         "not_done": [names[v.host] for v in visits if v.state is not HostState.UPDATED],
         "history": [_news(item, names) for item in news],
     }
+
+
+def without_people(report: Report) -> Report:
+    """Return a report that names nobody who had the app open: without any workstation's words."""
+    return report | {
+        "hosts": [
+            host | {"detail": "", "steps": [_without_people(step) for step in host["steps"]]}
+            for host in report["hosts"]
+        ],
+        "history": [item | {"detail": "", "mend": ""} for item in report["history"]],
+    }
+
+
+def _without_people(step: Report) -> Report:
+    facts = {key: value for key, value in step["facts"].items() if key in IMPERSONAL_FACTS}
+    return step | {"detail": "", "facts": facts, "findings": []}
 
 
 def _host(row: RolloutRow, visit: VisitRow, steps: Sequence[StepRow]) -> Report:

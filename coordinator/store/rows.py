@@ -6,6 +6,24 @@ from agent.wire.contract import CordonMode, Direction, Finding, StepName
 from coordinator.model import Plan
 from coordinator.walk.states import HostState, RolloutState
 
+IMPERSONAL_FACTS = frozenset(
+    {
+        "system",
+        "app_version",
+        "service_manager_version",
+        "staged_version",
+        "app_bytes",
+        "backup_bytes",
+        "backup_files",
+        "data_bytes",
+        "data_files",
+        "newer_data",
+        "kept_newer_data",
+        "needs_reboot",
+    }
+)
+"""Facts of steps that name no person; every other may."""
+
 
 @dataclass(frozen=True, slots=True)
 class RolloutRow:

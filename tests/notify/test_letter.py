@@ -8,13 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from agent.wire.contract import (
+    Direction,
+    Finding,
+    Severity,
+    StepReport,
+    StepState,
+)
 from coordinator.mail_settings import Language, MailSettings, Security
 from coordinator.notify.letter import Story, rollout_mail, trial_mail
 from coordinator.notify.words import WORDS
 from coordinator.report.rollout import rollout_report
 from coordinator.store.outbox import MailKind, MailRow, MailState
 from coordinator.walk.ports import News
-from coordinator.walk.states import RolloutState
+from coordinator.walk.states import HostState, RolloutState
 from tests.notify.rollout import ANN, MARIE, Mailed
 
 EVIL = "<b>x</b>\r\nBcc: eve@evil.example\r\n\r\n<script>alert(1)</script>\u2028\x00"
@@ -37,7 +44,11 @@ def _story(mailed: Mailed, title: str = "Office Maker") -> Story:
     row, of = mailed.rollouts.find(""), mailed.plan.id
     assert row is not None
     rollouts = mailed.rollouts
-    return Story(row, rollout_report(row, rollouts.visits(of), rollouts.steps(of)), title)
+    return Story(
+        row,
+        rollout_report(row, rollouts.visits(of), rollouts.steps(of), rollouts.history(of)),
+        title,
+    )
 
 
 def _sent(made: EmailMessage) -> EmailMessage:
@@ -84,7 +95,8 @@ def test_who_is_needed_reads_why_and_what_to_type(mailed: Mailed) -> None:
 
 def test_who_waited_reads_who_is_updated_how_long_and_finds_the_report(mailed: Mailed) -> None:
     settings = _settings(Language.FRENCH)
-    mail = _sent(rollout_mail(settings, _row(MailKind.AVAILABLE), _story(mailed)))
+    row = replace(_row(MailKind.AVAILABLE), recipient=ANN)
+    mail = _sent(rollout_mail(settings, row, _story(mailed)))
     text = _body(mail, "plain")
     assert mail["Subject"] == "Office Maker 1.1 : de nouveau disponible"
     assert "Mis à jour : PC-01, PC-03" in text
@@ -94,6 +106,36 @@ def test_who_waited_reads_who_is_updated_how_long_and_finds_the_report(mailed: M
     (report,) = mail.iter_attachments()
     assert report.get_filename() == "roundsman-r1.html"
     assert "<!doctype html>" in report.get_content()
+
+
+def _drained(mailed: Mailed) -> None:
+    """Have paul found at work on a workstation."""
+    step, host = f"{mailed.plan.id}/pc-1/drain", "pc-1"
+    mailed.rollouts.begin_step(step, Direction.DO, 1)
+    facts = {"open_users": "paul", "open_at_first": "paul (session 2)", "app_version": "1.0.7"}
+    report = StepReport(step, Direction.DO, StepState.DONE, 1, detail="paul saved", facts=facts)
+    asks = Finding("asks-a-question", Severity.WARNING, "it asks paul")
+    mailed.rollouts.end_step(report, "", [asks])
+    mailed.tell(News(RolloutState.CLOSING, "open for paul", host=host, state=HostState.DRAINING))
+
+
+def test_who_had_it_open_is_mailed_to_nobody(mailed: Mailed) -> None:
+    _drained(mailed)
+    story = _story(mailed)
+    assert "paul" in repr(story.report)
+    for kind in MailKind:
+        mail = _sent(rollout_mail(_settings(), replace(_row(kind), recipient=ANN), story))
+        attached = [a.get_content() for a in mail.iter_attachments()]
+        assert len(attached) == (kind is not MailKind.NEEDS_YOU)
+        assert "paul" not in repr([_body(mail, "plain"), _body(mail, "html"), attached])
+        assert all("1.0.7" in page for page in attached)
+
+
+@pytest.mark.parametrize("kind", list(MailKind))
+def test_who_only_waits_gets_no_report(mailed: Mailed, kind: MailKind) -> None:
+    mail = _sent(rollout_mail(_settings(), _row(kind), _story(mailed)))
+    assert list(mail.iter_attachments()) == []
+    assert "attached" not in _body(mail, "plain")
 
 
 @pytest.mark.parametrize("kind", [MailKind.PARTLY, MailKind.STOPPED, MailKind.LEFT_CLOSED])
@@ -128,7 +170,8 @@ def test_what_is_slipped_into_a_text_becomes_no_header_and_no_markup(mailed: Mai
     story.report["hosts"][0]["host"] = EVIL
     story = replace(story, row=replace(story.row, plan=plan, started_by=EVIL))
     for kind in MailKind:
-        mail = _sent(rollout_mail(_settings(), _row(kind, EVIL, EVIL), story))
+        evil = replace(_row(kind, EVIL, EVIL), recipient=ANN)
+        mail = _sent(rollout_mail(_settings(), evil, story))
         assert mail["Bcc"] is None
         assert sorted(set(mail.keys())) == [
             "Auto-Submitted", "Content-Type", "Date", "From", "MIME-Version", "Message-ID",
