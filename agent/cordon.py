@@ -10,7 +10,7 @@ on, asleep otherwise, and is the only one that looks, so "guarded" means what it
 import logging
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from agent.cordon_block import Block
@@ -27,6 +27,7 @@ from agent.cordon_record import (
     new_record,
     owing,
 )
+from agent.cordon_unit import GivingBack
 from agent.fence import why_stale
 from agent.journal import Journal, JournalError
 from agent.look import Look, Watch
@@ -60,6 +61,7 @@ class Cordon:
         self._notices = Notices(tools.people, tools.platform)
         self._watch = Watch(journal, tools.platform, self._notices)
         self._block = Block(journal, tools.platform)
+        self._giving_back = GivingBack(journal, self._watch.units)
         self._opener = Opener(journal, tools.platform, self._block, self._notices)
         self._changed = threading.Condition()
         self._wanted = 0  # looks asked for
@@ -70,7 +72,13 @@ class Cordon:
         self._thread = threading.Thread(target=self._guard, name="guard", daemon=True)
 
     def start(self) -> None:
-        """Put the guard on again where the journal says so; return once it has looked."""
+        """Put the guard on again where the journal says so; return once it has looked.
+
+        A quit command that an earlier agent ran is not waited for any more, so not spared.
+        """
+        with suppress(JournalError):  # the guard tells
+            if state := self._journal.cordon():
+                self._journal.spare_only(state.record.service.names)
         self._thread.start()
         with self._changed:
             self._changed.wait_for(lambda: self._looks or self._stopping, _FIRST_LOOK_SECONDS)
@@ -140,8 +148,10 @@ class Cordon:
         return self._opener.by_administrator()
 
     def spare(self, process: Process) -> None:
-        """Leave this process alone: the runner itself started it."""
-        self._journal.spare(process)
+        """Leave this process alone as long as it is the program that the runner started."""
+        state = self._journal.cordon()
+        program = state.record.programs.name_of(process) if state else ""
+        self._journal.spare(process, self._tools.platform.boot_id(), program)
 
     def let(self, users: Collection[str]) -> None:
         """Let these users have the app open while the step lasts, and nobody else."""
@@ -272,6 +282,7 @@ class Cordon:
             if state is None:
                 self._block.keep(None)
                 return Look()
+            self._giving_back.see(state)
             return self._guard_by(state.record, on=mode is not CordonMode.NONE)
         except JournalError as error:
             _log.critical("the guard cannot read the journal", extra={"why": str(error)})

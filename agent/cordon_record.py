@@ -40,6 +40,8 @@ def new_record(tools: CordonTools, order: CordonOrder, state: CordonState | None
         heard=platform.clock(),
         until=platform.clock() + order.ttl,
         boot_id=platform.boot_id(),
+        since_clock=platform.clock(),
+        since_boot=platform.boot_id(),
         text=order.text,
         outlook=order.outlook,
         unit=app.unit,
@@ -87,6 +89,16 @@ def is_the_same(old: CordonRecord, new: CordonRecord) -> bool:
     return (old.rollout, old.code_hash) == (new.rollout, new.code_hash)
 
 
+def began_at(record: CordonRecord, platform: Platform) -> float:
+    """Return when the cordon came, on the platform's clock; before all that runs, in an old boot.
+
+    The time of day may be hours off when a host starts, and be set right after.
+    """
+    if not record.since_boot:
+        return record.since - time.time() + platform.clock()
+    return record.since_clock if record.since_boot == platform.boot_id() else 0.0
+
+
 def merged(old: CordonRecord, new: CordonRecord) -> CordonRecord:
     """Return the cordon after an order that finds one on: a seal never becomes a lease.
 
@@ -101,12 +113,14 @@ def merged(old: CordonRecord, new: CordonRecord) -> CordonRecord:
         )
     is_owed = new.owed or (old.owed and new.mode is CordonMode.LEASED)
     sealed = CordonMode.SEALED in {old.mode, new.mode} and not is_owed
-    since = old.since if old.rollout == new.rollout else new.since
+    first = old if old.rollout == new.rollout else new
     code = new if new.code_hash else old
     return replace(
         new,
         mode=CordonMode.SEALED if sealed else new.mode,
-        since=since,
+        since=first.since,
+        since_clock=first.since_clock,
+        since_boot=first.since_boot,
         owed=is_owed,
         code_salt=code.code_salt,
         code_hash=code.code_hash,

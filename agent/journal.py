@@ -5,7 +5,7 @@ not, and a second program (`roundsman-agent uncordon`) may write at the same tim
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +28,6 @@ __all__ = ["CODE_TRIES", "Journal", "JournalError", "StepMemo"]
 CODE_TRIES = 5
 """How many one-time codes may be tried within any minute."""
 _LOG_LINES = 5000
-_BIRTH_SECONDS = 2.0  # a clock that is set may move the start time that a system reports
 
 
 class StepMemo:
@@ -211,26 +210,32 @@ class Journal:
             )
         )
 
-    def spare(self, process: Process) -> None:
-        """Keep that this process is to be left alone."""
+    def spare(self, process: Process, boot_id: str, program: str) -> None:
+        """Keep that this process is to be left alone, as long as it is this program."""
         self._file.write(
-            "INSERT OR REPLACE INTO spared VALUES (?, ?)", process.pid, process.started
+            "INSERT OR REPLACE INTO spared VALUES (?, ?, ?, ?)",
+            boot_id,
+            process.pid,
+            process.started,
+            program,
         )
+
+    def spare_only(self, programs: Collection[str]) -> None:
+        """Forget every spared process that is none of these programs."""
+        marks = ", ".join("?" * len(programs))
+        self._file.write(f"DELETE FROM spared WHERE program NOT IN ({marks})", *programs)
 
     def spare_none(self) -> None:
         """Forget every spared process."""
         self._file.write("DELETE FROM spared")
 
-    def spared(self, processes: Collection[Process]) -> frozenset[int]:
-        """Return which of them were spared, by pid, also before the agent started anew."""
-        rows = self._file.read("SELECT pid, started FROM spared") if processes else ()
-        known = {(pid, started) for pid, started in rows}
-        return frozenset(
-            process.pid
-            for process in processes
-            for pid, started in known
-            if pid == process.pid and abs(started - process.started) < _BIRTH_SECONDS
-        )
+    def spared(self, processes: Collection[Process], boot_id: str) -> Mapping[int, str]:
+        """Return which of them were spared, by pid, as which program; earlier agents' too."""
+        query = "SELECT pid, started, program FROM spared WHERE boot_id = ?"
+        rows = self._file.read(query, boot_id) if processes else ()
+        known = {(pid, started): program for pid, started, program in rows}
+        keys = [(process.pid, process.started) for process in processes]
+        return {key[0]: known[key] for key in keys if key in known}
 
     def add_log(self, line: str) -> None:
         """Keep a log line; the oldest are dropped."""

@@ -12,8 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 
+_SPARED = """
+CREATE TABLE spared (
+    boot_id TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL, program TEXT NOT NULL,
+    PRIMARY KEY (boot_id, pid, started));
+"""
 _SCHEMA = """
 CREATE TABLE step (
     step_id TEXT NOT NULL, direction TEXT NOT NULL, state TEXT NOT NULL, began INTEGER NOT NULL,
@@ -23,7 +28,6 @@ CREATE TABLE memo (
 CREATE TABLE cordon (
     one INTEGER PRIMARY KEY CHECK (one = 1), record TEXT NOT NULL,
     relaunches INTEGER NOT NULL DEFAULT 0, opened TEXT NOT NULL DEFAULT '');
-CREATE TABLE spared (pid INTEGER NOT NULL, started REAL NOT NULL, PRIMARY KEY (pid, started));
 CREATE TABLE code_try (at REAL NOT NULL);
 CREATE TABLE fence (
     one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, instance TEXT NOT NULL);
@@ -71,8 +75,9 @@ class JournalFile:
             )
         if self.read("PRAGMA quick_check(1)")[0][0] != "ok":
             raise self._damaged("its pages do not fit together")
-        if version == 0:
-            self.script(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        if version < VERSION:
+            changes = _SCHEMA + _SPARED if version == 0 else f"DROP TABLE spared; {_SPARED}"
+            self.script(f"BEGIN IMMEDIATE; {changes} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def read(self, sql: str, *values: object) -> list[Row]:
         """Return the rows of a query."""

@@ -8,11 +8,11 @@ own children of the same program: many programs are several processes.
 """
 
 import logging
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.cordon_notice import Notices, about
+from agent.cordon_record import began_at
 from agent.cordon_unit import Units
 from agent.journal import Journal, JournalError
 from agent.platforms.base import CloseRung, Platform, Process
@@ -47,6 +47,7 @@ class Watch:
         self._platform = platform
         self._notices = notices
         self.units = Units(platform.services)
+        self._since = 0.0  # when the cordon came that was last looked at
         self._asked: dict[tuple[int, float], float] = {}
         self._judged: dict[int, tuple[Process, bool]] = {}
         self._judged_by: Programs | None = None
@@ -56,18 +57,19 @@ class Watch:
     def look(self, record: CordonRecord, *, guarded: bool) -> Look:
         """Return who has the app open; close them when the guard is on."""
         found = self._found(record.programs)
+        self._since = began_at(record, self._platform) if found else 0.0
         spared = {p.pid for p in self._spared(record, found)}
         others = [process for process in found if process.pid not in spared]
         if guarded:
-            self._close(record, [p for p in others if not _is_the_drains(record, p, found)])
+            self._close(record, [p for p in others if not self._is_the_drains(record, p, found)])
             others = [process for process in others if self._platform.is_alive(process)]
         else:
             self._asked.clear()
         return Look(
             on=guarded,
             guarded=guarded,
-            open=_told(record, others),
-            spared=_told(record, [process for process in found if process.pid in spared]),
+            open=self._told(record, others),
+            spared=self._told(record, [process for process in found if process.pid in spared]),
         )
 
     def _found(self, programs: Programs) -> list[Process]:
@@ -81,9 +83,11 @@ class Watch:
             self._judged[process.pid] = known
         return [process for process, is_one in self._judged.values() if is_one]
 
-    def _spared(self, record: CordonRecord, found: Iterable[Process]) -> list[Process]:
+    def _spared(self, record: CordonRecord, found: Collection[Process]) -> list[Process]:
         by_pid = {process.pid: process for process in found}
-        marked = self._journal.spared(by_pid.values())
+        known = self._journal.spared(found, self._platform.boot_id()) if found else {}
+        name = record.programs.name_of
+        marked = {pid for pid, program in known.items() if name(by_pid[pid]) == program}
         return [p for p in by_pid.values() if self._is_spared(record, p, by_pid, marked)]
 
     def _is_spared(
@@ -104,7 +108,7 @@ class Watch:
     def _close(self, record: CordonRecord, processes: Sequence[Process]) -> None:
         now, asked = self._platform.clock(), self._asked
         fresh = [p for p in processes if (p.pid, p.started) not in asked]
-        relaunched = [process for process in fresh if not _was_open(record, process)]
+        relaunched = [process for process in fresh if not self._was_open(record, process)]
         self._count(len(relaunched))
         self._asked = {}
         for process in processes:
@@ -131,26 +135,39 @@ class Watch:
         if record.unit and record.service.include(process):
             self.units.stop(record.unit)
 
-
-def _was_open(record: CordonRecord, process: Process) -> bool:
-    if process.started >= record.since:
-        return False
-    _log.info("closed what was open", extra=about(record, process))
-    return True
-
-
-def _is_the_drains(record: CordonRecord, process: Process, found: Iterable[Process]) -> bool:
-    """True for what was open when a leased cordon came, and what it started itself since.
-
-    People are asked to leave it, by the drain; a seal comes after the drain and spares nobody.
-    A unit may start itself again before the step that stops it has seen that it was running.
-    """
-    if record.mode is not CordonMode.LEASED:
-        return False
-    if record.unit and record.service.include(process):
+    def _was_open(self, record: CordonRecord, process: Process) -> bool:
+        if process.started >= self._since:
+            return False
+        _log.info("closed what was open", extra=about(record, process))
         return True
-    by_pid = {other.pid: other for other in found}
-    return any(member.started < record.since for member in _line(process, by_pid))
+
+    def _is_the_drains(
+        self, record: CordonRecord, process: Process, found: Iterable[Process]
+    ) -> bool:
+        """True for what was open when a leased cordon came, and what it started itself since.
+
+        People are asked to leave it, by the drain; a seal comes after the drain and spares nobody.
+        A unit may start itself again before the step that stops it has seen that it was running.
+        """
+        if record.mode is not CordonMode.LEASED:
+            return False
+        if record.unit and record.service.include(process):
+            return True
+        by_pid = {other.pid: other for other in found}
+        return any(member.started < self._since for member in _line(process, by_pid))
+
+    def _told(self, record: CordonRecord, processes: Iterable[Process]) -> tuple[OpenProgram, ...]:
+        now = self._platform.clock()
+        return tuple(
+            OpenProgram(
+                user=sentence(process.user, 100),
+                session=sentence(process.session, 100),
+                program=sentence(record.programs.name_of(process), 100),
+                pid=process.pid,
+                age=min(max(0.0, now - process.started), 7 * 86400.0),
+            )
+            for process in list(processes)[:_MOST]
+        )
 
 
 def _line(process: Process, by_pid: Mapping[int, Process]) -> Iterator[Process]:
@@ -161,17 +178,3 @@ def _line(process: Process, by_pid: Mapping[int, Process]) -> Iterator[Process]:
         yield member
         seen.add(member.pid)
         member = by_pid.get(member.parent)
-
-
-def _told(record: CordonRecord, processes: Iterable[Process]) -> tuple[OpenProgram, ...]:
-    now = time.time()
-    return tuple(
-        OpenProgram(
-            user=sentence(process.user, 100),
-            session=sentence(process.session, 100),
-            program=sentence(record.programs.name_of(process), 100),
-            pid=process.pid,
-            age=min(max(0.0, now - process.started), 7 * 86400.0),
-        )
-        for process in list(processes)[:_MOST]
-    )

@@ -50,7 +50,7 @@ class Process:
     """One process; `pid` and `started` together name it, since systems use pids again."""
 
     pid: int
-    started: float  # seconds since 1970, as the system reports it
+    started: float  # on the platform's clock, which nobody sets: what came first is told by it
     user: str
     session: str
     exe: str

@@ -53,13 +53,13 @@ def cmdline_of(pid: int) -> bytes:
     return content_of(f"/proc/{pid}/cmdline")
 
 
-def process_of(pid: int, stat: Stat, link: str, cmdline: bytes, booted: float) -> Process:
+def process_of(pid: int, stat: Stat, link: str, cmdline: bytes) -> Process:
     """Return a process, whole; `link` is its executable. Raises `OSError`."""
     found = _UID.search(content_of(f"/proc/{pid}/status"))
     user = _name_of(int(found[1]), int(time.monotonic() / _NAMES_SECONDS)) if found else ""
     return Process(
         pid=pid,
-        started=booted + stat.ticks / TICK,
+        started=stat.ticks / TICK,
         user=user,
         session=_session_of(pid, stat, user),
         exe=_whole(link),

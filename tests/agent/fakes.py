@@ -95,8 +95,9 @@ class FakePlatform(LinuxFiles):
     def open(self, exe: str, *, user: str = "marie", parent: int = 0, age: float = 0) -> Process:
         """Have somebody start a program; `age` in seconds."""
         with self._lock:
-            started = 4e9 - age  # later than any cordon of today
-            process = Process(next(self._pids), started, user, "7", exe, (exe,), "/", parent)
+            process = Process(
+                next(self._pids), self.now - age, user, "7", exe, (exe,), "/", parent
+            )
             self.table[process.pid] = process
             return process
 

@@ -23,7 +23,9 @@ def loaded(unit: str) -> dict[str, object]:
 
 
 def save(unit: str, about: dict[str, object]) -> None:
-    (FOLDER / f"{unit}.json").write_text(json.dumps(about))
+    fresh = FOLDER / f"{unit}.{os.getpid()}"  # another call of it may be reading
+    fresh.write_text(json.dumps(about))
+    fresh.replace(FOLDER / f"{unit}.json")
 
 
 def alive(pid: object) -> bool:

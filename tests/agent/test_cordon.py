@@ -98,7 +98,7 @@ def test_other_programs_are_left_alone(host: Host, cordon: Cordon) -> None:
 def test_a_lease_leaves_to_the_drain_what_was_open_before_and_a_seal_does_not(
     host: Host, cordon: Cordon
 ) -> None:
-    before = host.platform.open(host.app, age=4e9)
+    before = host.platform.open(host.app, age=1)
     its_child = host.platform.open(host.app, parent=before.pid)
     relaunched = host.platform.open(host.app)
     sight = cordon.apply(LEASED)
@@ -108,8 +108,43 @@ def test_a_lease_leaves_to_the_drain_what_was_open_before_and_a_seal_does_not(
 
 
 def test_what_was_open_before_is_no_relaunch(host: Host, cordon: Cordon) -> None:
-    host.platform.open(host.app, age=4e9)
+    host.platform.open(host.app, age=1)
     assert cordon.apply(SEALED).relaunches == 0
+
+
+def test_what_was_open_before_a_reboot_cannot_be(host: Host) -> None:
+    with host.agent() as cordon:
+        cordon.apply(SEALED)
+    host.platform.boot, host.platform.now = "boot-2", 50.0
+    process = host.platform.open(host.app, age=20)
+    with host.agent() as cordon:
+        until(lambda: not host.platform.is_alive(process))
+        assert cordon.look().relaunches == 1
+
+
+def test_a_lease_that_the_agent_before_wrote_leaves_to_the_drain_what_was_open(
+    host: Host,
+) -> None:
+    with host.agent() as cordon:
+        cordon.apply(LEASED)
+    with closing(sqlite3.connect(host.config.state / "j", isolation_level=None)) as file:
+        file.execute(
+            "UPDATE cordon SET record = json_remove(record, '$.since_clock', '$.since_boot')"
+        )
+    before = host.platform.open(host.app, age=3600)
+    host.platform.now += 20
+    relaunched = host.platform.open(host.app)
+    with host.agent() as cordon:
+        until(lambda: not host.platform.is_alive(relaunched))
+        assert cordon.apply(LEASED).open[0].pid == before.pid
+        assert host.platform.is_alive(before)
+
+
+def test_how_long_an_app_is_open_is_told_by_a_clock_that_nobody_sets(
+    host: Host, cordon: Cordon
+) -> None:
+    host.platform.open(host.app, age=90)
+    assert cordon.apply(LEASED).open[0].age == 90
 
 
 def test_a_relaunch_is_closed_counted_told_and_logged_with_who_and_what(
@@ -157,7 +192,8 @@ def test_a_program_that_does_not_end_is_killed_half_a_second_later(
 def test_a_spared_process_lives_with_its_own_children_and_nothing_else(
     host: Host, cordon: Cordon
 ) -> None:
-    manager = host.platform.open(host.manager)
+    manager = host.platform.open(host.manager, age=1)
+    cordon.apply(LEASED)
     cordon.spare(manager)
     worker = host.platform.open(host.manager, parent=manager.pid)
     launched = host.platform.open(host.app, parent=manager.pid)
@@ -169,8 +205,9 @@ def test_a_spared_process_lives_with_its_own_children_and_nothing_else(
 
 
 def test_a_spared_process_is_spared_by_the_next_agent_too(host: Host) -> None:
-    manager = host.platform.open(host.manager)
+    manager = host.platform.open(host.manager, age=1)
     with host.agent() as cordon:
+        cordon.apply(LEASED)
         cordon.spare(manager)
         cordon.apply(SEALED)
     with host.agent() as cordon:
@@ -207,7 +244,7 @@ def _let_in_after_a_lapse(host: Host, cordon: Cordon) -> Process:
     cordon.apply(LEASED)
     host.platform.now += 121
     assert cordon.look().mode is CordonMode.NONE
-    return host.platform.open(host.app, age=4e9)
+    return host.platform.open(host.app, age=1)
 
 
 @pytest.mark.parametrize("first", [SEALED, LEASED])

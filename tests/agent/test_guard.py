@@ -119,10 +119,13 @@ def test_a_stubborn_script_is_closed_however_it_is_launched(
 def test_a_spared_program_lives_on(
     cordon: Cordon, linux: Linux, launch: Callable[..., Process], tmp_path: Path
 ) -> None:
+    manager = tmp_path / "app" / "bin" / "manager"
+    shutil.copy("/bin/sleep", manager)
+    cordon.apply(SEALED)
     with cordon.expecting():
-        process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
+        process = launch(str(manager), "60")
         cordon.spare(process)
-    sight = cordon.apply(SEALED)
+    sight = cordon.look()
     assert (sight.mode, sight.open) == (CordonMode.SEALED, ())
     assert [seen.pid for seen in sight.spared] == [process.pid]
     assert linux.is_alive(process)

@@ -83,14 +83,41 @@ def test_codes_may_be_tried_a_few_times_a_minute(journal: Journal) -> None:
     assert journal.may_try_code(1061.0)
 
 
-def test_a_spared_process_is_known_again_when_the_clock_was_set_a_little(journal: Journal) -> None:
+def test_a_spared_process_is_known_by_its_pid_its_start_and_the_boot(journal: Journal) -> None:
     spared = Process(77, 1000.0, "root", "", "/app", ())
-    journal.spare(spared)
-    later = Process(77, 1010.0, "root", "", "/app", ())
-    assert journal.spared([Process(77, 1000.4, "root", "", "/app", ())]) == {77}
-    assert journal.spared([later, replace(spared, pid=78)]) == frozenset()
+    journal.spare(spared, "boot-1", "bin/manager")
+    later = Process(77, 1000.01, "root", "", "/app", ())
+    assert journal.spared([replace(spared, argv=("/app",))], "boot-1") == {77: "bin/manager"}
+    assert journal.spared([later, replace(spared, pid=78)], "boot-1") == {}
+    assert journal.spared([spared], "boot-2") == {}
     journal.spare_none()
-    assert journal.spared([spared]) == frozenset()
+    assert journal.spared([spared], "boot-1") == {}
+
+
+def test_of_the_spared_those_of_some_programs_are_kept(journal: Journal) -> None:
+    manager, command = (Process(pid, 1000.0, "root", "", "/app", ()) for pid in (77, 78))
+    journal.spare(manager, "boot-1", "bin/manager")
+    journal.spare(command, "boot-1", "bin/app")
+    journal.spare_only(("bin/manager", "bin/other"))
+    assert journal.spared([manager, command], "boot-1") == {77: "bin/manager"}
+    journal.spare_only(())
+    assert journal.spared([manager], "boot-1") == {}
+
+
+def test_a_journal_of_the_first_version_is_read_on(tmp_path: Path) -> None:
+    with closing(Journal.open(tmp_path / "j")) as journal:
+        journal.put_step(RECORD)
+    with closing(sqlite3.connect(tmp_path / "j")) as file:
+        file.executescript(
+            "DROP TABLE spared; CREATE TABLE spared (pid INTEGER NOT NULL, started REAL NOT NULL,"
+            " PRIMARY KEY (pid, started)); INSERT INTO spared VALUES (77, 1e9);"
+            " PRAGMA user_version = 1;"
+        )
+    for _ in range(2):
+        with closing(Journal.open(tmp_path / "j")) as journal:
+            assert journal.step(ID, Direction.DO) == RECORD
+            assert journal.spared([Process(77, 1e9, "root", "", "/app", ())], "boot-1") == {}
+            journal.spare(Process(78, 5.0, "root", "", "/app", ()), "boot-1", "bin/manager")
 
 
 def test_threads_may_write_at_the_same_time(journal: Journal) -> None:
@@ -129,7 +156,7 @@ def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     Journal.open(tmp_path / "j").close()
     with closing(sqlite3.connect(tmp_path / "j")) as file:
         file.execute("PRAGMA user_version = 99")
-    with pytest.raises(JournalError, match="it is of version 99, this agent knows 1; install"):
+    with pytest.raises(JournalError, match="it is of version 99, this agent knows 2; install"):
         Journal.open(tmp_path / "j")
 
 

@@ -72,3 +72,40 @@ def test_the_next_cordon_spares_nothing_of_an_earlier_one(tmp_path: Path) -> Non
         later = replace(SEALED, rollout=LATER_ROLLOUT)
         assert cordon.apply(later).spared == ()
         until(lambda: not host.platform.is_alive(manager))
+
+
+def test_what_is_spared_is_closed_once_it_turns_into_another_program(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    with host.agent() as cordon:
+        cordon.apply(SEALED)
+        with cordon.expecting():
+            manager = host.platform.open(host.manager)
+            cordon.spare(manager)
+        assert [seen.pid for seen in cordon.look().spared] == [manager.pid]
+        turned = replace(manager, exe=host.app, argv=(host.app,))
+        host.platform.table[manager.pid] = turned
+        until(lambda: not host.platform.is_alive(turned))
+
+
+def test_a_quit_command_of_an_agent_that_died_is_spared_no_more(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    command = host.platform.open(host.app, age=1)
+    manager = host.platform.open(host.manager, age=1)
+    with host.agent(guard=False) as cordon:
+        cordon.apply(SEALED)
+        cordon.spare(command)
+        cordon.spare(manager)
+    with host.agent():
+        until(lambda: not host.platform.is_alive(command))
+        assert host.platform.is_alive(manager)
+
+
+def test_nothing_is_spared_for_a_process_of_an_earlier_boot(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    manager = host.platform.open(host.manager, age=1)
+    with host.agent(guard=False) as cordon:
+        cordon.apply(SEALED)
+        cordon.spare(manager)
+    host.platform.boot = "boot-2"
+    with host.agent():
+        until(lambda: not host.platform.is_alive(manager))
