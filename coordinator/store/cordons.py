@@ -33,12 +33,14 @@ class Cordons:
 
         A host opened on the spot stays so written, with its code used up, until `renew`. One
         whose cordon was lifted gets a new code: agents close nothing again for a lifted one.
+        A seal never becomes a lease, whichever rollout asks: on the host it does not either.
         """
         known = self.all()
         fresh = {h: _fresh_code() for h in hosts if not _is_on(known.get(h), rollout)}
         with self._engine.begin() as c:
             for host in hosts:
-                values = {"rollout": rollout, "mode": mode.value}
+                kept = CordonMode.SEALED if _is_sealed(known.get(host)) else mode
+                values = {"rollout": rollout, "mode": kept.value}
                 if host in fresh:
                     upsert(c, cordon, {"host": host}, values | fresh[host])
                 else:
@@ -75,6 +77,10 @@ class Cordons:
 
 def _is_on(row: CordonRow | None, rollout: str) -> bool:
     return row is not None and row.rollout == rollout and row.mode is not CordonMode.NONE
+
+
+def _is_sealed(row: CordonRow | None) -> bool:
+    return row is not None and row.mode is CordonMode.SEALED and not row.opened
 
 
 def _opened_news(found: RowMapping, host: str, why: str) -> dict[str, Any]:

@@ -32,6 +32,21 @@ def test_sealing_keeps_the_code_and_another_rollout_brings_a_new_one(cordons: Co
     assert cordons.all()["pc-01"].code != before.code
 
 
+def test_a_seal_never_becomes_a_lease_but_where_it_was_opened_or_lifted(cordons: Cordons) -> None:
+    everywhere = [*HOSTS, "pc-03", "pc-04"]
+    cordons.want(everywhere, numbered(1), CordonMode.SEALED)
+    cordons.note_opened("pc-02", "was opened", 5.0)
+    cordons.lift(["pc-03"])
+    cordons.want(everywhere, numbered(2), CordonMode.LEASED)
+    rows = cordons.all()
+    assert [rows[h].mode for h in everywhere] == [
+        CordonMode.SEALED, CordonMode.LEASED, CordonMode.LEASED, CordonMode.SEALED,
+    ]  # fmt: skip
+    assert {r.rollout for r in rows.values()} == {numbered(2)}
+    cordons.want(["pc-01"], numbered(2), CordonMode.LEASED)
+    assert cordons.all()["pc-01"].mode is CordonMode.SEALED
+
+
 def test_a_used_code_stays_used_until_the_seal_is_renewed(cordons: Cordons) -> None:
     before = cordons.all()["pc-01"]
     cordons.note_opened("pc-01", "was opened", 5.0)

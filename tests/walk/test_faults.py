@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.wire.contract import Direction, StepName
+from agent.wire.contract import CordonMode, Direction, StepName
 from coordinator.model import Plan
 from coordinator.walk.ports import Verb
 from coordinator.walk.rollout import walk
@@ -154,8 +154,12 @@ def test_on_one_version_too_what_an_earlier_rollout_left_closed_stays_so() -> No
 def test_an_update_to_its_end_re_opens_what_an_earlier_rollout_left_closed() -> None:
     plan = _left_closed(make_plan(3), "pc-1", "pc-2")
     fleet = SimulatedFleet(plan)
+    for pc in (fleet.pcs["pc-1"], fleet.pcs["pc-2"]):
+        pc.order(CordonMode.SEALED)
+        pc.shut_on = 0
     assert _ends(fleet) is DONE
     assert fleet.open_hosts() == list(fleet.pcs)
+    assert [pc.shut_on for pc in fleet.pcs.values()] == [0, 0, 0]
 
 
 def test_what_is_closed_stays_closed_while_another_host_is_asked_about() -> None:
