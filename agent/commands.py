@@ -23,7 +23,7 @@ from agent.enrol import EnrolProblem, enrol
 from agent.journal import Journal, JournalError
 from agent.lock import FolderInUse
 from agent.service import JOURNAL, Service
-from agent.standing import in_words, local_cordon, read_standing
+from agent.standing import in_words, its_service, local_cordon, read_standing
 
 WELL, PERSON_NEEDED, COULD_NOT_ASK = 0, 1, 2
 CONFIG = STATE_FOLDER / "agent.toml"
@@ -98,6 +98,7 @@ def _uncordon(arguments: argparse.Namespace) -> int:
             elif not cordon.open_by_administrator():
                 say("Nothing is kept closed on this PC.")
                 return WELL
+            service = its_service(config, journal)
     except CodeRefused as error:
         complain(error)
         return PERSON_NEEDED
@@ -105,6 +106,8 @@ def _uncordon(arguments: argparse.Namespace) -> int:
         complain(error)
         return COULD_NOT_ASK
     say("The app may be opened again on this PC. The coordinator will see who opened it.")
+    if service:
+        say(service)
     return WELL
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from agent.config import Config
 from agent.cordon import Cordon
 from agent.cordon_record import CordonTools
+from agent.cordon_unit import given_back
 from agent.journal import Journal
 from agent.lock import is_held
 from agent.people import LoggedPeople
@@ -61,6 +62,11 @@ def local_cordon(config: Config, journal: Journal) -> Cordon:
         raise Refused(Refusal.NOT_SIGNED, f"{target.name} is not read here")
 
     return Cordon(journal, CordonTools(this_platform(), config, no_profile, LoggedPeople()))
+
+
+def its_service(config: Config, journal: Journal) -> str:
+    """Have the service of what was opened here run again; return what is said of it."""
+    return given_back(journal, this_platform().services, agent_runs=is_held(config.state))
 
 
 def read_standing(config: Config, journal: Journal) -> Standing:

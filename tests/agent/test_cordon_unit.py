@@ -13,20 +13,23 @@ import pytest
 
 from agent.cordon import Cordon
 from agent.cordon_record import CordonTools
-from agent.cordon_unit import Units
+from agent.cordon_unit import Units, given_back
 from agent.journal import Journal
 from agent.platforms.base import Process
 from agent.platforms.linux import Linux
+from agent.records import StepRecord
+from agent.wire.contract import StepReport, StepState
 from agent.wire.profile import Profile, ServiceManager, ServiceManagerKind
 from tests.agent.fakes import (
     FakePackages,
     FakePeople,
     FakePlatform,
     FakeServices,
+    Orders,
     config_of,
     profile_of,
 )
-from tests.agent.test_cordon import LEASED, SEALED, Host
+from tests.agent.test_cordon import CODE, LEASED, SEALED, WITH_CODE, Host
 from tests.agent.test_platform_contract import UNIT, install_systemctl
 from tests.until import until
 
@@ -199,3 +202,75 @@ def test_a_unit_is_stopped_once_in_a_while_only() -> None:
         units.stop(UNIT)
         units.close(10)
     assert slow.asked == [UNIT]
+
+
+def running_step(state: StepState) -> StepRecord:
+    order = Orders().start()
+    report = StepReport(order.step_id, order.direction, state, order.attempt)
+    return StepRecord(report, order.params, began=1, started=1.0)
+
+
+@pytest.mark.parametrize("by", ["code", "administrator", "command line"])
+def test_the_service_of_what_was_opened_here_runs_again(host: Host, by: str) -> None:
+    with host.agent() as cordon:
+        cordon.apply(WITH_CODE)
+        with host.agent(guard=False) as from_the_command_line:
+            if by == "code":
+                cordon.open_by_code(CODE)
+            else:
+                opener = cordon if by == "administrator" else from_the_command_line
+                assert opener.open_by_administrator()
+        until(lambda: host.platform.services.is_running(UNIT))
+        host.platform.services.stop(UNIT)  # by somebody: it was given back once
+        cordon.look()
+    assert not host.platform.services.is_running(UNIT)
+
+
+def test_it_is_started_once_no_step_is_under_way(host: Host) -> None:
+    with closing(Journal.open(host.config.state / "j")) as journal, host.agent() as cordon:
+        journal.put_step(running_step(StepState.RUNNING))
+        cordon.apply(WITH_CODE)
+        cordon.open_by_code(CODE)
+        cordon.look()
+        assert not host.platform.services.is_running(UNIT)
+        said = given_back(journal, host.platform.services, agent_runs=True)
+        assert "bench.service is started by the agent once the step" in said
+        journal.put_step(running_step(StepState.FAILED))
+        cordon.look()
+        until(lambda: host.platform.services.is_running(UNIT))
+
+
+def test_without_an_agent_it_is_started_at_once_and_told(host: Host) -> None:
+    services = host.platform.services
+    with closing(Journal.open(host.config.state / "j")) as journal:
+        with host.agent(guard=False) as cordon:
+            cordon.apply(SEALED)
+            assert given_back(journal, services, agent_runs=False) == ""
+            cordon.open_by_administrator()
+        assert "started by the agent" in given_back(journal, services, agent_runs=True)
+        assert (
+            given_back(journal, services, agent_runs=False) == f"Its service {UNIT} was started."
+        )
+        assert services.is_running(UNIT)
+        assert given_back(journal, services, agent_runs=False) == ""
+
+
+class NoServices(FakeServices):
+    """Services none of which can be started."""
+
+    def start(self, unit: str) -> None:
+        raise OSError("cannot ask systemd: this host has no systemctl")
+
+
+def test_a_service_that_cannot_be_started_is_named(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    host.platform.services = NoServices(host.platform)
+    with closing(Journal.open(host.config.state / "j")) as journal:
+        with host.agent() as cordon:
+            cordon.apply(SEALED)
+            cordon.open_by_administrator()
+            cordon.look()
+        said = given_back(journal, host.platform.services, agent_runs=False)
+    assert said.startswith(f"Its service {UNIT} does not run: cannot ask systemd")
+    assert "cannot start a service" in [record.getMessage() for record in caplog.records]

@@ -17,9 +17,11 @@ from agent.cordon_record import CordonTools
 from agent.enrol import PINNED_ROOT
 from agent.journal import Journal
 from agent.lock import FolderInUse, FolderLock, is_held
+from agent.platforms.linux import Linux
 from agent.steps.table import Step
 from agent.uplink_status import FILE_NAME, LineStanding, LineState, UplinkStatus, write_status
 from agent.wire.contract import CordonOrder, StepName
+from agent.wire.profile import Profile
 from tests.agent.fakes import (
     HOST,
     ROLLOUT,
@@ -32,6 +34,8 @@ from tests.agent.fakes import (
 )
 from tests.agent.rig import Rig
 from tests.agent.test_cordon import CODE, SEALED, WITH_CODE
+from tests.agent.test_cordon_unit import with_unit
+from tests.agent.test_platform_contract import UNIT, install_systemctl
 from tests.until import until
 from tests.wire.pki import TestCa
 
@@ -83,13 +87,13 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
     return captured.out, captured.err
 
 
-def close_app(config: Path, order: CordonOrder) -> None:
+def close_app(config: Path, order: CordonOrder, profile: Profile | None = None) -> None:
     """Put a cordon on, as a coordinator would have."""
     with closing(Journal.open(config.parent / "journal.sqlite")) as journal:
         tools = CordonTools(
             FakePlatform(),
             config_of(config.parent.parent),
-            FakePackages(profile_of()).profile,
+            FakePackages(profile or profile_of()).profile,
             FakePeople(),
         )
         Cordon(journal, tools).apply(order)
@@ -196,6 +200,21 @@ def test_an_administrator_opens_a_sealed_host(
     assert "Nothing is kept closed" in said(capsys)[0]
     assert main(["status", "--config", str(config)]) == 1
     assert "bench-app was opened here by administrator" in said(capsys)[0]
+
+
+def test_the_service_of_what_is_opened_is_started_and_named(
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform = Linux(install_systemctl(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    close_app(config, SEALED, with_unit())
+    assert main(["uncordon", "--config", str(config)]) == 0
+    assert f"Its service {UNIT} was started." in said(capsys)[0]
+    assert platform.services.is_running(UNIT)
+    platform.services.stop(UNIT)
 
 
 def test_the_one_time_code_opens_a_sealed_host(
