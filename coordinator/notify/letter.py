@@ -14,9 +14,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from coordinator.mail_settings import MailSettings
+from coordinator.mail_settings import Language, MailSettings
 from coordinator.model import Plan
-from coordinator.notify.words import LABELS, WORDS, Labels, Words
+from coordinator.notify.words import DRILLED, LABELS, WORDS, Labels, Words
 from coordinator.report.rollout import Report, as_html, without_people
 from coordinator.store.outbox import MailKind, MailRow
 from coordinator.store.rows import RolloutRow
@@ -39,13 +39,12 @@ class Story:
     row: RolloutRow
     report: Report
     title: str  # the application's, as people know it
+    closed: tuple[str, ...] = ()  # the workstations where it is kept closed, by name
 
 
 def rollout_mail(settings: MailSettings, mail: MailRow, story: Story) -> EmailMessage:
     """Return the mail that tells its recipient what the row says."""
-    labels, words = LABELS[settings.language], WORDS[settings.language][mail.kind]
-    if story.row.plan.drill and mail.kind is MailKind.AVAILABLE:
-        words = labels.drilled
+    labels, words = LABELS[settings.language], _words(settings.language, mail.kind, story)
     has_ended = mail.kind is not MailKind.NEEDS_YOU
     only_waits = has_ended and _only_waits(settings, mail, story.row.plan)
     if only_waits:
@@ -66,6 +65,14 @@ def trial_mail(settings: MailSettings, recipient: str, message_id: str, at: floa
     told = {"subject": labels.test.subject, "first": labels.test.first, "facts": [], "notes": []}
     told |= {"colon": labels.colon, "foot": labels.foot}
     return _mail(settings, recipient, told, message_id, at)
+
+
+def _words(language: Language, kind: MailKind, story: Story) -> Words:
+    if story.row.plan.drill:
+        return DRILLED[language][kind]
+    if kind is MailKind.LEFT_CLOSED and not story.closed:
+        return LABELS[language].none_closed
+    return WORDS[language][kind]
 
 
 def _only_waits(settings: MailSettings, mail: MailRow, plan: Plan) -> bool:
@@ -107,18 +114,27 @@ def _told(words: Words, labels: Labels, mail: MailRow, story: Story) -> dict[str
 
 
 def _facts(words: Words, labels: Labels, mail: MailRow, story: Story) -> Sequence[tuple[str, str]]:
-    row, hosts = story.row, story.report["hosts"]
-    named: list[tuple[str, str]] = []
-    if mail.kind is not MailKind.NEEDS_YOU and not row.plan.drill:
-        left = set(story.report["not_done"])
-        named = [
-            (labels.updated, _listed([h["host"] for h in hosts if h["host"] not in left])),
-            (labels.not_updated, _listed(sorted(left))),
-            (labels.took, _length(story.report["rollout"]["seconds"])),
-        ]
+    row = story.row
+    named = [] if mail.kind is MailKind.NEEDS_YOU else _named(labels, story)
     why = [(labels.why, mail.detail), (labels.mend, mail.mend)] if words.explains else []
     about = f"{row.label}: {row.plan.app} {row.plan.version}, {row.plan.site}/{row.plan.group}"
     return [*why, *named, (labels.rollout, about), (labels.started_by, row.started_by)]
+
+
+def _named(labels: Labels, story: Story) -> list[tuple[str, str]]:
+    """Return where people can work with what, and how long it took."""
+    closed = [(labels.closed, _listed(story.closed))]
+    if story.row.plan.drill:
+        return closed
+    names = [host["host"] for host in story.report["hosts"]]
+    left = set(story.report["not_done"])
+    behind = sorted(left - set(story.closed))
+    return [
+        (labels.updated, _listed([name for name in names if name not in left])),
+        (labels.behind, _listed(behind)),
+        *closed,
+        (labels.took, _length(story.report["rollout"]["seconds"])),
+    ]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -121,7 +121,8 @@ class Postman:
         if found is None:
             return None
         report = rollout_report(found, told.visits(of), told.steps(of), told.history(of))
-        return Story(found, report, self._title(found.plan))
+        closed = self.outbox.closed(found.plan)
+        return Story(found, report, self._title(found.plan), closed)
 
     def try_out(self, recipient: str) -> str:
         """Send a test at once; return what is wrong, "" when the server took it."""

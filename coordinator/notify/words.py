@@ -1,4 +1,4 @@
-"""What mails say, in each language. One row a kind of mail."""
+"""What mails say, in each language. One row a kind of mail, and one for that of a drill."""
 
 from dataclasses import dataclass
 
@@ -26,9 +26,10 @@ class Labels:
     started_by: str
     took: str
     updated: str
-    not_updated: str
+    behind: str  # not updated, and not closed
+    closed: str
     attached: str
-    drilled: Words  # instead of "available" after a drill
+    none_closed: Words  # instead of "left closed" where nothing was closed, or all was opened
     foot: str
     test: Words
 
@@ -48,7 +49,7 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
         MailKind.PARTLY: Words(
             "{title} {version}: available again, but not everywhere",
             "{title} is available again, in version {version}, on the workstations named below "
-            "as updated. On the others it stays closed.",
+            "as updated. It stays closed only where it is named as closed.",
         ),
         MailKind.STOPPED: Words(
             "{title} {version}: stopped, open again as before",
@@ -57,8 +58,8 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
         ),
         MailKind.LEFT_CLOSED: Words(
             "{title} {version}: stopped, stays closed",
-            "The update of {title} was stopped half-way. {title} stays closed in group {group} "
-            "until it is finished or taken back.",
+            "The update of {title} in group {group} was stopped half-way. {title} stays closed on "
+            "the workstations named below as closed, until it is finished or taken back.",
         ),
     },
     Language.FRENCH: {
@@ -76,7 +77,7 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
         MailKind.PARTLY: Words(
             "{title} {version} : de nouveau disponible, mais pas partout",
             "{title} est de nouveau disponible, en version {version}, sur les postes mis à jour "
-            "nommés ci-dessous. Sur les autres, il reste fermé.",
+            "nommés ci-dessous. Il ne reste fermé que sur ceux nommés comme fermés.",
         ),
         MailKind.STOPPED: Words(
             "{title} {version} : mise à jour arrêtée, rouvert comme avant",
@@ -85,8 +86,69 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
         ),
         MailKind.LEFT_CLOSED: Words(
             "{title} {version} : mise à jour arrêtée, reste fermé",
-            "La mise à jour de {title} a été arrêtée à mi-chemin. {title} reste fermé dans le "
-            "groupe {group} jusqu'à ce qu'elle soit terminée ou annulée.",
+            "La mise à jour de {title} dans le groupe {group} a été arrêtée à mi-chemin. {title} "
+            "reste fermé sur les postes nommés ci-dessous comme fermés, jusqu'à ce qu'elle soit "
+            "terminée ou annulée.",
+        ),
+    },
+}
+
+DRILLED: dict[Language, dict[MailKind, Words]] = {
+    Language.ENGLISH: {
+        MailKind.NEEDS_YOU: Words(
+            "{title}: a drill needs you",
+            "The drill of {title} in group {group} waits for somebody. It stays as it is, and "
+            "closed where it is closed, until then.",
+        ),
+        MailKind.AVAILABLE: Words(
+            "{title}: available again, after a drill",
+            "{title} is available again. This was a drill: it was closed and opened again, "
+            "nothing was updated.",
+            explains=False,
+        ),
+        MailKind.PARTLY: Words(
+            "{title}: a drill that did not come through everywhere",
+            "{title} is available again, but where it is named below as closed. This was a "
+            "drill: nothing was updated. It did not come through on every workstation.",
+        ),
+        MailKind.STOPPED: Words(
+            "{title}: a drill was stopped",
+            "The drill of {title} was stopped, and nothing was updated. {title} can be opened "
+            "again, but where it is named below as closed.",
+        ),
+        MailKind.LEFT_CLOSED: Words(
+            "{title}: a drill ended early",
+            "The drill of {title} in group {group} ended early, and nothing was updated. "
+            "{title} stays closed where it is named below as closed, and nowhere else.",
+        ),
+    },
+    Language.FRENCH: {
+        MailKind.NEEDS_YOU: Words(
+            "{title} : un exercice a besoin de vous",
+            "L'exercice de {title} dans le groupe {group} attend quelqu'un. D'ici là, rien ne "
+            "change : ce qui est fermé reste fermé.",
+        ),
+        MailKind.AVAILABLE: Words(
+            "{title} : de nouveau disponible, après un exercice",
+            "{title} est de nouveau disponible. C'était un exercice : tout a été fermé puis "
+            "rouvert, rien n'a été mis à jour.",
+            explains=False,
+        ),
+        MailKind.PARTLY: Words(
+            "{title} : un exercice qui n'a pas réussi partout",
+            "{title} est de nouveau disponible, sauf là où il est nommé ci-dessous comme fermé. "
+            "C'était un exercice : rien n'a été mis à jour. Il n'a pas réussi sur chaque poste.",
+        ),
+        MailKind.STOPPED: Words(
+            "{title} : un exercice a été arrêté",
+            "L'exercice de {title} a été arrêté, et rien n'a été mis à jour. {title} peut être "
+            "rouvert, sauf là où il est nommé ci-dessous comme fermé.",
+        ),
+        MailKind.LEFT_CLOSED: Words(
+            "{title} : un exercice s'est terminé plus tôt",
+            "L'exercice de {title} dans le groupe {group} s'est terminé plus tôt, et rien n'a "
+            "été mis à jour. {title} ne reste fermé que là où il est nommé ci-dessous comme "
+            "fermé.",
         ),
     },
 }
@@ -100,13 +162,13 @@ LABELS: dict[Language, Labels] = {
         started_by="Started by",
         took="Took",
         updated="Updated",
-        not_updated="Not updated",
+        behind="Not updated, open",
+        closed="Stays closed",
         attached="The report is attached, without what workstations told of people.",
-        drilled=Words(
-            "{title}: available again, after a drill",
-            "{title} is available again. This was a drill: it was closed and opened again, "
-            "nothing was updated.",
-            explains=False,
+        none_closed=Words(
+            "{title} {version}: stopped, not kept closed",
+            "The update of {title} in group {group} was stopped. {title} is not kept closed on "
+            "any workstation.",
         ),
         foot="Sent by Roundsman.",
         test=Words(
@@ -122,13 +184,13 @@ LABELS: dict[Language, Labels] = {
         started_by="Lancée par",
         took="Durée",
         updated="Mis à jour",
-        not_updated="Non mis à jour",
+        behind="Non mis à jour, ouvert",
+        closed="Reste fermé",
         attached="Le rapport est joint, sans ce que les postes ont dit des personnes.",
-        drilled=Words(
-            "{title} : de nouveau disponible, après un exercice",
-            "{title} est de nouveau disponible. C'était un exercice : tout a été fermé puis "
-            "rouvert, rien n'a été mis à jour.",
-            explains=False,
+        none_closed=Words(
+            "{title} {version} : mise à jour arrêtée, n'est pas fermé",
+            "La mise à jour de {title} dans le groupe {group} a été arrêtée. {title} n'est tenu "
+            "fermé sur aucun poste.",
         ),
         foot="Envoyé par Roundsman.",
         test=Words(

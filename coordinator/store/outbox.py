@@ -15,9 +15,10 @@ from hashlib import sha256
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 
 from agent.wire.codec import decode
+from agent.wire.contract import CordonMode
 from coordinator.model import Plan
 from coordinator.store.database import reader
-from coordinator.store.tables import command, mail, operator, rollout
+from coordinator.store.tables import command, cordon, mail, operator, rollout
 from coordinator.walk.ports import News
 from coordinator.walk.states import RolloutState
 
@@ -137,6 +138,18 @@ class Outbox:
                 state=MailState.WAITING.value, at=now, next_try=now, tries=0, problem="",
             )
         )  # fmt: skip
+
+    def closed(self, plan: Plan) -> tuple[str, ...]:
+        """Return the names of a plan's hosts on which its app is kept closed."""
+        query = (
+            select(cordon.c.host)
+            .join(rollout, rollout.c.id == cordon.c.rollout)
+            .where(rollout.c.app == plan.app, cordon.c.opened == 0)
+            .where(cordon.c.mode != CordonMode.NONE.value)
+        )
+        with self._reads.connect() as c:
+            found = set(c.scalars(query))
+        return tuple(planned.name for planned in plan.hosts if planned.id in found)
 
     def due(self) -> list[MailRow]:
         """Return the mails whose time has come, oldest first."""

@@ -17,7 +17,7 @@ from agent.wire.contract import (
 )
 from coordinator.mail_settings import Language, MailSettings, Security
 from coordinator.notify.letter import Story, rollout_mail, trial_mail
-from coordinator.notify.words import WORDS
+from coordinator.notify.words import DRILLED, WORDS
 from coordinator.report.rollout import rollout_report
 from coordinator.store.outbox import MailKind, MailRow, MailState
 from coordinator.walk.ports import News
@@ -66,7 +66,8 @@ def _body(mail: EmailMessage, kind: str) -> str:
 
 def test_each_language_has_each_kind_of_mail() -> None:
     assert set(WORDS) == set(Language)
-    assert all(set(words) == set(MailKind) for words in WORDS.values())
+    assert set(WORDS) == set(DRILLED)
+    assert all(set(words) == set(MailKind) for words in (*WORDS.values(), *DRILLED.values()))
 
 
 @pytest.mark.parametrize("language", list(Language))
@@ -100,7 +101,7 @@ def test_who_waited_reads_who_is_updated_how_long_and_finds_the_report(mailed: M
     text = _body(mail, "plain")
     assert mail["Subject"] == "Office Maker 1.1 : de nouveau disponible"
     assert "Mis à jour : PC-01, PC-03" in text
-    assert "Non mis à jour : PC-02" in text
+    assert "Non mis à jour, ouvert : PC-02" in text
     assert "Durée : 1 h 5 min" in text
     assert "roundsman x" not in text
     (report,) = mail.iter_attachments()
@@ -145,6 +146,41 @@ def test_who_only_waits_is_not_told_what_to_type(mailed: Mailed, kind: MailKind)
     for row, is_told in ((marie, False), (replace(marie, recipient=ANN), True)):
         text = _body(_sent(rollout_mail(_settings(), row, story)), "plain")
         assert ("roundsman x" in text) is is_told
+
+
+def test_what_is_closed_and_what_is_behind_are_named_apart(mailed: Mailed) -> None:
+    story = _story(mailed)
+    behind = _body(_sent(rollout_mail(_settings(), _row(MailKind.PARTLY), story)), "plain")
+    assert "Not updated, open: PC-02" in behind
+    assert "Stays closed:" not in behind
+    story = replace(story, closed=("PC-02",))
+    closed = _body(_sent(rollout_mail(_settings(), _row(MailKind.PARTLY), story)), "plain")
+    assert "Stays closed: PC-02" in closed
+    assert "Not updated, open" not in closed
+
+
+def test_what_only_waited_is_not_said_to_stay_closed(mailed: Mailed) -> None:
+    story, row = _story(mailed), _row(MailKind.LEFT_CLOSED)
+    mail = _sent(rollout_mail(_settings(), row, story))
+    assert mail["Subject"] == "Office Maker 1.1: stopped, not kept closed"
+    assert "stays closed" not in _body(mail, "plain")
+    mail = _sent(rollout_mail(_settings(), row, replace(story, closed=("PC-01", "PC-02"))))
+    assert mail["Subject"] == "Office Maker 1.1: stopped, stays closed"
+    assert "Stays closed: PC-01, PC-02" in _body(mail, "plain")
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("kind", list(MailKind))
+def test_no_mail_of_a_drill_says_that_a_version_is_there(
+    tmp_path: Path, kind: MailKind, language: Language
+) -> None:
+    mailed = Mailed(tmp_path, drill=True).start()
+    mail = _sent(rollout_mail(_settings(language), _row(kind), _story(mailed)))
+    mailed.close()
+    said = _body(mail, "plain").partition("\n")[0]
+    assert "1.1" not in f"{mail['Subject']} {said}"
+    assert "PC-0" not in said
+    assert "exercice" in said or "drill" in said
 
 
 def test_a_drill_is_called_one(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.wire.contract import CordonMode
+from coordinator.store.cordons import Cordons
 from coordinator.store.history import History
 from coordinator.store.outbox import MailState, backoff
 from coordinator.walk.ports import News
@@ -102,6 +104,16 @@ def test_an_end_is_mailed_once_however_late_it_is_told_again(mailed: Mailed) -> 
     mailed.ahead = 86_400.0
     mailed.tell(News(RolloutState.DONE))
     assert len(mailed.mails()) == 3
+
+
+def test_closed_is_what_is_not_lifted_and_not_opened_on_the_spot(mailed: Mailed) -> None:
+    cordons, hosts = Cordons(mailed.database), [host.id for host in mailed.plan.hosts]
+    assert mailed.outbox.closed(mailed.plan) == ()
+    cordons.want(hosts, mailed.plan.id, CordonMode.SEALED)
+    assert mailed.outbox.closed(mailed.plan) == ("PC-01", "PC-02", "PC-03")
+    cordons.lift(hosts[:1])
+    cordons.note_opened(hosts[1], "by its code", 1.0)
+    assert mailed.outbox.closed(mailed.plan) == ("PC-03",)
 
 
 def test_each_mail_has_an_id_of_its_own(mailed: Mailed) -> None:

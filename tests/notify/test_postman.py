@@ -10,7 +10,9 @@ from threading import Event
 
 import pytest
 
+from agent.wire.contract import CordonMode
 from coordinator.notify.line import Patience
+from coordinator.store.cordons import Cordons
 from coordinator.store.outbox import MailState
 from coordinator.walk.ports import News
 from coordinator.walk.states import RolloutState
@@ -211,6 +213,17 @@ def test_what_is_told_of_a_rollout_that_is_not_known_is_given_up(
     (mail,) = mailed.mails()
     assert (mail.recipient, mail.state) == (IT, MailState.GIVEN_UP)
     assert mail.problem == "what it tells of is not known any more"
+
+
+def test_a_mail_names_what_is_closed_when_it_is_sent(office: Office, mailed: Mailed) -> None:
+    host = mailed.plan.hosts[1].id
+    Cordons(mailed.database).want([host], mailed.plan.id, CordonMode.SEALED)
+    mailed.tell(News(RolloutState.LEFT_CLOSED, "aborted"))
+    with office.serving():
+        assert mailed.postman(office.settings()).round() == 3
+    text = office.box.taken[0].get_body(("plain",))
+    assert text is not None
+    assert "Stays closed: PC-02" in str(text.get_content())
 
 
 def test_a_mail_that_cannot_be_made_is_given_up_and_the_others_are_sent(
