@@ -18,6 +18,7 @@ from pathlib import Path
 from agent.platforms import enter
 from agent.platforms.desktop import Desktop, DesktopProgram
 from agent.platforms.linux_logind import Login, logins
+from agent.platforms.linux_names import name_of
 from agent.platforms.linux_screens import Screen, Screens, session_on
 
 PROGRAM = ("-m", "agent.session")
@@ -83,9 +84,11 @@ class LinuxDesktops:
         )
 
     def owned(self, user: str, pids: Collection[int]) -> frozenset[int]:
-        """Return those of `pids` that are processes of `user`."""
-        uid = _uid(user)
-        return frozenset(pid for pid in pids if _owner(pid) == uid)
+        """Return those of `pids` that are processes of `user`; no name service is waited for."""
+        owners = {pid: _owner(pid) for pid in pids}
+        return frozenset(
+            p for p, uid in owners.items() if uid is not None and name_of(uid) == user
+        )
 
 
 class _Started:
@@ -130,14 +133,6 @@ def _login_of(screen: Screen, logins: Sequence[Login]) -> Login | None:
         lambda login: login.has_screen and not login.display,
     )
     return next((login for rule in rules for login in of_user if rule(login)), None)
-
-
-def name_of(uid: int) -> str:
-    """Return the user's name, as the process table has it; the number where there is none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _owner(pid: int) -> int | None:

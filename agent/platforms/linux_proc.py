@@ -4,17 +4,15 @@ The guard reads every new process, and somebody may start a hundred of them a se
 is read twice, and by the calls that cost least.
 """
 
-import functools
 import os
-import pwd
 import re
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
 
 from agent.platforms.base import OF_A_DESKTOP, Process
+from agent.platforms.linux_names import name_of
 from agent.platforms.linux_screens import session_on
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -24,7 +22,6 @@ _SLICE = re.compile(rb"user-(\d+)\.slice")
 _OPENED = b"/app.slice/app-"
 _UID = re.compile(rb"^Uid:\t(\d+)", re.MULTILINE)
 _DELETED = " (deleted)"
-_NAMES_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ def cmdline_of(pid: int) -> bytes:
 def process_of(pid: int, stat: Stat, link: str, cmdline: bytes) -> Process:
     """Return a process, whole; `link` is its executable. Raises `OSError`."""
     found = _UID.search(content_of(f"/proc/{pid}/status"))
-    user = _name_of(int(found[1]), int(time.monotonic() / _NAMES_SECONDS)) if found else ""
+    user = name_of(int(found[1])) if found else ""
     return Process(
         pid=pid,
         started=stat.ticks / TICK,
@@ -79,15 +76,6 @@ def content_of(path: str) -> bytes:
         return content
     finally:
         os.close(handle)
-
-
-@functools.lru_cache(maxsize=256)
-def _name_of(uid: int, _minute: int) -> str:
-    """Return a user's name, asked for once a minute; the number of one who has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _whole(link: str) -> str:

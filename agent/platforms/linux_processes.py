@@ -22,6 +22,7 @@ import psutil
 
 from agent.platforms import detach
 from agent.platforms.base import CloseRung, Process, Session
+from agent.platforms.linux_names import name_of
 from agent.platforms.linux_proc import SESSION, TICK, Stat, cmdline_of, process_of, stat_of
 from agent.platforms.linux_sessions import LinuxSessions
 
@@ -37,9 +38,14 @@ _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 class _Known:
     link: str
     stat: Stat
-    cmdline: bytes
+    has_arguments: bool
     check_at: float
     process: Process
+
+    def is_whole(self) -> bool:
+        """True when it has its arguments, and nobody has told another name of its user since."""
+        user = self.process.user
+        return self.has_arguments and not (user.isdecimal() and name_of(int(user)) != user)
 
 
 class LinuxProcesses:
@@ -63,7 +69,7 @@ class LinuxProcesses:
         try:
             link = os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 - called a thousand times a second
             known = self._known.get(pid)
-            if known is not None and known.link == link and known.cmdline:
+            if known is not None and known.link == link and known.is_whole():
                 if now < known.check_at:
                     return known
                 stat = stat_of(pid)
@@ -77,7 +83,7 @@ class LinuxProcesses:
     def _read(self, pid: int, link: str, now: float) -> _Known:
         stat, cmdline = stat_of(pid), cmdline_of(pid)
         process = process_of(pid, stat, link, cmdline)
-        return _Known(link, stat, cmdline, _next_check(stat, now), process)
+        return _Known(link, stat, bool(cmdline), _next_check(stat, now), process)
 
     def is_alive(self, process: Process) -> bool:
         """True while this very process runs; one that has ended and is not reaped does not."""
@@ -134,7 +140,7 @@ class LinuxProcesses:
     def _settled(self, pid: int) -> _Known | None:
         """Return the process once it shows its arguments: at its very start it has none yet."""
         end = time.monotonic() + _SETTLE_SECONDS
-        while (known := self._look(pid, time.monotonic())) and not known.cmdline:
+        while (known := self._look(pid, time.monotonic())) and not known.has_arguments:
             if time.monotonic() > end:
                 break
             time.sleep(_SETTLE_SECONDS / 100)

@@ -10,8 +10,9 @@ import psutil
 
 from agent.platforms.base import Session
 from agent.platforms.desktop import Desktop
-from agent.platforms.linux_desktops import joined, name_of
+from agent.platforms.linux_desktops import joined
 from agent.platforms.linux_logind import Login, logins
+from agent.platforms.linux_names import name_of
 from agent.platforms.linux_screens import Screens
 
 

@@ -12,8 +12,9 @@ import pytest
 from agent.platforms.base import CloseRung
 from agent.platforms.desktop import Desktop
 from agent.platforms.linux import Linux
-from agent.platforms.linux_desktops import LinuxDesktops, joined, name_of
+from agent.platforms.linux_desktops import LinuxDesktops, joined
 from agent.platforms.linux_logind import Login, logins, read_logins
+from agent.platforms.linux_names import name_of
 from agent.platforms.linux_proc import managed_session
 from agent.platforms.linux_screens import Screen, Screens
 from tests.hostile.user import UID
@@ -270,7 +271,7 @@ def test_whose_processes_they_are(run: Callable[..., int]) -> None:
     desktops = LinuxDesktops(())
     assert desktops.owned(ME, [pid, 2**22 + 5]) == {pid}
     assert desktops.owned("daemon", [pid]) == frozenset()
-    assert desktops.owned("nobody-at-all", [pid]) == frozenset()
+    assert desktops.owned("nobody-at-all", [pid, 2**22 + 5]) == frozenset()
 
 
 def test_a_program_for_a_user_who_is_not_there_is_not_started() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from agent.platforms.linux_desktops import name_of
+from agent.platforms.linux_names import name_of
 from agent.steps.table import Seat, Word
 from agent.wire.notices import Notice, NoticeKind
 from tests.agent.desks import SYSTEM_PYTHON, Desks, desks
