@@ -8,7 +8,7 @@ copies are for root alone; they are kept for some weeks (`forget_autosaves`).
 
 import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +22,8 @@ from agent.wire.contract import Finding, Severity
 _MOST_DEPTH = 40
 _MOST_NAMED = 5
 _CHUNK = 2**20
+_FRESH_SECONDS = 10.0
+_MOST_COPIES = 20
 _ROLLOUT = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _Patterns = set[tuple[str, ...]]
 _ALL = ("**",)
@@ -44,29 +46,46 @@ class _Copied:
     left_out: list[str] = field(default_factory=list)
 
 
-class Autosaves:
-    """Copies each user's files once in a step."""
+@dataclass(slots=True)
+class _Spent:
+    """What was copied of one user in this run, and when the last copy was begun."""
 
-    def __init__(self, work: Work, most: Most | None = None) -> None:
+    at: float = float("-inf")
+    copies: int = 0
+    files: int = 0
+    bytes: int = 0
+
+
+class Autosaves:
+    """Copies a user's files at each end by force, into a folder of its own each time.
+
+    What was copied before stays: the app may have thrown away meanwhile what it held.
+    """
+
+    def __init__(self, work: Work, most: Most | None = None, seconds: float | None = None) -> None:
+        """Copy until the step is ended; with `seconds` given for so long a user, ended or not."""
         self._work = work
+        self._files: FileControl = work.platform
         self._most = most or Most()
-        self._users: set[str] = set()
-        self._told: list[str] = []
+        self._seconds = seconds
+        self._spent: dict[str, _Spent] = {}
+        self._told: dict[str, str] = {}
 
     def keep(self, user: str) -> None:
         """Copy the user's autosave files; what cannot be copied is a finding, and no more."""
-        if not self._work.profile.close.autosave or user in self._users:
+        spent, now = self._spent.setdefault(user, _Spent()), self._work.platform.clock()
+        is_fresh = now - spent.at < _FRESH_SECONDS or spent.copies >= _MOST_COPIES
+        if is_fresh or not self._work.profile.close.autosave:
             return
-        self._users.add(user)
-        copied = _Copied()
+        copied, place = _Copied(), self._place(user)
         try:
-            home = self._home(user)
+            if home := self._home(user):
+                place = self._copy(home, place, copied, spent)
         except OSError as error:
             copied.left_out.append(str(error.strerror or error))
-        else:
-            if home is not None:
-                _Copying(self._work, home, self._place(user), copied).run(self._most)
-        self._tell(user, copied)
+        spent.at, spent.copies = now, spent.copies + 1
+        spent.files, spent.bytes = spent.files + copied.files, spent.bytes + copied.bytes
+        self._tell(user, copied, place)
 
     def _home(self, user: str) -> Path | None:
         """Return the user's home; the whole disk is nobody's. Raises `OSError` for a link."""
@@ -76,10 +95,34 @@ class Autosaves:
     def _place(self, user: str) -> Spot:
         return Spot(self._work.folders.autosaves, _UNSAFE.sub("_", user).lstrip(".") or "_")
 
-    def _tell(self, user: str, copied: _Copied) -> None:
+    def _copy(self, home: Path, place: Spot, copied: _Copied, spent: _Spent) -> Spot:
+        """Copy into a draft, and return the folder it has become. Raises `OSError`."""
+        draft, end = place.below("draft"), self._work.platform.clock() + (self._seconds or 0.0)
+        most = replace(
+            self._most,
+            files=self._most.files - spent.files,
+            bytes=self._most.bytes - spent.bytes,
+        )
+        self._files.remove(draft)
+        _Copying(self._work, home, draft, copied, lambda: self._go_on(end)).run(most)
+        if not copied.files:
+            self._files.remove(draft)
+            return place
+        numbers = [int(name) for name in self._files.names(place) if name.isdecimal()]
+        target = place.below(str(max(numbers, default=0) + 1))
+        self._files.rename(draft, target)
+        return target
+
+    def _go_on(self, end: float) -> None:
+        if self._seconds is None:
+            self._work.pause(0)  # the step's end is this one's end, too
+        elif self._work.platform.clock() >= end:
+            raise TimeoutError(f"not all of it within {self._seconds:g} s")
+
+    def _tell(self, user: str, copied: _Copied, place: Spot) -> None:
         if copied.files:
-            self._told.append(f"{copied.files} of {user} in {self._place(user)}")
-            self._work.fact("autosaved", "; ".join(self._told))
+            self._told[user] = f"{copied.files} of {user} in {place}"
+            self._work.fact("autosaved", "; ".join(self._told.values()))
         if copied.left_out:
             named = ", ".join(copied.left_out[:_MOST_NAMED])
             more = len(copied.left_out) - _MOST_NAMED
@@ -96,8 +139,11 @@ class Autosaves:
 class _Copying:
     """One user's files on their way from the home to the agent's folder."""
 
-    def __init__(self, work: Work, home: Path, place: Spot, copied: _Copied) -> None:
+    def __init__(
+        self, work: Work, home: Path, place: Spot, copied: _Copied, go_on: Callable[[], None]
+    ) -> None:
         self._work = work
+        self._go_on = go_on
         self._files: FileControl = work.platform
         self._home = home
         self._place = place
@@ -157,7 +203,7 @@ class _Copying:
         return self._looks > self._most.looks
 
     def _take(self, item: Item, owner: int) -> None:
-        self._work.pause(0)  # the step's end is this one's end, too
+        self._go_on()
         if item.owner != owner:
             self._copied.left_out.append(f'"{item.path}" is another user\'s')
         elif self._copied.bytes + item.size > self._most.bytes:
@@ -170,7 +216,6 @@ class _Copying:
     def _copy(self, source: Spot, target: Spot) -> None:
         try:
             self._make_above(target)
-            self._files.remove(target)
             with self._files.open_file(source) as old, self._files.new_file(target, 0o600) as new:
                 self._copied.bytes += _copy_bounded(
                     old, new, self._most.bytes - self._copied.bytes

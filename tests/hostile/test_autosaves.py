@@ -40,7 +40,9 @@ def home(office: Office) -> Path:
 def _keep(office: Office) -> tuple[SmallWork, dict[str, bytes]]:
     work = office.work(StepName.DRAIN)
     Autosaves(work).keep("marie")
-    place = office.folders.autosaves / "marie"
+    copies = office.folders.autosaves / "marie"
+    number = max((int(path.name) for path in copies.glob("[0-9]*")), default=0)
+    place = copies / str(number)
     found = [path for path in place.rglob("*") if not path.is_dir()]
     assert not any(path.is_symlink() for path in found)
     return work, {path.relative_to(place).as_posix(): path.read_bytes() for path in found}

@@ -9,9 +9,10 @@ from agent.platforms.base import Spot
 from agent.platforms.linux import Linux
 from agent.steps.autosave import Autosaves, Most, forget_autosaves
 from agent.steps.drain import drain
+from agent.steps.table import Cancelled
 from agent.wire.contract import StepName
 from agent.wire.profile import Close, Windowless
-from tests.steps.bench import ROLLOUT, Bench, FastLinux, SmallWork, snapshot, write_tree
+from tests.steps.bench import ROLLOUT, AtPause, Bench, FastLinux, SmallWork, snapshot, write_tree
 
 _PATTERNS = ("Office/autosave/**", ".local/**/*.tmp", "Desktop/~*", "Documents/drafts")
 _HOME = {
@@ -57,8 +58,8 @@ def home(bench: Bench, tmp_path: Path) -> Path:
     return made
 
 
-def _kept(bench: Bench, user: str = "marie") -> dict[str, bytes]:
-    place = bench.folders.autosaves / user
+def _kept(bench: Bench, user: str = "marie", number: int = 1) -> dict[str, bytes]:
+    place = bench.folders.autosaves / user / str(number)
     return {
         path.relative_to(place).as_posix(): path.read_bytes()
         for path in place.rglob("*")
@@ -78,7 +79,7 @@ def test_what_the_patterns_mean_is_copied_and_nothing_else(bench: Bench, home: P
     work = _keep(bench)
 
     assert _kept(bench) == {path: _HOME[path] for path in _MEANT}
-    assert work.facts["autosaved"] == f"6 of marie in {bench.folders.autosaves / 'marie'}"
+    assert work.facts["autosaved"] == f"6 of marie in {bench.folders.autosaves / 'marie/1'}"
     assert work.found == set()
     assert snapshot(home) == before
 
@@ -90,7 +91,7 @@ def test_copies_are_for_root_alone_and_keep_their_times(bench: Bench, home: Path
     _keep(bench)
 
     folder = bench.folders.autosaves
-    copy = folder / "marie" / "Desktop/~lock"
+    copy = folder / "marie/1/Desktop/~lock"
     modes = [stat.S_IMODE(p.stat().st_mode) for p in (folder, folder / "marie", copy.parent)]
     assert modes == [0o700] * 3
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -109,18 +110,72 @@ def test_they_are_copied_before_the_app_is_ended_by_force(bench: Bench, home: Pa
     assert work.facts["autosaved"].startswith(f"6 of {user}")
 
 
-def test_each_user_is_copied_once_and_again_when_the_step_is_taken_again(
+def test_each_end_by_force_has_a_copy_that_is_fresh_and_spoils_none_from_before(
     bench: Bench, home: Path
 ) -> None:
-    autosaves = Autosaves(bench.work(StepName.DRAIN))
+    work = bench.work(StepName.DRAIN)
+    autosaves = Autosaves(work)
     autosaves.keep("marie")
     (home / "Desktop/~lock").write_bytes(b"newer")
+    autosaves.keep("marie")  # the next program of theirs, at the same moment
+    assert [p.name for p in (bench.folders.autosaves / "marie").iterdir()] == ["1"]
+
+    work.pause(15)
     autosaves.keep("marie")
+    (home / "Desktop/~lock").unlink()  # thrown away by the app as it ended
+    _keep(bench)  # the step is taken again
+
     assert _kept(bench)["Desktop/~lock"] == b"l"
+    assert _kept(bench, number=2)["Desktop/~lock"] == b"newer"
+    assert _kept(bench, number=3).keys() == _MEANT - {"Desktop/~lock"}
+    assert "/marie/2" in work.facts["autosaved"]
+
+
+def test_all_copies_of_one_run_together_are_bounded(bench: Bench, home: Path) -> None:
+    work = bench.work(StepName.DRAIN)
+    size = sum(len(_HOME[path]) for path in _MEANT)
+    autosaves = Autosaves(work, Most(bytes=size + 3))
+    for _ in range(3):
+        autosaves.keep("marie")
+        work.pause(15)
+
+    kept = [p for p in (bench.folders.autosaves / "marie").rglob("*") if p.is_file()]
+    assert _kept(bench).keys() == _MEANT
+    assert sum(p.stat().st_size for p in kept) <= size + 3
+    assert "is too large" in work.findings[-1].message
+
+
+def test_a_copy_that_was_cut_off_is_not_taken_for_one(bench: Bench, home: Path) -> None:
+    work = bench.work(StepName.DRAIN)
+
+    def end() -> None:
+        raise Cancelled("ended because it was asked to")
+
+    AtPause(work, 3, end)
+    with pytest.raises(Cancelled):
+        Autosaves(work).keep("marie")
+    assert [p.name for p in (bench.folders.autosaves / "marie").iterdir()] == ["draft"]
 
     _keep(bench)
 
-    assert _kept(bench)["Desktop/~lock"] == b"newer"
+    assert _kept(bench).keys() == _MEANT
+    assert [p.name for p in (bench.folders.autosaves / "marie").iterdir()] == ["1"]
+
+
+def test_where_the_step_has_ended_already_a_copy_still_has_its_own_time(
+    bench: Bench, home: Path
+) -> None:
+    work = bench.work(StepName.DRAIN)
+
+    def end() -> None:
+        raise Cancelled("ended because it was asked to")
+
+    AtPause(work, 1, end)
+    Autosaves(work, seconds=20.0).keep("marie")
+    Autosaves(work, seconds=0.0).keep("paul")
+
+    assert _kept(bench).keys() == _MEANT
+    assert "not all of it within 0 s" in work.findings[0].message
 
 
 @pytest.mark.parametrize(
