@@ -74,11 +74,12 @@ class Notices:
 
 
 def sessions_of(process: Process, seats: Iterable[Seat]) -> set[str]:
-    """Return the session a process is in, or every one of its user where that is not known."""
-    listed = {seat.session: seat.user for seat in seats}
-    if process.session in listed:
-        return {process.session}
-    return {session for session, user in listed.items() if user == process.user}
+    """Return the session a process is in, or every one of its user where that is not known.
+
+    Which one it is in may be its own word: it is never believed about another user's.
+    """
+    own = {seat.session for seat in seats if seat.user == process.user}
+    return own & {process.session} or own
 
 
 def closed_notice(record: CordonRecord, now: float, boot_id: str) -> Notice:

@@ -62,7 +62,9 @@ def notices(people: FakePeople, platform: FakePlatform) -> Notices:
     ("opened", "told"),
     [
         (process("paul", "8"), {"8"}),
-        (process("marie", "8"), {"8"}),  # as another user, but on that desktop
+        (process("marie", "9"), {"9"}),
+        (process("marie", "8"), {"7", "9"}),  # she says that it is in his: so her own environment
+        (process("anna", "8"), set()),
         (process("marie", "user-1000"), {"7", "9"}),  # by her own service manager
         (process("marie", ""), {"7", "9"}),  # by a scheduled task
         (process("root", ""), set()),
