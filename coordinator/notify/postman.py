@@ -22,6 +22,7 @@ from coordinator.store.rollouts import Rollouts
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
+_REMIND_LOOK_SECONDS = 600.0
 _CLOSE_SECONDS = 5.0
 _FORGOTTEN = "what it tells of is not known any more"
 
@@ -61,8 +62,12 @@ class Postman:
         return self._thread.is_alive()
 
     def _run(self) -> None:
+        reminded = -_REMIND_LOOK_SECONDS
         while not self._stopping.wait(_LOOK_SECONDS):
             try:
+                if time.monotonic() - reminded >= _REMIND_LOOK_SECONDS:
+                    self.outbox.remind()
+                    reminded = time.monotonic()
                 self.round()
             except StoreTrouble as error:  # what is not written is looked at again
                 _log.warning("cannot read or write the outbox", extra={"why": str(error)})

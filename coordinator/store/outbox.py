@@ -114,6 +114,15 @@ class Outbox:
             if recipient.lower() not in told:
                 self._write(c, kind, item, rollout_id, event, recipient)
 
+    def remind(self) -> None:
+        """Write again the mails of what has waited for somebody so long: a walk tells it once."""
+        long_ago = self._clock() - REMIND_SECONDS
+        waits = (rollout.c.state == RolloutState.NEEDS_OPERATOR) & (rollout.c.since <= long_ago)
+        with self._engine.begin() as c:
+            for row in c.execute(select(rollout).where(waits)).mappings().all():
+                news = News(RolloutState.NEEDS_OPERATOR, row["detail"], row["mend"])
+                self.post(c, row["id"], news)
+
     def _event(self, c: Connection, rollout_id: str, item: News) -> tuple[str, float]:
         """Return what is told, and since when a mail that told it counts."""
         heard = c.scalar(select(func.max(command.c.number)).where(command.c.rollout == rollout_id))

@@ -99,6 +99,22 @@ def test_what_still_needs_somebody_hours_later_is_mailed_again(mailed: Mailed) -
     assert len(mailed.mails()) == 4
 
 
+def test_what_is_told_once_is_mailed_again_every_four_hours(mailed: Mailed) -> None:
+    mailed.tell(LOST)
+    for ahead, count in ((4 * 3600.0 - 1, 2), (4 * 3600.0, 4), (5 * 3600.0, 4), (8 * 3600.0, 6)):
+        mailed.ahead = ahead
+        mailed.outbox.remind()
+        assert len(mailed.mails()) == count
+    assert {mail.mend for mail in mailed.mails()} == {"roundsman rollout retry r1 --host PC-02"}
+
+
+def test_nobody_is_reminded_of_what_goes_on_or_has_ended(mailed: Mailed) -> None:
+    mailed.tell(LOST, News(RolloutState.WALKING))
+    mailed.ahead = 86_400.0
+    mailed.outbox.remind()
+    assert len(mailed.mails()) == 2
+
+
 def test_an_end_is_mailed_once_however_late_it_is_told_again(mailed: Mailed) -> None:
     mailed.tell(News(RolloutState.DONE))
     mailed.ahead = 86_400.0

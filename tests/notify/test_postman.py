@@ -241,6 +241,19 @@ def test_a_mail_that_cannot_be_made_is_given_up_and_the_others_are_sent(
     assert given_up.problem.startswith("cannot make this mail: ValueError(")
 
 
+def test_who_did_not_come_is_reminded_by_itself(office: Office, mailed: Mailed) -> None:
+    mailed.tell(LOST)
+    for row in mailed.mails():
+        mailed.outbox.sent(row.number)
+    mailed.ahead = 4 * 3600.0
+    postman = mailed.postman(office.settings())
+    with office.serving():
+        postman.start()
+        until(lambda: len(office.box.taken) == 2, 20)
+        postman.stop()
+    assert _to(office) == [ANN, IT]
+
+
 def test_it_sends_by_itself_and_stops_when_it_is_told(office: Office, mailed: Mailed) -> None:
     postman = mailed.postman(office.settings())
     assert not postman.is_alive
