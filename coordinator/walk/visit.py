@@ -190,9 +190,9 @@ def take_back(course: Course, host: str, why: str) -> None:
 
 def roll_back(course: Course, host: str, event: Event, why: str = "") -> HostState:
     """Bring one host back to its old release; asks an operator while that cannot be done."""
-    before = course.stands
+    before, steps = course.stands, _way_back(course, host)
     course.move(host, event, why)
-    while (outcome := _undo(course, host)).verdict is not Verdict.DONE:
+    while (outcome := _undo(course, host, steps)).verdict is not Verdict.DONE:
         if course.is_out(host):
             break
         course.move(host, Event.FAILED, outcome.detail)
@@ -213,8 +213,18 @@ def roll_back(course: Course, host: str, event: Event, why: str = "") -> HostSta
     return course.states[host]
 
 
-def _undo(course: Course, host: str) -> Outcome:
-    for step in policy.steps_of(course.plan, policy.WAY_BACK):
+def _way_back(course: Course, host: str) -> list[StepName]:
+    """Return what is undone: that the host is as it was backed up is proven where it was changed.
+
+    The profile's own programs write where nothing was applied, as in a drill.
+    """
+    may_be_other = host in course.changed or course.is_unsure(host)
+    steps = policy.steps_of(course.plan, policy.WAY_BACK)
+    return [step for step in steps if may_be_other or step is not StepName.BACK_UP]
+
+
+def _undo(course: Course, host: str, steps: Sequence[StepName]) -> Outcome:
+    for step in steps:
         course.again([host], step, Direction.UNDO)
         outcome = take_until_known(course, host, step, Event.ROLL_BACK, Direction.UNDO)
         if outcome.verdict is not Verdict.DONE:

@@ -55,6 +55,14 @@ def test_a_host_that_does_not_come_back_is_named_and_open_again_like_the_others(
     assert fleet.states()["pc-3"] is HostState.UPDATED
 
 
+def test_what_was_written_in_a_failed_drill_does_not_keep_the_group_closed() -> None:
+    fleet = SimulatedFleet(make_plan(3, drill=True, policy=SKIP))
+    fleet.fail("pc-2", StepName.CHECK_HEALTH, Fate.FAIL)
+    fleet.fail("pc-2", StepName.BACK_UP, *[Fate.FAIL] * 9, way=Direction.UNDO)
+    assert _ends(fleet) is PARTLY
+    assert fleet.open_hosts() == list(fleet.pcs)
+
+
 def test_a_service_manager_that_is_not_given_back_spoils_a_drill() -> None:
     fleet = SimulatedFleet(make_plan(2, drill=True))
     tidy = Direction.TIDY
