@@ -275,10 +275,7 @@ class Daemon:
         """Forget what nobody needs any more: the engine's part of it after a day."""
         now, days = time.time(), self._settings.history_days
         self._engine.forget(self._history.ended_before(now - _DAY_SECONDS))
-        long_ago = now - days * _DAY_SECONDS
-        self._history.forget(self._history.ended_before(long_ago))
-        left = self._history.left_closed_before(long_ago)
-        self._history.forget_people(left)
+        left = self._history.forget_before(now - days * _DAY_SECONDS)
         self._engine.forget(left)  # what was done is in the store: a way back begins from that
 
     def _renew_certificate(self) -> None:

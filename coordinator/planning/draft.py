@@ -1,7 +1,8 @@
 """Drafts a first profile of an app from what was seen on a host. Pure.
 
 A draft is a proposal: it says what was seen and what a person must check, `roundsman profile
-check` accepts it, and nothing of it holds before somebody has signed it. What a host has told is
+check` accepts it, and nothing of it holds before somebody has signed it. It goes everywhere then,
+so it names nobody. What a host has told is
 text from elsewhere: what a profile may not name goes into a comment, or is left out.
 """
 
@@ -182,7 +183,8 @@ def _seen(program: SeenProgram) -> str:
     where = f"service {program.unit}" if program.unit else "in a session" * program.session
     window = "with a window" if program.window else "no window seen"
     many = f"{program.processes} processes" if program.processes > 1 else "one process"
-    parts = (program.path, many, f"of {', '.join(program.users)}", where, window)
+    users = f"of {len(program.users)} users" if len(program.users) > 1 else ""
+    parts = (program.path, many, users, where, window)
     return ", ".join(part for part in parts if part)
 
 

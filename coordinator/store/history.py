@@ -1,16 +1,17 @@
 """What is known of rollouts that have long ended, and forgetting it.
 
-Who had which app open is in their steps, their news and what is said of their hosts: that is kept
-for some weeks, not for ever. A rollout that was left closed is not forgotten, since it may still
-be gone on with: of that one only the people are.
+Who had which app open is in their plans, steps and news, and in what is said of their hosts: that
+is kept for some weeks, not for ever. A rollout that was left closed is not forgotten, since it
+may still be gone on with: of that one only the people are.
 """
 
+import json
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Engine, delete, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, select, update
 
-from agent.wire.contract import StepName
-from coordinator.store.tables import command, mail, news, rollout, step_run, visit
+from coordinator.store.rows import IMPERSONAL_FACTS
+from coordinator.store.tables import command, mail, news, plan, rollout, step_run, visit
 from coordinator.walk.states import RolloutState
 
 
@@ -33,6 +34,14 @@ class History:
             found = select(rollout.c.id).where((rollout.c.ended < moment) & which)
             return list(c.scalars(found))
 
+    def forget_before(self, moment: float) -> list[str]:
+        """Forget all of before `moment`; return the rollouts of which only the people are."""
+        self.forget(self.ended_before(moment))
+        left = self.left_closed_before(moment)
+        self.forget_people(left)
+        self.forget_in_plans(moment)
+        return left
+
     def forget(self, rollouts: Collection[str]) -> int:
         """Delete their steps, news, words and mail; who was visited when stays. Returns rows."""
         self.forget_people(rollouts)
@@ -51,8 +60,33 @@ class History:
                 c.execute(update(visit).where(visit.c.rollout == one).values(silent))
                 c.execute(update(news).where(news.c.rollout == one).values(silent))
                 c.execute(update(rollout).where(rollout.c.id == one).values(silent))
-                drained = (step_run.c.rollout == one) & (step_run.c.step == StepName.DRAIN)
-                nothing = silent | {"facts": "{}", "findings": "[]"}
-                c.execute(update(step_run).where(drained).values(nothing))
-                c.execute(update(step_run).where(step_run.c.rollout == one).values(silent))
                 c.execute(delete(mail).where(mail.c.rollout == one))
+                _forget_in_steps(c, one)
+                _forget_in_plans(c, rollout.c.plan, rollout.c.id == one)
+
+    def forget_in_plans(self, moment: float) -> None:
+        """Delete what was found on the hosts of plans made before `moment`."""
+        with self._engine.begin() as c:
+            _forget_in_plans(c, plan.c.data, plan.c.at < moment)
+
+
+def _forget_in_steps(c: Connection, rollout_id: str) -> None:
+    mine = step_run.c.rollout == rollout_id
+    c.execute(update(step_run).where(mine).values(detail="", findings="[]"))
+    key = (step_run.c.step_id, step_run.c.direction)
+    for step_id, direction, said in c.execute(select(*key, step_run.c.facts).where(mine)).all():
+        facts = {k: v for k, v in json.loads(said).items() if k in IMPERSONAL_FACTS}
+        this = (step_run.c.step_id == step_id) & (step_run.c.direction == direction)
+        c.execute(update(step_run).where(this).values(facts=json.dumps(facts)))
+
+
+def _forget_in_plans(c: Connection, kept: Column[str], where: ColumnElement[bool]) -> None:
+    """Leave of each finding what kind it is: a plan that could not start still cannot."""
+    table = kept.table
+    for key, text in c.execute(select(table.c.id, kept).where(where)).all():
+        made = json.loads(text)
+        found = made.get("findings", [])
+        made["findings"] = [f | {"message": f["code"], "fix": ""} for f in found]
+        if made["findings"] != found:
+            values = {kept.name: json.dumps(made)}
+            c.execute(update(table).where(table.c.id == key).values(values))

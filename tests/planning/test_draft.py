@@ -90,9 +90,14 @@ def test_the_first_port_must_answer_and_all_are_named() -> None:
 def test_it_says_what_was_seen_where_and_when() -> None:
     text = draft(Candidate("/opt/office", (OFFICE, TRAY)), ABOUT)
     assert "what ran on PC-01 on 21 November 2026" in text
-    assert "# seen: bin/office, 2 processes, of ann, bob, in a session, with a window" in text
-    assert "# seen: bin/tray, one process, of ann, in a session, no window seen" in text
+    assert "# seen: bin/office, 2 processes, of 2 users, in a session, with a window" in text
+    assert "# seen: bin/tray, one process, in a session, no window seen" in text
     assert text.count("CHECK") > 8
+
+
+def test_nobody_who_had_it_open_is_named() -> None:
+    text = draft(Candidate("/opt/office", (OFFICE, TRAY)), ABOUT)
+    assert not [name for name in ("ann", "bob") if re.search(rf"\b{name}\b", text)]
 
 
 @pytest.mark.parametrize(

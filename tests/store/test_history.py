@@ -36,8 +36,9 @@ class At:
 
 def _ended(database: Engine, number: int, end: RolloutState, when: float) -> str:
     rollouts = Rollouts(database, At(when))
-    plan = make_plan(2)
-    made = replace(plan, id=numbered(number))
+    open_there = Finding("app-open", Severity.BLOCKS, "open for marie", "ask marie")
+    made = replace(make_plan(2), id=numbered(number), findings=(open_there,))
+    rollouts.add_plan(made)
     rollouts.begin(made, "ann", nothing)
     rollouts.begin_step(f"{made.id}/pc-01-abcdef/survey", Direction.DO, 1)
     rollouts.say(made.id, Command(1, Verb.PAUSE, by="ann"))
@@ -76,21 +77,42 @@ def test_who_had_it_open_is_named_nowhere_once_it_is_forgotten(
     step = f"{one}/{host}/drain"
     rollouts.begin_step(step, Direction.DO, 1)
     question = Finding("asks-a-question", Severity.WARNING, "it asks marie")
-    facts = {"still_in": "marie", "closed_how": "marie: window"}
+    facts = {"still_in": "marie", "app_version": "1.0.7"}
     report = StepReport(step, Direction.DO, StepState.REFUSED, 1, detail="marie", facts=facts)
     rollouts.end_step(report, "refused", [question])
+    survey = replace(report, step_id=f"{one}/pc-01-abcdef/survey", facts={"open_users": "marie"})
+    rollouts.end_step(survey, "done", [question])
     rollouts.tell(
         one, News(end, "still open for marie", host=host, state=HostState.NEEDS_OPERATOR)
     )
     assert _names_people(database, one)
 
-    history.forget(history.ended_before(2000.0))
-    history.forget_people(history.left_closed_before(2000.0))
+    left = history.forget_before(2000.0)
 
+    assert left == ([one] if end is RolloutState.LEFT_CLOSED else [])
+    assert rollouts.plan("p1") is not None
+    assert "marie" not in repr(rollouts.plan("p1"))
     assert not _names_people(database, one)
+    facts_left = {key for found in rollouts.steps(one) for key in found.facts}
+    assert facts_left == ({"app_version"} if end is RolloutState.LEFT_CLOSED else set())
     kept = {step.step for step in rollouts.steps(one)}
-    left = {StepName.SURVEY, StepName.DRAIN} if end is RolloutState.LEFT_CLOSED else set()
-    assert kept == left  # what was done there is needed for a way back
+    stay = {StepName.SURVEY, StepName.DRAIN} if end is RolloutState.LEFT_CLOSED else set()
+    assert kept == stay  # what was done there is needed for a way back
+
+
+def test_what_was_found_for_old_plans_is_forgotten_and_that_it_was_is_not(
+    database: Engine,
+) -> None:
+    for number, when in ((1, 1000.0), (2, 3000.0)):
+        _ended(database, number, RolloutState.DONE, when)
+
+    History(database).forget_in_plans(2000.0)
+
+    old, young = (Rollouts(database).plan(key) for key in ("p1", "p2"))
+    assert old is not None
+    assert young is not None
+    assert old.findings == (Finding("app-open", Severity.BLOCKS, "app-open"),)
+    assert "marie" in repr(young)
 
 
 def test_who_had_it_open_is_forgotten_and_when_a_host_was_visited_is_not(
