@@ -139,9 +139,9 @@ class Cordon:
         state = self._journal.cordon()
         return (self._mode(state) if state else CordonMode.NONE), state
 
-    def open_by_code(self, code: str) -> None:
-        """End the cordon with the one-time code. Raises `CodeRefused`."""
-        self._opener.by_code(code)
+    def open_by_code(self, code: str, who: str = "") -> None:
+        """End the cordon with the code a user types, "" = administrator. Raises `CodeRefused`."""
+        self._opener.by_code(code, who)
 
     def open_by_administrator(self) -> bool:
         """End the cordon; who may write the journal is the administrator. False if none was on."""

@@ -22,12 +22,13 @@ class CodeRefused(Exception):  # noqa: N818 - reads better where it is raised
     """The host stays closed, and why."""
 
 
-def check_code(journal: Journal, record: CordonRecord, code: str) -> None:
-    """Count a try and compare; the count is the host's, and outlives the agent.
+def check_code(journal: Journal, record: CordonRecord, code: str, who: str) -> None:
+    """Count a try of a user, "" = the administrator, and compare; the count outlives the agent.
 
-    Raises `CodeRefused` and `JournalError`.
+    Who types wrong codes keeps nobody else from typing the right one. Raises `CodeRefused` and
+    `JournalError`.
     """
-    if not journal.may_try_code(time.time()):
+    if not journal.may_try_code(time.time(), who):
         raise CodeRefused(TOO_MANY)
     if not code_fits(code[:_MOST_LETTERS], record.code_salt, record.code_hash):
         raise CodeRefused(NOT_THE_CODE)

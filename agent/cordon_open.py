@@ -25,18 +25,21 @@ class Opener:
         self._block = block
         self._notices = notices
 
-    def by_code(self, code: str) -> None:
-        """End the cordon with the one-time code. Raises `CodeRefused`."""
+    def by_code(self, code: str, who: str) -> None:
+        """End the cordon with the code that a user types, "" = the administrator.
+
+        Raises `CodeRefused`.
+        """
         state = self._closed()
         if state is None:
             raise CodeRefused(NOTHING_CLOSED)
-        check_code(self._journal, state.record, code)
+        check_code(self._journal, state.record, code, who)
         while not self._open(state.record, "code"):  # renewed meanwhile: still the same cordon?
             known = self._closed()
             if known is None:
                 return
             if not is_the_same(known.record, state.record):
-                check_code(self._journal, known.record, code)
+                check_code(self._journal, known.record, code, who)
             state = known
 
     def by_administrator(self) -> bool:

@@ -23,10 +23,12 @@ from agent.records import (
 from agent.wire.contract import Direction, Fence
 
 _log = logging.getLogger(__name__)
-__all__ = ["CODE_TRIES", "Journal", "JournalError", "StepMemo"]
+__all__ = ["CODE_TRIES", "HOST_CODE_TRIES", "Journal", "JournalError", "StepMemo"]
 
 CODE_TRIES = 5
-"""How many one-time codes may be tried within any minute."""
+"""How many one-time codes one user may try within any minute."""
+HOST_CODE_TRIES = 20
+"""How many all users of the host may try together."""
 _LOG_LINES = 5000
 
 
@@ -199,14 +201,21 @@ class Journal:
             )
         )
 
-    def may_try_code(self, now: float) -> bool:
-        """Count one try of a code at `now`; False, uncounted, after too many in a minute."""
+    def may_try_code(self, now: float, who: str) -> bool:
+        """Count one try of a code at `now`; False, uncounted, after too many in a minute.
+
+        `who` is a user, "" the administrator: nobody's tries are counted against the latter.
+        """
         self._file.write("DELETE FROM code_try WHERE at NOT BETWEEN ? AND ?", now - 60, now + 60)
         return bool(
             self._file.write(
-                "INSERT INTO code_try (at) SELECT ? WHERE (SELECT count(*) FROM code_try) < ?",
+                "INSERT INTO code_try (at, who) SELECT ?1, ?2 WHERE "
+                "(SELECT count(*) FROM code_try WHERE who = ?2) < ?3 AND "
+                "(?2 = '' OR (SELECT count(*) FROM code_try WHERE who != '') < ?4)",
                 now,
+                who,
                 CODE_TRIES,
+                HOST_CODE_TRIES,
             )
         )
 

@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-VERSION = 2
+VERSION = 3
 
-_SPARED = """
+_BRIEF = """
+CREATE TABLE code_try (at REAL NOT NULL, who TEXT NOT NULL);
 CREATE TABLE spared (
     boot_id TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL, program TEXT NOT NULL,
     PRIMARY KEY (boot_id, pid, started));
 """
+_DROP = "DROP TABLE spared; DROP TABLE code_try;"
 _SCHEMA = """
 CREATE TABLE step (
     step_id TEXT NOT NULL, direction TEXT NOT NULL, state TEXT NOT NULL, began INTEGER NOT NULL,
@@ -28,7 +30,6 @@ CREATE TABLE memo (
 CREATE TABLE cordon (
     one INTEGER PRIMARY KEY CHECK (one = 1), record TEXT NOT NULL,
     relaunches INTEGER NOT NULL DEFAULT 0, opened TEXT NOT NULL DEFAULT '');
-CREATE TABLE code_try (at REAL NOT NULL);
 CREATE TABLE fence (
     one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, instance TEXT NOT NULL);
 CREATE TABLE log (number INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL);
@@ -76,7 +77,7 @@ class JournalFile:
         if self.read("PRAGMA quick_check(1)")[0][0] != "ok":
             raise self._damaged("its pages do not fit together")
         if version < VERSION:
-            changes = _SCHEMA + _SPARED if version == 0 else f"DROP TABLE spared; {_SPARED}"
+            changes = _DROP + _BRIEF if version else _SCHEMA + _BRIEF
             self.script(f"BEGIN IMMEDIATE; {changes} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def read(self, sql: str, *values: object) -> list[Row]:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 
 from agent.agent import Agent
 from agent.config import Config
@@ -93,7 +94,7 @@ class Service:
         held.callback(self._end_steps, runner)
         cordon.start()
         with told_ready():
-            people.start(lambda code: judged(cordon, code))
+            people.start(partial(judged, cordon))
             runner.recover()
         uplink = self._uplink(Agent(runner, cordon, self._journal, platform))
         held.callback(uplink.stop)
@@ -147,10 +148,10 @@ class Service:
         self._stop.set()
 
 
-def judged(cordon: Cordon, code: str) -> CodeJudged:
-    """Return what became of a code that a person typed at this host."""
+def judged(cordon: Cordon, user: str, code: str) -> CodeJudged:
+    """Return what became of a code that a user typed at this host."""
     try:
-        cordon.open_by_code(code)
+        cordon.open_by_code(code, user)
     except (CodeRefused, JournalError) as why:
         return CodeJudged(False, sentence(why))
     return CodeJudged(True)

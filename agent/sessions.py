@@ -23,7 +23,8 @@ from agent.steps.table import Answer, Seat, Word
 from agent.wire.notices import Notice
 
 _log = logging.getLogger(__name__)
-Judge = Callable[[str], CodeJudged]
+Judge = Callable[[str, str], CodeJudged]
+"""Takes the user, and the code typed."""
 ANSWER_SECONDS = 30.0
 """An answer that nobody asked for so long is not one to a later question."""
 _MOST_PIDS = 200
@@ -236,9 +237,7 @@ class Sessions:
     def _answer(self, place: Place, word: Said | CodeTyped) -> None:
         now, desktop = time.monotonic(), place.desktop
         if isinstance(word, CodeTyped):
-            judged = self._judge(word.code)
-            with self._lock:
-                place.tell(judged, now)
+            self._try(place, word.code)
             return
         answer, opens = Answer(desktop.session, desktop.user, word.word), None
         with self._lock:
@@ -251,6 +250,16 @@ class Sessions:
         if opens is not None:  # not here: it takes a while, and no desktop waits for another
             threading.Thread(target=opens, name="offer", daemon=True).start()
 
+    def _try(self, place: Place, code: str) -> None:
+        """Have a code judged, where a code is asked for."""
+        now, desktop = time.monotonic(), place.desktop
+        with self._lock:
+            is_asked = any(notice.may_open for notice in self._notices.of(desktop.session, now))
+        judge = self._judge if is_asked else _opens_nothing
+        judged = judge(desktop.user, code)
+        with self._lock:
+            place.tell(judged, now)
 
-def _opens_nothing(_code: str) -> CodeJudged:
+
+def _opens_nothing(_user: str, _code: str) -> CodeJudged:
     return CodeJudged(False, "no code can be tried at this moment")

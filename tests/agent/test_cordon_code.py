@@ -9,7 +9,9 @@ import pytest
 
 from agent.cordon import CodeRefused
 from agent.cordon_code import NOT_THE_CODE, NOTHING_CLOSED, TOO_MANY
-from agent.journal import CODE_TRIES, Journal
+from agent.journal import CODE_TRIES, HOST_CODE_TRIES, Journal
+from agent.service import judged
+from agent.session.messages import CodeJudged
 from agent.wire.codes import hash_code
 from agent.wire.contract import CordonMode
 from tests.agent.fakes import LATER_ROLLOUT
@@ -23,7 +25,7 @@ def host(tmp_path: Path) -> Host:
     return Host(tmp_path)
 
 
-def test_the_tries_are_the_hosts_and_outlive_its_agent(host: Host) -> None:
+def test_the_tries_outlive_the_agent(host: Host) -> None:
     for _ in range(CODE_TRIES):
         with host.agent() as cordon:
             cordon.apply(WITH_CODE)
@@ -52,6 +54,25 @@ def test_many_who_try_at_once_have_no_more_tries_together(host: Host) -> None:
         for thread in threads:
             thread.join()
     assert sorted(said) == sorted([NOT_THE_CODE] * CODE_TRIES + [TOO_MANY] * (20 - CODE_TRIES))
+
+
+def test_who_types_wrong_codes_keeps_nobody_else_from_typing_the_right_one(host: Host) -> None:
+    with host.agent() as cordon:
+        cordon.apply(WITH_CODE)
+        for _ in range(CODE_TRIES):
+            assert NOT_THE_CODE in judged(cordon, "eve", "WRONG").why
+        assert judged(cordon, "eve", CODE) == CodeJudged(False, TOO_MANY)
+        assert judged(cordon, "marie", CODE) == CodeJudged(True)
+
+
+def test_the_administrator_may_type_it_whatever_users_have_typed(host: Host) -> None:
+    with host.agent() as cordon:
+        cordon.apply(WITH_CODE)
+        for number in range(HOST_CODE_TRIES):
+            judged(cordon, f"user{number}", "WRONG")
+        assert judged(cordon, "marie", CODE) == CodeJudged(False, TOO_MANY)
+        cordon.open_by_code(CODE)
+        assert cordon.look().code_used
 
 
 def test_the_right_code_typed_twice_at_once_opens_once_and_is_no_fault(host: Host) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.journal import CODE_TRIES, Journal, JournalError
+from agent.journal import CODE_TRIES, HOST_CODE_TRIES, Journal, JournalError
 from agent.platforms.base import Process
 from agent.records import StepRecord
 from agent.wire.contract import Direction, Fence, StepName, StepReport, StepState
@@ -78,9 +78,19 @@ def test_log_lines_are_asked_for_by_number(journal: Journal) -> None:
 
 
 def test_codes_may_be_tried_a_few_times_a_minute(journal: Journal) -> None:
-    assert all(journal.may_try_code(1000.0) for _ in range(CODE_TRIES))
-    assert not journal.may_try_code(1059.0)
-    assert journal.may_try_code(1061.0)
+    assert all(journal.may_try_code(1000.0, "eve") for _ in range(CODE_TRIES))
+    assert not journal.may_try_code(1059.0, "eve")
+    assert journal.may_try_code(1059.0, "marie")
+    assert journal.may_try_code(1061.0, "eve")
+
+
+def test_all_users_together_may_try_some_more_and_an_administrator_whatever_they_do(
+    journal: Journal,
+) -> None:
+    users = [f"user{number}" for number in range(2 * HOST_CODE_TRIES)]
+    assert sum(journal.may_try_code(1000.0, user) for user in users) == HOST_CODE_TRIES
+    assert all(journal.may_try_code(1000.0, "") for _ in range(CODE_TRIES))
+    assert not journal.may_try_code(1000.0, "")
 
 
 def test_a_spared_process_is_known_by_its_pid_its_start_and_the_boot(journal: Journal) -> None:
@@ -111,6 +121,7 @@ def test_a_journal_of_the_first_version_is_read_on(tmp_path: Path) -> None:
         file.executescript(
             "DROP TABLE spared; CREATE TABLE spared (pid INTEGER NOT NULL, started REAL NOT NULL,"
             " PRIMARY KEY (pid, started)); INSERT INTO spared VALUES (77, 1e9);"
+            "DROP TABLE code_try; CREATE TABLE code_try (at REAL NOT NULL);"
             " PRAGMA user_version = 1;"
         )
     for _ in range(2):
@@ -118,6 +129,7 @@ def test_a_journal_of_the_first_version_is_read_on(tmp_path: Path) -> None:
             assert journal.step(ID, Direction.DO) == RECORD
             assert journal.spared([Process(77, 1e9, "root", "", "/app", ())], "boot-1") == {}
             journal.spare(Process(78, 5.0, "root", "", "/app", ()), "boot-1", "bin/manager")
+            assert journal.may_try_code(1000.0, "marie")
 
 
 def test_threads_may_write_at_the_same_time(journal: Journal) -> None:
@@ -156,7 +168,7 @@ def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     Journal.open(tmp_path / "j").close()
     with closing(sqlite3.connect(tmp_path / "j")) as file:
         file.execute("PRAGMA user_version = 99")
-    with pytest.raises(JournalError, match="it is of version 99, this agent knows 2; install"):
+    with pytest.raises(JournalError, match="it is of version 99, this agent knows 3; install"):
         Journal.open(tmp_path / "j")
 
 

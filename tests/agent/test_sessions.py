@@ -6,7 +6,9 @@ import signal
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from tests.until import until
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 CLOSE = Notice(NoticeKind.CLOSE, "Bench App", seconds_left=60.0)
 CLOSED = Notice(NoticeKind.CLOSED, "Bench App")
+MAY_OPEN = replace(CLOSED, may_open=True)
 DONE = 'say={"said": {"word": "done"}}'
 OPEN = 'say={"said": {"word": "open"}}'
 
@@ -205,13 +208,31 @@ def test_nothing_is_opened_that_was_not_offered_or_no_longer_is() -> None:
         assert opened == []
 
 
+def judgements(host: Desks) -> list[dict[str, Any]]:
+    return [line["code-judged"] for line in host.told() if "code-judged" in line]
+
+
 def test_a_code_typed_there_is_judged_and_the_program_hears_what_became_of_it() -> None:
     with desks('say={"code": {"code": "ABCD-1234"}}', "listen") as host:
+        host.people.show(MAY_OPEN)
         host.start()
         host.log_in()
-        until(host.told)
+        until(lambda: judgements(host))
         assert host.typed == ["ABCD-1234"]
-        assert host.told() == [{"code-judged": {"opened": False, "why": "not this one"}}]
+        assert judgements(host) == [{"opened": False, "why": "not this one"}]
+
+
+@pytest.mark.parametrize("notice", [None, CLOSED])
+def test_a_code_that_is_not_asked_for_is_not_tried(notice: Notice | None) -> None:
+    with desks('say={"code": {"code": "ABCD-1234"}}', "listen") as host:
+        host.people.show(MAY_OPEN, ["another session"])
+        if notice:
+            host.people.show(notice)
+        host.start()
+        host.log_in()
+        until(lambda: judgements(host))
+        assert judgements(host)[0]["why"] == "no code can be tried at this moment"
+        assert host.typed == []
 
 
 def test_whoever_asks_who_is_here_hears_of_a_new_session_soon() -> None:
@@ -232,10 +253,11 @@ def test_a_code_typed_there_opens_what_is_kept_closed(tmp_path: Path) -> None:
         desks(typed % "WRONG", typed % "abcd efgh jkmn", "listen") as host,
     ):
         cordon.apply(order)
-        host.people.start(lambda code: judged(cordon, code))
+        host.people.show(MAY_OPEN)
+        host.people.start(partial(judged, cordon))
         host.log_in()
-        until(lambda: len(host.told()) == 2)
-        wrong, right = (line["code-judged"] for line in host.told())
+        until(lambda: len(judgements(host)) == 2)
+        wrong, right = judgements(host)
         assert not wrong["opened"]
         assert "not the code of this PC" in wrong["why"]
         assert right == {"opened": True, "why": ""}
@@ -247,14 +269,15 @@ def test_nobody_counts_as_silent_while_a_code_is_judged() -> None:
     with desks('say={"seen": {}}', typed, "listen", pace=replace(QUICK, silent=1.5)) as host:
         judged_one = threading.Event()
 
-        def judge(_code: str) -> CodeJudged:
+        def judge(_user: str, _code: str) -> CodeJudged:
             judged_one.wait(3.0)
             return CodeJudged(False)
 
+        host.people.show(MAY_OPEN)
         host.people.start(judge)
         host.log_in(number=0)
         host.log_in(number=1)
-        until(lambda: len(host.told()) == 2, 20)
+        until(lambda: len(judgements(host)) == 2, 20)
         assert len(host.lives()) == 2
 
 

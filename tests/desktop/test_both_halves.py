@@ -31,7 +31,7 @@ class Office:
     french: Hands
     typed: list[str] = field(default_factory=list)
 
-    def judge(self, code: str) -> CodeJudged:
+    def judge(self, _user: str, code: str) -> CodeJudged:
         self.typed.append(code)
         return CodeJudged(False, TOO_MANY)
 
