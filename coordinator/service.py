@@ -34,6 +34,7 @@ from coordinator.fleet.outlooks import Outlooks
 from coordinator.fleet.outside import Outside, World
 from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
+from coordinator.fleet.turn import Turn
 from coordinator.https import HttpsServer, opened
 from coordinator.logs import log_to
 from coordinator.model import Plan
@@ -229,6 +230,7 @@ class Daemon:
             hub=self._hub,
             surveyor=Surveyor(asker),
             errands=Errands(asker, self._keeper),
+            turn=Turn(self._hub, self._fences.current),
             repository=self._repository,
             packages=self._packages,
             enrolment=enrolment,

@@ -232,6 +232,10 @@ class Client:
         """Say something to a rollout under way."""
         return self._post(s.RolloutView, _path("rollouts", key, "say"), ask)
 
+    def take_over(self, key: str) -> s.RolloutView:
+        """End the turn of the person at the workstation that is being updated."""
+        return self._post(s.RolloutView, _path("rollouts", key, "take-over"), asks.NoAsk())
+
     def _get(self, kind: type[V], path: str, **options: object) -> V:
         return _read(kind, self._said(path, None, **options))
 

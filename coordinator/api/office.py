@@ -11,6 +11,7 @@ from coordinator.fleet.enrolment import Enrolment
 from coordinator.fleet.enrolment_book import EnrolRequest
 from coordinator.fleet.errands import Errands
 from coordinator.fleet.standing import Standing
+from coordinator.fleet.turn import Turn
 from coordinator.model import Plan, SurveyOf
 from coordinator.notify.postman import Postman
 from coordinator.releases.packages import PackageStore
@@ -63,6 +64,7 @@ class Office:
     hub: Links
     surveyor: Surveyor
     errands: Errands
+    turn: Turn
     repository: Repository
     packages: PackageStore
     enrolment: Enrolment

@@ -43,7 +43,7 @@ def begin(office: Office, plan: Plan, key: str, by: str) -> RolloutView:
         number = office.engine.submit(plan, by)
     except HostsBusy as error:
         raise Problem(Status.CONFLICT, str(error), "roundsman rollout list") from None
-    return _whole(office, _known(office, f"r{number}"))
+    return whole(office, known(office, f"r{number}"))
 
 
 def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
@@ -80,17 +80,17 @@ def rollouts(office: Office, call: Call[NoAsk]) -> list[RolloutView]:
 
 def rollout(office: Office, call: Call[NoAsk]) -> RolloutView:
     """Return one rollout with its visits."""
-    return _whole(office, _known(office, call.names["rollout"]))
+    return whole(office, known(office, call.names["rollout"]))
 
 
 def why(office: Office, call: Call[NoAsk]) -> WhyView:
     """Return who holds the walk, since when, for what, and what unblocks it."""
-    return explain(_whole(office, _known(office, call.names["rollout"])))
+    return explain(whole(office, known(office, call.names["rollout"])))
 
 
 def news(office: Office, call: Call[NoAsk]) -> list[NewsView]:
     """Return a rollout's history after a number, oldest first."""
-    row = _known(office, call.names["rollout"])
+    row = known(office, call.names["rollout"])
     names = {p.id: p.name for p in row.plan.hosts}
     return [
         NewsView(
@@ -108,14 +108,14 @@ def news(office: Office, call: Call[NoAsk]) -> list[NewsView]:
 
 def codes(office: Office, call: Call[NoAsk]) -> list[CodeView]:
     """Return the one-time codes of the hosts that are sealed for a rollout."""
-    row = _known(office, call.names["rollout"])
+    row = known(office, call.names["rollout"])
     found = [(p, office.codes(row.id, p.id)) for p in row.plan.hosts]
     return [CodeView(host=p.name, id=p.id, code=code) for p, code in found if code]
 
 
 def report(office: Office, call: Call[NoAsk]) -> ReportView:
     """Return a rollout's report, as a page too when `page` is asked for."""
-    row = _known(office, call.names["rollout"])
+    row = known(office, call.names["rollout"])
     rollouts = office.rollouts
     made = rollout_report(
         row, rollouts.visits(row.id), rollouts.steps(row.id), rollouts.history(row.id)
@@ -126,11 +126,11 @@ def report(office: Office, call: Call[NoAsk]) -> ReportView:
 
 def say(office: Office, call: Call[CommandAsk]) -> RolloutView:
     """Hand an operator's word to a rollout under way; it is heard at its next safe point."""
-    row = _known(office, call.names["rollout"])
+    row = known(office, call.names["rollout"])
     command = _command(row, call.ask, office.clock(), call.who.name)
     if is_way_back(row, command):
         take_back(office, row, command)
-        return _whole(office, _known(office, row.id))
+        return whole(office, known(office, row.id))
     if row.state.is_final:
         raise Problem(
             Status.CONFLICT,
@@ -139,7 +139,7 @@ def say(office: Office, call: Call[CommandAsk]) -> RolloutView:
             f"roundsman rollout codes {row.label} shows what opens a host on the spot",
         )
     office.engine.say(row.id, command)
-    return _whole(office, row)
+    return whole(office, row)
 
 
 def _command(row: RolloutRow, ask: CommandAsk, now: float, by: str) -> Command:
@@ -179,7 +179,8 @@ def _planned(row: RolloutRow, key: str) -> PlannedHost:
     )
 
 
-def _known(office: Office, key: str) -> RolloutRow:
+def known(office: Office, key: str) -> RolloutRow:
+    """Return the rollout of that name. Raises `Problem`."""
     found = office.rollouts.find("" if key == _LATEST else key)
     if found is None:
         error = "no rollout yet" if key == _LATEST else f"no rollout {key!r}"
@@ -187,7 +188,8 @@ def _known(office: Office, key: str) -> RolloutRow:
     return found
 
 
-def _whole(office: Office, row: RolloutRow) -> RolloutView:
+def whole(office: Office, row: RolloutRow) -> RolloutView:
+    """Return a rollout with its visits."""
     steps: dict[str, list[StepRow]] = {}
     for step in office.rollouts.steps(row.id):
         steps.setdefault(step.host, []).append(step)

@@ -16,6 +16,7 @@ from coordinator.api import (
     releases,
     rest,
     rollouts,
+    turns,
 )
 from coordinator.api.asks import (
     Ask,
@@ -117,6 +118,7 @@ ROUTES: tuple[Row, ...] = (
     Row("GET", "/rollouts/{rollout}/news", _V, "rollout news", rollouts.news),
     Row("GET", "/rollouts/{rollout}/report", _V, "rollout report", rollouts.report),
     Row("GET", "/rollouts/{rollout}/codes", _O, "rollout codes", rollouts.codes),
+    Row("POST", "/rollouts/{rollout}/take-over", _O, "rollout take-over", turns.take_over),
     Row("POST", "/rollouts/{rollout}/say", _O, "rollout say", rollouts.say, CommandAsk),
 )
 """Every row is refused without a token, and with the token of a lower role."""

@@ -192,6 +192,21 @@ def abort(
     _say(seen.id, as_json, Verb.ABORT_ROLL_BACK if roll_back_all else Verb.ABORT_LEAVE_CLOSED)
 
 
+@app.command("take-over")
+def take_over(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
+    """End the turn of the person who was to update a workstation; the app is closed there.
+
+    It is tried again for whoever is at the workstation then, as often as the plan says.
+    """
+    with talking() as client:
+        seen = client.take_over(rollout)
+    show(
+        seen,
+        lambda: f"{seen.label}: the app is being closed there; sit down at that workstation",
+        as_json=as_json,
+    )
+
+
 def consequences(seen: RolloutView, *, roll_back_all: bool) -> str:
     """Return what becomes of the hosts when the rollout is aborted now."""
     changed = [v.host for v in seen.visits if v.began and v.state not in _AS_BEFORE]

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.routing import Mount
 
 from agent.wire.contract import (
+    CancelOrder,
     CordonMode,
     Fence,
     Finding,
@@ -23,6 +24,7 @@ from agent.wire.contract import (
     Target,
 )
 from agent.wire.enrolment import Coordinator
+from agent.wire.errors import LinkError
 from coordinator.access import CA_FILE, Access, new_token, read_access, token_hash, write_access
 from coordinator.api.app import make_app
 from coordinator.api.client import Client
@@ -36,6 +38,7 @@ from coordinator.fleet.errands import Errands
 from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.standing import Standing
 from coordinator.fleet.stepper import Stepper
+from coordinator.fleet.turn import Turn
 from coordinator.mail_settings import MailSettings
 from coordinator.model import Host, HostStanding, Plan, SurveyOf
 from coordinator.notify.line import Patience
@@ -133,10 +136,16 @@ class FakeAgents:
         self.findings: dict[str, tuple[Finding, ...]] = {}
         self.taken: list[tuple[str, str, str]] = []  # host, step, direction
         self.cordons: list[tuple[str, str, str]] = []  # host, what, rollout
+        self.cancelled: list[CancelOrder] = []
+        self.silent: LinkError | None = None
         self.hold = Event()
         self.hold.set()
 
     def call(self, host_id: str, method: str, request: Any, deadline: float) -> Any:
+        if self.silent is not None:
+            raise self.silent
+        if isinstance(request, CancelOrder):
+            self.cancelled.append(request)
         if method in {"cordon", "uncordon"}:
             mode = getattr(request, "mode", CordonMode.NONE)
             self.cordons.append((host_id, mode.value, request.rollout))
@@ -212,6 +221,7 @@ class RealOffice:
             hub=self.links,
             surveyor=self.surveyor,
             errands=self.errands,
+            turn=Turn(self.agents, _fence),
             repository=self.repository,
             packages=PackageStore(self.settings.packages_folder),
             enrolment=self.enrolment,
