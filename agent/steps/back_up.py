@@ -11,7 +11,7 @@ from agent.platforms.base import Item
 from agent.steps.apply.parts import backed_up, is_kept_aside
 from agent.steps.backup_list import BadList, Headline, read_headline
 from agent.steps.backup_set import BackupSet, Pass, differences, make
-from agent.steps.keep_backups import keep_newest
+from agent.steps.keep_backups import drop_own, keep_newest
 from agent.steps.table import Failed, Work
 from agent.steps.versions import app_version
 
@@ -90,5 +90,8 @@ def _of_before(work: Work) -> Callable[[list[Item]], list[Item]]:
 
 
 def keep_last(work: Work) -> None:
-    """Tidy: delete the backups of this app that are no longer kept."""
-    keep_newest(work)
+    """Tidy: delete the backups of this app that are no longer kept; a drill's is the only one."""
+    if work.params.drill:
+        drop_own(work)
+    else:
+        keep_newest(work)

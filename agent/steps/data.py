@@ -23,7 +23,7 @@ from agent.steps.data_folders import (
     remember_folders,
 )
 from agent.steps.drain import refuse_while_open
-from agent.steps.keep_backups import keep_newest
+from agent.steps.keep_backups import drop_own, keep_newest
 from agent.steps.service_manager import refuse_while_running
 from agent.steps.table import Failed, Refused, Work
 from agent.steps.versions import app_version
@@ -86,8 +86,9 @@ def keep_last_data(work: Work) -> None:
         with suppress(OSError):
             folder.scratch.rmdir()
     backups = work.folders.backup.parent
+    thin_out = drop_own if work.params.drill else keep_newest
     for number in sorted({path.name for path in backups.glob(f"*/{PLACE}/*")}):
-        keep_newest(work, f"{PLACE}/{number}")
+        thin_out(work, f"{PLACE}/{number}")
     for place in backups.glob(f"*/{PLACE}"):
         for empty in (place, place.parent):
             with suppress(OSError):

@@ -37,6 +37,13 @@ def keep_newest(work: Work, within: str = "") -> None:
     _drop_downloads(work.folders.download, mine)
 
 
+def drop_own(work: Work, within: str = "") -> None:
+    """Delete the backup that this rollout has made: a drill's takes the place of no other."""
+    folder = work.folders.backup
+    if _ROLLOUT.fullmatch(folder.name):
+        _delete(folder / within, folder)
+
+
 def _rollouts(work: Work, newest: str) -> list[Path]:
     found = backups_in(work.folders.backup.parent)
     return [path for path in found if _ROLLOUT.fullmatch(path.name) and path.name <= newest]

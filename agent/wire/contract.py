@@ -165,6 +165,7 @@ class StepParams:
     postpones: Annotated[int, Whole(0, 100)] = 0  # how often a user may have 5 more minutes
     takes: Seconds = 0.0  # about how long the app will be closed, for the notice
     starts_in: Seconds = 0.0  # announce: seconds until the rollout begins
+    drill: bool = False  # nothing is applied, and what was backed up for it is not kept
 
 
 @dataclass(frozen=True, slots=True)

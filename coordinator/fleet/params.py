@@ -23,6 +23,7 @@ def step_params(plan: Plan, planned: PlannedHost, step: StepName, now: float) ->
         grace_seconds=plan.grace_seconds,
         notice=plan.notice,
         asked_by=plan.asked_by,
+        drill=plan.drill,
     )
     if step in _TOLD:
         params = replace(params, takes=closed_seconds(plan, planned), postpones=plan.postpones)

@@ -44,3 +44,5 @@ def test_a_drill_applies_no_package_announces_no_version_and_proves_the_one_that
     told = step_params(drill, HOST, StepName.DRAIN, NOW)
     assert (told.package, told.version) == (None, "")
     assert step_params(drill, HOST, StepName.CHECK_HEALTH, NOW).version == "1.0"
+    assert step_params(drill, HOST, StepName.BACK_UP, NOW).drill
+    assert not step_params(PLAN, HOST, StepName.BACK_UP, NOW).drill

@@ -213,6 +213,20 @@ def test_tidy_keeps_the_last_two_backups_of_this_app_and_leaves_all_else(bench: 
     assert all(p.exists() for p in (older, others, newer, stranger, bench.folders.backup))
 
 
+def test_the_backup_of_a_drill_goes_at_its_end_and_takes_the_place_of_no_other(
+    bench: Bench,
+) -> None:
+    kept = [_old_backup(bench, number) for number in (1, 2, 3)]
+    half = _old_backup(bench, 4, complete=False)
+    _back_up(bench)
+
+    for _ in range(2):
+        keep_last(bench.work(StepName.BACK_UP, drill=True))
+
+    assert all(folder.exists() for folder in (*kept, half))
+    assert not bench.folders.backup.exists()
+
+
 def test_tidy_keeps_as_many_as_the_profile_says(bench: Bench) -> None:
     text = PROFILE.format(folder=bench.app, kill="false", timeout=1, soak=1)
     bench.profile = read_profile(text + "\n[backup]\nkeep_last = 1\n", "x")

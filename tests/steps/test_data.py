@@ -297,6 +297,18 @@ def test_tidied_the_newest_backups_stay_and_what_was_set_aside_too(office: Offic
     keep_last_data(office.work())
 
 
+def test_the_backup_of_a_drill_is_tidied_away_and_the_others_stay(office: Office) -> None:
+    for number in range(4):
+        backup = office.bench.folders.backup.with_name(ROLLOUT[:-1] + str(number))
+        office.bench.folders = replace(office.bench.folders, backup=backup)
+        office.bench.memos[_STEP] = type(office.bench.owed)()
+        office.back_up()
+    for _ in range(2):
+        keep_last_data(office.bench.work(_STEP, drill=True))
+    left = sorted(p.name[-1] for p in office.bench.folders.backup.parent.iterdir())
+    assert left == ["0", "1", "2"]
+
+
 # -- looked at -------------------------------------------------------------------------------
 
 
