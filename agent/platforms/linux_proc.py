@@ -22,6 +22,8 @@ _SLICE = re.compile(rb"user-(\d+)\.slice")
 _OPENED = b"/app.slice/app-"
 _UID = re.compile(rb"^Uid:\t(\d+)", re.MULTILINE)
 _DELETED = " (deleted)"
+_MOST_BYTES = 32 * 1024  # of arguments and environment, which may be made as long as one likes
+_MOST_ARGUMENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,11 @@ def process_of(pid: int, stat: Stat, link: str, cmdline: bytes) -> Process:
 
 
 def content_of(path: str) -> bytes:
-    """Return what a file holds. Raises `OSError`."""
+    """Return what a file holds, of a very long one the beginning. Raises `OSError`."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         content = b""
-        while chunk := os.read(handle, 65536):
+        while chunk := os.read(handle, _MOST_BYTES - len(content)):
             content += chunk
         return content
     finally:
@@ -85,11 +87,17 @@ def _whole(link: str) -> str:
 
 
 def _arguments(cmdline: bytes) -> tuple[str, ...]:
+    if len(cmdline) >= _MOST_BYTES and b"\0" in cmdline:  # the end is of an argument cut short
+        cmdline = cmdline[: cmdline.rindex(b"\0") + 1]
     text = os.fsdecode(cmdline)
-    if not text.endswith("\0"):  # it has written something else there
-        return tuple(text.split(" ")) if text else ()
-    words = text[:-1].split("\0")
-    return tuple(words[0].split(" ")) if len(words) == 1 else tuple(words)
+    words = _split(text[:-1], "\0") if text.endswith("\0") else (text,)
+    if len(words) > 1 or not text:
+        return words if text else ()
+    return _split(words[0], " ")  # all in one: it has written something else there
+
+
+def _split(text: str, by: str) -> tuple[str, ...]:
+    return tuple(text.split(by, _MOST_ARGUMENTS)[:_MOST_ARGUMENTS])
 
 
 def _cwd(pid: int) -> str:

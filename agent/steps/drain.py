@@ -8,7 +8,7 @@ afterwards is the guard's business.
 import json
 from collections.abc import Sequence
 
-from agent.platforms.base import Process, Session
+from agent.platforms.base import Session
 from agent.programs import Programs
 from agent.steps.autosave import Autosaves
 from agent.steps.closing import (
@@ -33,7 +33,7 @@ from agent.wire.contract import STILL_IN, Finding, Refusal, Severity
 from agent.wire.profile import Unattended, Windowless
 
 HAD_OPEN = "had-open"
-"""In the memo: who had the app open, JSON, a list of {"user", "session", "argv"}."""
+"""In the memo: who had the app open, JSON, a list of {"user", "session", "program"}."""
 _MOST_TOLD = 8
 _LOOK_WHILE_WAITING_SECONDS = 0.5
 
@@ -186,7 +186,7 @@ class _Draining:
         kept = json.loads(self._work.memo.get(HAD_OPEN) or "[]")
         sessions = self._work.platform.sessions() if self._open else ()
         for family in self._open:
-            entry = _entry(family.main, seats_of(family.members, self._seats), sessions)
+            entry = self._entry(family, sessions)
             if entry not in kept and self._is_a_persons(family):
                 kept.append(entry)
         self._work.memo.put(HAD_OPEN, json.dumps(kept))
@@ -196,9 +196,8 @@ class _Draining:
         there = shown_at(family.members, self._seats)
         return is_app and bool(there or not seats_of(family.members, self._seats))
 
-
-def _entry(
-    process: Process, there: Sequence[Seat], sessions: Sequence[Session]
-) -> dict[str, object]:
-    session = there[0].session if len(there) == 1 else whose(process, sessions).session
-    return {"user": process.user, "session": session, "argv": list(process.argv)}
+    def _entry(self, family: Family, sessions: Sequence[Session]) -> dict[str, str]:
+        main, there = family.main, seats_of(family.members, self._seats)
+        session = there[0].session if len(there) == 1 else whose(main, sessions).session
+        program = self._programs.name_of(main)
+        return {"user": main.user, "session": session, "program": program}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.platforms.base import Process, Spot
+from agent.platforms.base import Spot
 from agent.programs import Programs, app_programs
 from agent.steps.closing import open_now
 from agent.steps.drain import HAD_OPEN
@@ -52,9 +52,8 @@ def _had_open(work: Work) -> _Had:
 def _program(work: Work, entry: Mapping[str, Any]) -> str:
     """Return the program that this person had open, the app's first where that is not known."""
     programs = app_programs(work.profile, work.installation.folder)
-    argv = tuple(entry["argv"])
-    seen = Process(0, 0.0, entry["user"], entry["session"], argv[0] if argv else "", argv)
-    return programs.name_of(seen) or _first(work, programs)
+    had = entry.get("program", "")
+    return had if had in programs.names else _first(work, programs)
 
 
 def _first(work: Work, programs: Programs) -> str:

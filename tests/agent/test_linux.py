@@ -19,6 +19,7 @@ from agent.platforms import linux_beneath as beneath
 from agent.platforms.base import CloseRung, Process, Spot
 from agent.platforms.linux import Linux
 from agent.platforms.linux_files import patiently
+from agent.platforms.linux_proc import content_of
 from agent.platforms.linux_services import Systemd
 from agent.programs import Programs
 from tests.agent.test_platform_contract import UNIT, install_systemctl
@@ -100,6 +101,27 @@ def test_a_process_that_turns_into_the_app_is_noticed(
     gate.write_text("go")
     until(seen)
     assert [p.pid for p in seen()] == [process.pid]
+
+
+def test_of_very_many_arguments_the_first_are_read(
+    linux: Linux, started: Callable[..., Process]
+) -> None:
+    process = started(sys.executable, "-c", WAIT, *["x"] * 20_000)
+    assert process.argv == (sys.executable, "-c", WAIT, *["x"] * 61)
+
+
+def test_of_very_long_arguments_those_that_are_read_whole_are_kept(
+    linux: Linux, started: Callable[..., Process], tmp_path: Path
+) -> None:
+    app = tmp_path / "the app.py"
+    app.write_text(WAIT)
+    process = started(sys.executable, str(app), "a b", "y" * 40_000, "z" * 40_000)
+    assert process.argv == (sys.executable, str(app), "a b")
+
+
+def test_of_a_very_large_environment_the_beginning_is_read(tmp_path: Path) -> None:
+    (tmp_path / "environ").write_bytes(b"x" * 200_000)
+    assert len(content_of(str(tmp_path / "environ"))) == 32 * 1024
 
 
 def test_a_script_is_known_by_the_folder_it_was_started_in(

@@ -419,7 +419,7 @@ def test_who_had_it_open_is_remembered_without_updater_and_helpers(office: DeskB
 
     had = json.loads(work.memo.get(HAD_OPEN) or "")
     assert [(entry["user"], entry["session"]) for entry in had] == [(desk.platform_user(), "s1")]
-    assert had[0]["argv"][-1] == str(office.app / "bin/app")
+    assert had[0]["program"] == "bin/app"
     assert _drain(office).memo.get(HAD_OPEN) == json.dumps(had)  # a second drain forgets nobody
     assert child.wait() == -9
 
