@@ -19,6 +19,7 @@ from coordinator.walk.visit import ASK_AGAIN_SECONDS, pass_by, take_back, visit
 from coordinator.walk.waiting import wait_for_window
 from coordinator.walk.word import ask, hear
 
+_BY_FORCE = ", which closes the app there by force if it is open: unsaved work is lost"
 _Stuck = dict[str, tuple[StepName, Outcome]]
 
 
@@ -149,7 +150,7 @@ def _tell_stuck(course: Course, stuck: _Stuck) -> None:
         RolloutState.NEEDS_OPERATOR,
         f"{name} cannot {step}{others}: {outcome.detail or 'no answer'}. Nothing was changed",
         f"roundsman rollout retry {{rollout}} --host {typed}, or, when it is to be left out: "
-        f"roundsman rollout skip {{rollout}} {typed}",
+        f"roundsman rollout skip {{rollout}} {typed}{_BY_FORCE if step is StepName.DRAIN else ''}",
     )
 
 

@@ -174,6 +174,21 @@ def test_what_is_closed_stays_closed_while_another_host_is_asked_about() -> None
     assert seen == [True]
 
 
+@pytest.mark.parametrize(
+    ("step", "is_said"),
+    [(StepName.SURVEY, False), (StepName.DRAIN, True), (StepName.STOP_SERVICE_MANAGER, False)],
+)
+def test_who_may_leave_out_a_host_that_is_in_use_is_told_that_its_work_is_lost(
+    step: StepName, is_said: bool
+) -> None:
+    fleet = SimulatedFleet(make_plan(2))
+    fleet.fail("pc-2", step, Fate.REFUSE, Fate.REFUSE)
+    _waits(fleet)
+    mend = fleet.stands().mend
+    assert "roundsman rollout skip {rollout} PC-02" in mend
+    assert ("unsaved work is lost" in mend) is is_said
+
+
 def _let_in(host: str) -> Deed:
     return lambda pcs: pcs[host].let_in()
 
