@@ -34,9 +34,10 @@ def take_back(office: Office, row: RolloutRow, command: Command) -> None:
 
 
 def _against(office: Office, row: RolloutRow, steps: Sequence[StepRow]) -> Iterator[str]:
-    given_back = _of(steps, StepName.STOP_SERVICE_MANAGER, Direction.TIDY)
-    if given_back:
+    if _of(steps, StepName.APPLY_RELEASE, Direction.TIDY):
         yield "its hosts were re-opened already, and nothing on them was left changed"
+    if inside := [p.name for p in row.plan.hosts if _is_let_in(p.id, steps)]:
+        yield f"people were let in again on {', '.join(inside)}, and would be closed unwarned"
     if row.ended is not None and office.clock() - row.ended > _REMEMBERED_SECONDS:
         yield "it ended too long ago, and hosts may have forgotten what they had set aside"
     if busy := [p.name for p in row.plan.hosts if p.id in office.errands.busy()]:
@@ -53,6 +54,13 @@ def _order(
         attempts=tuple(LastAttempt(s.host, s.step, s.direction, s.attempt) for s in steps),
         is_data_touched=row.plan.data is not None and _is_data_touched(steps),
     )
+
+
+def _is_let_in(host: str, steps: Sequence[StepRow]) -> bool:
+    """True unless the host was closed again since: with the server first, each is in its turn."""
+    mine = [s for s in steps if s.host == host and s.step is StepName.STOP_SERVICE_MANAGER]
+    closed = max((s.started for s in mine if s.direction is Direction.DO), default=0.0)
+    return any(s.started > closed for s in mine if s.direction is not Direction.DO)
 
 
 def _is_changed(visit: VisitRow, steps: Sequence[StepRow]) -> bool:

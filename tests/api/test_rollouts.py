@@ -223,9 +223,26 @@ def test_what_is_back_already_is_not_called_changed(left: RealOffice) -> None:
 def test_a_rollout_whose_hosts_were_re_opened_cannot_be_taken_back(left: RealOffice) -> None:
     rollout = left.rollouts.find("r1")
     assert rollout is not None
-    _step(left, f"{rollout.id}/{HOST}/stop-service-manager", Direction.TIDY)
+    _step(left, f"{rollout.id}/{HOST}/apply-release", Direction.TIDY)
     with left.client() as client, pytest.raises(Complaint, match="were re-opened already"):
         client.say("r1", CommandAsk(verb=Verb.ROLL_BACK))
+
+
+@pytest.mark.parametrize("way", [Direction.TIDY, Direction.UNDO])
+def test_where_people_were_let_in_between_it_is_taken_back_once_all_is_closed_again(
+    left: RealOffice, way: Direction
+) -> None:
+    rollout = left.rollouts.find("r1")
+    assert rollout is not None
+    step = f"{rollout.id}/{HOST}/stop-service-manager"
+    _step(left, step)
+    _step(left, step, way)
+    with left.client() as client:
+        with pytest.raises(Complaint, match="people were let in again on PC-01"):
+            client.say("r1", CommandAsk(verb=Verb.ROLL_BACK))
+        _step(left, step, attempt=2)
+        client.say("r1", CommandAsk(verb=Verb.ROLL_BACK))
+    assert len(left.engine.taken_back) == 1
 
 
 def test_a_rollout_of_long_ago_cannot_be_taken_back(left: RealOffice) -> None:
