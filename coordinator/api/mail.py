@@ -11,6 +11,8 @@ from coordinator.store.outbox import MailRow, MailState
 
 _LISTED = 200
 _MOST_TESTED = 10
+_UNWELL_SECONDS = 3 * 86_400.0
+"""A mail that was given up before that is still listed, and calls for nobody."""
 
 
 def mails(office: Office, call: Call[NoAsk]) -> list[MailView]:
@@ -31,7 +33,9 @@ def try_out(office: Office, call: Call[MailTestAsk]) -> list[MailTestView]:
             "cannot send a test: nobody is told of every rollout, and your address is not known",
             "roundsman mail test ADDRESS",
         )
-    return [MailTestView(recipient=a, problem=postman.try_out(a)) for a in wanted[:_MOST_TESTED]]
+    tried = wanted[:_MOST_TESTED]
+    said = zip(tried, postman.try_out(tried), strict=True)
+    return [MailTestView(recipient=to, problem=problem) for to, problem in said]
 
 
 def problems(office: Office) -> list[str]:
@@ -39,7 +43,8 @@ def problems(office: Office) -> list[str]:
     if office.postman is None:
         return []
     rows = office.postman.outbox.latest()
-    given_up = [row for row in rows if row.state is MailState.GIVEN_UP]
+    lately = office.clock() - _UNWELL_SECONDS
+    given_up = [r for r in rows if r.state is MailState.GIVEN_UP and (r.ended or 0.0) > lately]
     stuck = [row for row in rows if row.state is MailState.WAITING and row.tries > 1]
     said = [
         f"{len(found)} mails {what}, the last to {found[0].recipient}: {found[0].problem}: "

@@ -32,6 +32,7 @@ class Patience:
 
     call: float = 20.0  # for each answer, and to be reached
     whole: float = 60.0  # for all of one mail
+    tests: float = 30.0  # so long after the first test no other is begun: somebody waits
 
 
 USUAL = Patience()

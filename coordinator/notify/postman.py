@@ -9,7 +9,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from coordinator.mail_settings import MailSettings
 from coordinator.model import Plan
@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 _REMIND_LOOK_SECONDS = 600.0
 _CLOSE_SECONDS = 5.0
+_TOO_SLOW = "not tried: the mail server takes too long"
 _FORGOTTEN = "what it tells of is not known any more"
 
 
@@ -129,11 +130,26 @@ class Postman:
         closed = self.outbox.closed(found.plan)
         return Story(found, report, self._title(found.plan), closed)
 
-    def try_out(self, recipient: str) -> str:
-        """Send a test at once; return what is wrong, "" when the server took it."""
+    def try_out(self, recipients: Sequence[str]) -> list[str]:
+        """Send tests at once; return what is wrong with each, "" when the server took it."""
+        said: list[str] = []
+        latest, why_not = time.monotonic() + self._patience.tests, ""
+        for recipient in recipients:
+            try:
+                said.append(why_not or self._try_out(recipient))
+            except ServerAway as error:  # it is away for all of them
+                why_not = str(error)
+                said.append(why_not)
+            if not why_not and time.monotonic() >= latest:
+                why_not = _TOO_SLOW
+        return said
+
+    def _try_out(self, recipient: str) -> str:
         mail = trial_mail(self._settings, recipient, secrets.token_hex(16), time.time())
         try:
             send(self._settings, mail, recipient, self._patience)
+        except ServerAway:
+            raise
         except MailError as error:
             return str(error)
         return ""

@@ -1,6 +1,7 @@
 """`roundsman mail` at a terminal, and where else trouble with mail is seen."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from coordinator.api.asks import ProfileAsk
 from coordinator.settings import read_settings, write_settings
+from coordinator.store.outbox import Outbox
 from coordinator.walk.ports import News
 from coordinator.walk.states import RolloutState
 from tests.api.real import PROFILE, RealOffice
@@ -126,6 +128,17 @@ def test_what_was_given_up_is_listed_and_needs_a_person(
     health = terminal("health")
     assert health.code == 1
     assert "1 mails were given up, the last to it@office.example" in health.out
+
+
+def test_what_was_given_up_days_ago_is_listed_and_calls_for_nobody(
+    mailing: RealOffice, terminal: Terminal
+) -> None:
+    _ended(mailing)
+    row = mailing.outbox.latest()[0]
+    days_ago = Outbox(mailing.database, clock=lambda: time.time() - 4 * 86_400)
+    days_ago.give_up(row.number, "the mail server says 550 no")
+    assert "given-up" in terminal("mail list").out
+    assert "were given up" not in terminal("health").out
 
 
 def test_the_doctor_tells_of_mail_that_does_not_arrive(
