@@ -17,6 +17,9 @@ from agent.wire.bounds import Entries, Number, Text, Whole
 
 T = TypeVar("T")
 Json = Any
+_NO_BREAK_SPACES = dict.fromkeys(
+    (0x00A0, 0x202F), " "
+)  # a French text has them before ":" and "?"
 
 
 class BadMessage(ValueError):  # noqa: N818 - reads better where it is caught
@@ -108,7 +111,7 @@ def _bounded(base: Any, bound: Any, value: Json, where: str) -> Any:
 
 def _text(_base: Any, bound: Text, value: Json, where: str) -> str:
     text = cast("str", _of_type(value, str, where))
-    if len(text) > bound.most or not text.isprintable():
+    if len(text) > bound.most or not text.translate(_NO_BREAK_SPACES).isprintable():
         raise BadMessage(f"{where}: longer than {bound.most}, or not printable")
     if bound.pattern and not re.fullmatch(bound.pattern, text):
         raise BadMessage(f"{where}: not of the expected form")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.wire.bounds import Entries, Number, Text, Whole
 from agent.wire.codec import BadMessage, decode, encode
-from agent.wire.contract import METHODS, HelloAsk
+from agent.wire.contract import METHODS, CordonOrder, HelloAsk
 from tests.wire.shapes import MESSAGES, Path, bad_values, leaves, members, sample, values
 
 LEAVES = [(kind, path, leaf) for kind in MESSAGES for path, leaf in leaves(kind)]
@@ -108,6 +108,41 @@ def test_any_json_is_a_message_or_refused(kind: type, value: Any, data: st.DataO
 def test_the_message_says_which_field_cannot_be() -> None:
     with pytest.raises(BadMessage, match=r"HelloAsk\.protocol: not within 0 to 10000"):
         decode(HelloAsk, {"protocol": 10_001, "version": "0.1.0"})
+
+
+@pytest.mark.parametrize("space", [0x00A0, 0x202F])
+def test_a_french_text_keeps_its_no_break_spaces(space: int) -> None:
+    text = f"Enregistrez votre travail{chr(space)}: fermeture à 18{chr(space)}h"
+    wire = {**sample(CordonOrder), "text": text}
+    order = decode(CordonOrder, json.loads(json.dumps(wire)))
+    assert order.text == text
+    assert decode(CordonOrder, encode(order)) == order
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        0x00,
+        0x09,
+        0x0A,
+        0x0D,
+        0x1B,
+        0x7F,
+        0x85,
+        0xAD,
+        0x2007,
+        0x2009,
+        0x200B,
+        0x2028,
+        0x202E,
+        0xFEFF,
+    ],
+    ids=hex,
+)
+def test_no_other_letter_that_is_not_seen_is_taken(letter: int) -> None:
+    wire = {**sample(CordonOrder), "text": f"a{chr(letter)}b"}
+    with pytest.raises(BadMessage, match=r"CordonOrder\.text: .*not printable"):
+        decode(CordonOrder, wire)
 
 
 def test_the_contract_has_these_methods_and_no_other() -> None:
