@@ -25,6 +25,7 @@ from tests.steps.bench import (
     release,
     script,
     snapshot,
+    write_tree,
 )
 
 _STEP = StepName.APPLY_RELEASE
@@ -141,7 +142,6 @@ def test_it_has_not_ended_while_the_app_is_still_open(tmp_path: Path) -> None:
             "cannot wait for the update of Bench App any longer: 30 s have passed",
         ),
         (_UPDATES_AND_STAYS, "cannot wait for Bench App to be closed: 30 s have passed, open for"),
-        (_IGNORES + _UPDATES_AND_STAYS, "cannot wait for Bench App to be closed"),
     ],
 )
 def test_once_the_time_is_up_the_app_is_closed_and_the_old_release_can_come_back(
@@ -431,3 +431,94 @@ def test_a_window_that_is_left_open_is_closed_as_its_user_would_first(tmp_path: 
 
     assert _people(bench).asked_to_close == pids
     assert bench.running() == {}
+
+
+def _seen(bench: Bench, *asking: int) -> set[int]:
+    """Have the app's windows be seen where its person sits."""
+    pids = frozenset(bench.running())
+    seat = Seat("2", _ME, active=True, sees=True, windows=pids, asking=frozenset(asking))
+    _people(bench).at = [seat]
+    return set(pids)
+
+
+def _left_to_time(bench: Bench) -> SmallWork:
+    """Have the time run out while the app is open and seen."""
+    work = _ready(bench).work(_STEP)
+    AtPause(work, 3, lambda: _seen(bench))
+    with pytest.raises(Failed):
+        apply_release(work)
+    return work
+
+
+def test_who_has_it_open_at_the_end_is_told_and_has_a_minute_and_a_copy_of_their_work(
+    tmp_path: Path,
+) -> None:
+    bench = _attended(tmp_path, _UPDATES_AND_STAYS, limit=30.0)
+    home = tmp_path / "home"
+    write_tree(home, {"autosave/letter": b"dear"})
+    assert isinstance(bench.platform, _Desktop)
+    bench.platform.homes[_ME] = home
+    bench.profile = replace(
+        bench.profile, close=replace(bench.profile.close, autosave=("autosave/*",))
+    )
+
+    _left_to_time(bench)
+
+    people = _people(bench)
+    last = [n.seconds_left for n in people.notices if n.kind is NoticeKind.CLOSE]
+    assert 55 < last[0] <= 60
+    assert last == sorted(last, reverse=True)
+    assert set(people.shown_in[-1]) == {"2"}
+    assert people.hushed == 2
+    assert bench.running() == {}
+    assert (bench.folders.autosaves / _ME / "1/autosave/letter").read_bytes() == b"dear"
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_what_does_not_close_is_killed_only_where_the_profile_allows_it(
+    tmp_path: Path, kill: bool
+) -> None:
+    bench = _attended(tmp_path, _IGNORES + _UPDATES_AND_STAYS, limit=30.0)
+    bench.profile = replace(bench.profile, app=replace(bench.profile.app, kill=kill))
+
+    work = _left_to_time(bench)
+
+    left = bench.running()
+    assert bool(left) is not kill
+    assert work.found == (set() if kill else {"left-open"})
+    assert all(f"{_ME} (session 2, pid {pid})" in work.findings[0].message for pid in left)
+
+
+def test_a_question_about_unsaved_work_is_not_answered_by_force(tmp_path: Path) -> None:
+    bench = _ready(_attended(tmp_path, _UPDATES_AND_STAYS, limit=30.0))
+    work = bench.work(_STEP)
+    AtPause(work, 3, lambda: _seen(bench, *bench.running()))
+
+    with pytest.raises(Failed):
+        apply_release(work)
+
+    assert bench.running()
+    assert work.found == {"left-open"}
+
+
+def test_who_ends_the_step_itself_waits_a_few_seconds_only(tmp_path: Path) -> None:
+    bench = _ready(_attended(tmp_path, _UPDATES_AND_STAYS, limit=3600.0))
+    work = bench.work(_STEP)
+
+    def end() -> None:
+        raise Cancelled("ended because it was asked to")
+
+    def end_for_good() -> None:
+        _seen(bench)
+        work.pause = lambda seconds: end()  # type: ignore[method-assign]
+        end()
+
+    AtPause(work, 3, end_for_good)
+    with pytest.raises(Cancelled):
+        apply_release(work)
+
+    assert bench.running() == {}
+    assert _people(bench).asked_to_close
+    told = _people(bench).notices[-1]
+    assert told.kind is NoticeKind.CLOSE
+    assert told.seconds_left <= 5

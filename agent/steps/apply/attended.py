@@ -6,22 +6,14 @@ installed and the app is closed again. An operator may end it at any time, and t
 workstation: a step begun anew puts the app back first, and it is the turn of who is there then.
 """
 
-import threading
-
-from agent.platforms.base import CloseRung
-from agent.programs import all_programs
 from agent.steps.apply.from_backup import is_unsure, put_back
 from agent.steps.apply.outcome import confirm_version
+from agent.steps.apply.shutting import shut
 from agent.steps.apply.staging import check_room, manifest_of
 from agent.steps.apply.standing import Standing, note, standing
 from agent.steps.apply.turn import Turn
 from agent.steps.backup_check import complete_store
-from agent.steps.closing import open_now
 from agent.steps.table import Failed, Work
-from agent.steps.windows import Window, window_of
-
-_GENTLY_SECONDS = 5.0
-_SHUT_SECONDS = 5.0
 
 
 def stage(work: Work) -> None:
@@ -44,11 +36,13 @@ def apply(work: Work) -> None:
         complete_store(work, work.folders.backup)  # without a way back nothing may be changed
         turn = Turn(work)
         note(work, Standing.CHANGING)
+        is_done = False
         try:
             _have_it_updated(work, turn)
+            is_done = True
         finally:
             work.people.hush()
-            _shut(work)
+            shut(work, agreed=is_done)
         work.platform.sync_tree(work.installation.folder)
     confirm_version(work)
     note(work, Standing.CHANGED)
@@ -61,29 +55,3 @@ def _have_it_updated(work: Work, turn: Turn) -> None:
         note(work, Standing.NOT_BEGUN)
         raise
     turn.wait()
-
-
-def _shut(work: Work) -> None:
-    """Close what is left open, so that no later step meets it; the guard would do no less."""
-    _close_windows(work)
-    programs = all_programs(work.profile, work.installation.folder)
-    for rung in (CloseRung.TERMINATE, CloseRung.KILL):
-        for process in open_now(work, programs):
-            work.platform.close(process, rung)
-        _until_shut(work, _SHUT_SECONDS)
-
-
-def _close_windows(work: Work) -> None:
-    programs = all_programs(work.profile, work.installation.folder)
-    seats = work.people.seats()
-    shown = [p for p in open_now(work, programs) if window_of([p], seats) is Window.THERE]
-    if shown:
-        work.people.close_windows(shown)
-        _until_shut(work, _GENTLY_SECONDS)
-
-
-def _until_shut(work: Work, seconds: float) -> None:
-    programs = all_programs(work.profile, work.installation.folder)
-    end = work.platform.clock() + seconds
-    while open_now(work, programs) and work.platform.clock() < end:
-        threading.Event().wait(0.1)  # not `pause`: this is for a step that was ended, too
