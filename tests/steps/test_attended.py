@@ -487,6 +487,7 @@ def test_what_does_not_close_is_killed_only_where_the_profile_allows_it(
     assert bool(left) is not kill
     assert work.found == (set() if kill else {"left-open"})
     assert all(f"{_ME} (session 2, pid {pid})" in work.findings[0].message for pid in left)
+    assert {process.pid for process in bench.guard.spared} == set(left)  # nor does the guard
 
 
 def test_a_question_about_unsaved_work_is_not_answered_by_force(tmp_path: Path) -> None:

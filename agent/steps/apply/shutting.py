@@ -79,10 +79,12 @@ class _Shutting:
         self._ladder.end()
         if self._told[0]:
             self._work.people.hush()
-        if left := self._ladder.look():
-            message = f"{self._work.profile.title} was left open for {who(members(left))}"
+        if left := members(self._ladder.look()):
+            message = f"{self._work.profile.title} was left open for {who(left)}"
             fix = "have the work saved and the app closed there"
             self._work.find(Finding("left-open", Severity.WARNING, message, fix))
+            for process in () if self._work.profile.app.kill else left:
+                self._work.guard.spare(process)  # it kills at once what is nobody's any more
 
     def _is_due(self) -> bool:
         said = [a for a in self._work.people.answers() if a.session in self._told[0]]
