@@ -198,13 +198,16 @@ class Engine:
         return any(one.status in _BROKEN for one in walks)
 
     def _end_outdated(self) -> None:
-        """End what another version of the walk was under way with: it cannot be gone on with."""
+        """End what another version of the walk was under way with: it cannot be gone on with.
+
+        Cancelled last: a start that is cut short before finds it again.
+        """
         for left in self._walks(status=["PENDING", "ENQUEUED"]):
             if left.app_version != APPLICATION_VERSION:
-                self._ready().cancel_workflow(left.workflow_id)
                 row = self._rollouts.find(_rollout_of(left.workflow_id))
                 if row is not None and row.ended is None:
                     self._leave_closed(row, _OUTDATED)
+                self._ready().cancel_workflow(left.workflow_id)
 
     def _leave_closed(self, row: RolloutRow, why: str) -> None:
         again = f"roundsman plan {row.plan.app} {row.plan.version}"

@@ -261,18 +261,55 @@ def test_a_walk_that_ends_on_a_defect_is_told_of(coordinator: Coordinator) -> No
     assert engine.submit(make_plan(1, id=numbered(9)), "ann") == 2, "its hosts are free"
 
 
-def test_a_rollout_of_another_version_of_the_walk_is_left_closed_and_blocks_no_other(
-    coordinator: Coordinator, tmp_path: Path
-) -> None:
+def _outdated(coordinator: Coordinator, folder: Path) -> Plan:
+    """A rollout under way, in its second step, with another version of the walk."""
     plan, stopped = make_plan(2), threading.Event()
     coordinator.halt = stop_at("do stage", stopped)
     coordinator.launch().submit(plan, "ann")
     assert stopped.wait(20)
     coordinator.stop()
-    with sqlite3.connect(tmp_path / "office.sqlite") as database:
+    with sqlite3.connect(folder / "office.sqlite") as database:
         database.execute("update workflow_status set application_version = 'walk-1'")
     database.close()
     coordinator.halt = lambda _what: None
+    return plan
+
+
+class _FullDisk(Rollouts):
+    def tell(self, rollout_id: str, item: News) -> None:
+        raise OSError("no room")
+
+
+def test_a_start_cut_short_while_it_ends_an_outdated_rollout_is_made_good_by_the_next(
+    coordinator: Coordinator, tmp_path: Path
+) -> None:
+    _outdated(coordinator, tmp_path)
+    whole, database = coordinator.rollouts, open_database(coordinator.url)
+    coordinator.rollouts = _FullDisk(database)
+    with pytest.raises(OSError, match="no room"):
+        coordinator.launch()
+    coordinator.stop()
+    database.dispose()
+    coordinator.rollouts = whole
+    coordinator.launch()
+    assert coordinator.state() is RolloutState.LEFT_CLOSED
+
+
+def test_cut_short_after_it_was_told_the_group_is_free_at_the_next_start(
+    coordinator: Coordinator, tmp_path: Path
+) -> None:
+    plan = _outdated(coordinator, tmp_path)
+    coordinator.rollouts.tell(plan.id, News(RolloutState.LEFT_CLOSED, "told already"))
+    told = len(coordinator.rollouts.history(plan.id))
+    coordinator.launch().submit(make_plan(2, id=numbered(9)), "ann")
+    until(lambda: coordinator.state() is RolloutState.DONE, 20)
+    assert len(coordinator.rollouts.history(plan.id)) == told
+
+
+def test_a_rollout_of_another_version_of_the_walk_is_left_closed_and_blocks_no_other(
+    coordinator: Coordinator, tmp_path: Path
+) -> None:
+    _outdated(coordinator, tmp_path)
     engine = coordinator.launch()
     ended = coordinator.rollouts.find("r1")
     assert ended is not None
