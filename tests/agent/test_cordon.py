@@ -152,7 +152,7 @@ def test_a_relaunch_is_closed_counted_told_and_logged_with_who_and_what(
 ) -> None:
     caplog.set_level(logging.INFO)
     cordon.apply(replace(LEASED, text="closed until 18:30"))
-    process = host.platform.open(host.app, user="paul")
+    process = host.platform.open(host.app, user="marie")
     until(lambda: not host.platform.is_alive(process))
     assert cordon.look().relaunches == 1
     until(lambda: host.people.said == ["closed until 18:30"], what="the notice")
