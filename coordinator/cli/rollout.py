@@ -210,8 +210,8 @@ def take_over(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
 def consequences(seen: RolloutView, *, roll_back_all: bool) -> str:
     """Return what becomes of the hosts when the rollout is aborted now."""
     changed = [v.host for v in seen.visits if v.began and v.state not in _AS_BEFORE]
-    if not changed:
-        return "No host is on another release than before: all re-open."
+    if seen.drill or not changed:
+        return "No host is on another release than before: all re-open that were open before it."
     listed = ", ".join(changed)
     if roll_back_all:
         data = "Data they share goes back with them, the newer is kept aside."

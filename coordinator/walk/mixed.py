@@ -32,8 +32,6 @@ from coordinator.walk.visit import (
 )
 from coordinator.walk.word import ask, hear
 
-_MAY_BE_USED = "it may be used on its old release"
-
 
 def open_mixed(course: Course) -> None:
     """Let people in on either release, then have each of the others updated. Raises `Abort`."""
@@ -44,7 +42,7 @@ def open_mixed(course: Course) -> None:
         let_in_updated(course, course.ids(HostState.UPDATED))
         _let_back_in(course)
     else:
-        course.inside = {h for h in course.ids() if not course.planned(h).left_closed}
+        course.inside = {h for h in course.ids() if not course.was_left_closed(h)}
     for host in course.ids():
         _be_at_safe_point(course)
         if course.states[host] is HostState.PENDING:
@@ -55,7 +53,7 @@ def open_mixed(course: Course) -> None:
 def _let_back_in(course: Course) -> None:
     """Let people in wherever nothing was changed; not where an earlier rollout closed it."""
     closed = [h for h in course.ids() if h not in course.inside and h not in course.changed]
-    give_back(course, [h for h in closed if not course.planned(h).left_closed], Direction.UNDO)
+    give_back(course, [h for h in closed if not course.was_left_closed(h)], Direction.UNDO)
 
 
 def _be_at_safe_point(course: Course) -> None:
@@ -71,9 +69,10 @@ def _offer(course: Course, host: str) -> None:
     """Update one host alone, if that can be done."""
     course.spent = 0.0
     if not course.planned(host).visited:
-        pass_by(course, host, f"held: {_MAY_BE_USED}")
+        pass_by(course, host, f"held: {_stays(course, host)}")
     elif not would_end_in_time(course, host, policy.closing_seconds(course.plan)):
-        course.move(host, Event.SKIPPED, f"would not end before the deadline: {_MAY_BE_USED}")
+        late = f"would not end before the deadline: {_stays(course, host)}"
+        course.move(host, Event.SKIPPED, late)
     else:
         _close_and_visit(course, host)
     _let_in_again(course, host)
@@ -85,10 +84,18 @@ def _close_and_visit(course: Course, host: str) -> None:
     if course.is_out(host):
         return
     if why:
-        course.move(host, Event.SKIPPED, f"cannot be closed, {why}: {_MAY_BE_USED}")
+        why = f"cannot be closed, {why}: {_stays(course, host)}"
+        course.move(host, Event.SKIPPED, why)
         return
     course.move(host, Event.CLOSED)
     visit_once(course, host, policy.steps_of(course.plan, policy.VISIT))
+
+
+def _stays(course: Course, host: str) -> str:
+    """Return what becomes of a host on which nothing was changed."""
+    if course.was_left_closed(host):
+        return "it stays closed, as it was before"
+    return "it may be used on its old release"
 
 
 def _close_alone(course: Course, host: str) -> str:
@@ -111,7 +118,7 @@ def _let_in_again(course: Course, host: str) -> None:
         return
     if course.states[host] is HostState.UPDATED:
         let_in_updated(course, [host])
-    elif host not in course.changed and not course.planned(host).left_closed:
+    elif host not in course.changed and not course.was_left_closed(host):
         give_back(course, [host], Direction.UNDO)
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -247,8 +248,18 @@ def test_aborting_before_the_first_change_re_opens_all(office: RealOffice) -> No
     office.rollouts.add_plan(make_plan())
     office.start("p1", RolloutState.PREPARING)
     assert consequences(_seen(office), roll_back_all=False) == (
-        "No host is on another release than before: all re-open."
+        "No host is on another release than before: all re-open that were open before it."
     )
+
+
+def test_aborting_a_drill_re_opens_all_whatever_was_visited(office: RealOffice) -> None:
+    office.rollouts.add_plan(replace(make_plan(), drill=True))
+    rollout = office.start("p1")
+    office.visit(rollout, HOST, 10.0)
+    for back in (False, True):
+        assert "all re-open that were open before" in consequences(
+            _seen(office), roll_back_all=back
+        )
 
 
 def test_starting_an_app_plans_it_first(office: RealOffice, terminal: Terminal) -> None:

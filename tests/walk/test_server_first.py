@@ -1,5 +1,7 @@
 """The server first: the others work on with the old release, and are updated one by one."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.wire.contract import CordonMode, Direction, StepName
@@ -112,6 +114,19 @@ def test_one_that_would_not_end_before_the_deadline_keeps_its_old_release() -> N
     assert "PC-04" in fleet.stands().detail
     told = [n.detail for n in fleet.news if n.host == "pc-4"]
     assert told[-1] == "would not end before the deadline: it may be used on its old release"
+
+
+@pytest.mark.parametrize("why", ["held", "late", "stuck"])
+def test_one_that_was_closed_before_is_not_said_to_be_usable(why: str) -> None:
+    deadline = BEGIN + (345 if why == "late" else 9000)
+    plan = make_plan(3, servers=[1], held=[3] if why == "held" else [], deadline=deadline)
+    hosts = tuple(replace(p, left_closed=p.id == "pc-3") for p in plan.hosts)
+    stuck = [(SERVER_DONE + 2, _stuck("pc-3"))] if why == "stuck" else []
+    fleet = SimulatedFleet(replace(plan, hosts=hosts), at=stuck)
+    assert _ends(fleet) is PARTLY
+    assert fleet.open_hosts() == ["pc-1", "pc-2"]
+    told = [n.detail for n in fleet.news if n.host == "pc-3"][-1]
+    assert told.endswith("it stays closed, as it was before")
 
 
 def test_one_that_cannot_be_closed_at_its_turn_is_left_alone() -> None:
