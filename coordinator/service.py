@@ -52,7 +52,7 @@ from coordinator.store.enrolment import Book
 from coordinator.store.fleet import Catalogue, Fleet, People
 from coordinator.store.history import History
 from coordinator.store.members import Members
-from coordinator.store.outbox import Outbox, post_nowhere
+from coordinator.store.outbox import Outbox, opened_unheard, post_nowhere
 from coordinator.store.rollouts import Rollouts
 from coordinator.walk.ports import Port
 
@@ -109,15 +109,15 @@ class Daemon:
         database = open_database(settings.database)
         self._open.callback(database.dispose)
         self._outbox = Outbox(database, settings.mail.recipients if settings.mail else ())
-        self._rollouts = Rollouts(
-            database, post=self._outbox.post if settings.mail else post_nowhere
-        )
+        post = self._outbox.post if settings.mail else post_nowhere
+        self._rollouts = Rollouts(database, post=post)
         self._members = Members(database)
         self._fleet = Fleet(database, note=self._members.note)
         self._catalogue = Catalogue(database)
         self._book = Book(database, note=self._members.note)
         self._fences = Fences(self._rollouts)
-        self._open_links(Cordons(database))
+        opened = self._outbox.opened if settings.mail else opened_unheard
+        self._open_links(Cordons(database, opened))
         self._repository = Repository(settings.repository_folder)
         self._packages = PackageStore(settings.packages_folder)
         self._tickets = Tickets.open(settings.tickets_file)

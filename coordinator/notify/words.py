@@ -61,6 +61,11 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
             "The update of {title} in group {group} was stopped half-way. {title} stays closed on "
             "the workstations named below as closed, until it is finished or taken back.",
         ),
+        MailKind.OPENED: Words(
+            "{title} {version}: opened on a workstation",
+            "The update of {title} in group {group} has ended, and left {title} closed on the "
+            "workstation named below. It has been opened there.",
+        ),
     },
     Language.FRENCH: {
         MailKind.NEEDS_YOU: Words(
@@ -89,6 +94,11 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
             "La mise à jour de {title} dans le groupe {group} a été arrêtée à mi-chemin. {title} "
             "reste fermé sur les postes nommés ci-dessous comme fermés, jusqu'à ce qu'elle soit "
             "terminée ou annulée.",
+        ),
+        MailKind.OPENED: Words(
+            "{title} {version} : ouvert sur un poste",
+            "La mise à jour de {title} dans le groupe {group} est terminée, et {title} restait "
+            "fermé sur le poste nommé ci-dessous. Il y a été ouvert.",
         ),
     },
 }
@@ -121,6 +131,11 @@ DRILLED: dict[Language, dict[MailKind, Words]] = {
             "The drill of {title} in group {group} ended early, and nothing was updated. "
             "{title} stays closed where it is named below as closed, and nowhere else.",
         ),
+        MailKind.OPENED: Words(
+            "{title}: opened on a workstation, after a drill",
+            "The drill of {title} in group {group} has ended, and left {title} closed on the "
+            "workstation named below. It has been opened there; nothing was updated.",
+        ),
     },
     Language.FRENCH: {
         MailKind.NEEDS_YOU: Words(
@@ -149,6 +164,11 @@ DRILLED: dict[Language, dict[MailKind, Words]] = {
             "L'exercice de {title} dans le groupe {group} s'est terminé plus tôt, et rien n'a "
             "été mis à jour. {title} ne reste fermé que là où il est nommé ci-dessous comme "
             "fermé.",
+        ),
+        MailKind.OPENED: Words(
+            "{title} : ouvert sur un poste, après un exercice",
+            "L'exercice de {title} dans le groupe {group} est terminé, et {title} restait fermé "
+            "sur le poste nommé ci-dessous. Il y a été ouvert ; rien n'a été mis à jour.",
         ),
     },
 }

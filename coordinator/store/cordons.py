@@ -12,6 +12,7 @@ from sqlalchemy import Engine, RowMapping, delete, insert, select, update
 from agent.wire.codes import hash_code, new_code, new_salt
 from agent.wire.contract import CordonMode
 from coordinator.store.database import reader, upsert
+from coordinator.store.outbox import Opened, opened_unheard
 from coordinator.store.rows import CordonRow
 from coordinator.store.tables import cordon, news, rollout
 
@@ -19,8 +20,10 @@ from coordinator.store.tables import cordon, news, rollout
 class Cordons:
     """The cordons that are wanted, by host."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, opened: Opened = opened_unheard) -> None:
+        """Keep them in this database; `opened` hears of what nobody expects any more."""
         self._engine = engine
+        self._opened = opened
         self._reads = reader(engine)
 
     def all(self) -> dict[str, CordonRow]:
@@ -61,6 +64,8 @@ class Cordons:
             found = c.execute(select(rollout).where(rollout.c.id == of)).mappings().first()
             if found is not None:
                 c.execute(insert(news).values(_opened_news(found, host, why) | {"at": at}))
+                if found["ended"] is not None:  # while it is under way, its walk tells
+                    self._opened(c, found["id"], host, why)
 
     def lift(self, hosts: Sequence[str]) -> None:
         """Write that these hosts are to be uncordoned."""

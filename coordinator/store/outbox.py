@@ -36,6 +36,7 @@ class MailKind(StrEnum):
     PARTLY = "partly"  # available again, but for the hosts it names
     STOPPED = "stopped"  # open again, on the release it had
     LEFT_CLOSED = "left-closed"
+    OPENED = "opened"  # on the spot, with its code say, when nothing more was under way
 
 
 class MailState(StrEnum):
@@ -51,6 +52,14 @@ Post = Callable[[Connection, str, News], None]
 
 
 def post_nowhere(_connection: Connection, _rollout_id: str, _news: News) -> None:
+    """Tell nobody: no mail server is set."""
+
+
+Opened = Callable[[Connection, str, str, str], None]
+"""Hears of a rollout, by its id, that has ended, of its host that was opened since, and why."""
+
+
+def opened_unheard(_connection: Connection, _rollout_id: str, _host: str, _why: str) -> None:
     """Tell nobody: no mail server is set."""
 
 
@@ -114,6 +123,15 @@ class Outbox:
             if recipient.lower() not in told:
                 self._write(c, kind, item, rollout_id, event, recipient)
 
+    def opened(self, c: Connection, rollout_id: str, host: str, why: str) -> None:
+        """Write, in the caller's transaction, that a host was opened after its rollout's end."""
+        row = c.execute(select(rollout).where(rollout.c.id == rollout_id)).mappings().one()
+        plan = decode(Plan, json.loads(row["plan"]))
+        name = next((planned.name for planned in plan.hosts if planned.id == host), host)
+        item = News(RolloutState(row["state"]), f"{name}: {why}")
+        for recipient in self._recipients(MailKind.OPENED, *_concerned(c, rollout_id)):
+            self._write(c, MailKind.OPENED, item, rollout_id, f"opened/{host}", recipient)
+
     def remind(self) -> None:
         """Write again the mails of what has waited for somebody so long: a walk tells it once."""
         long_ago = self._clock() - REMIND_SECONDS
@@ -133,7 +151,8 @@ class Outbox:
     def _recipients(self, kind: MailKind, own: str, named: Collection[str]) -> list[str]:
         """Return who is told; the rollout's own recipients only how it ends, if they can."""
         first = [a for a in (own, *self._standing) if a]
-        everybody = [*first, *named] if kind is not MailKind.NEEDS_YOU or not first else first
+        is_theirs = kind not in {MailKind.NEEDS_YOU, MailKind.OPENED}
+        everybody = [*first, *named] if is_theirs or not first else first
         return list({a.lower(): a for a in reversed(everybody)}.values())[::-1]
 
     def _write(
@@ -147,6 +166,11 @@ class Outbox:
                 state=MailState.WAITING.value, at=now, next_try=now, tries=0, problem="",
             )
         )  # fmt: skip
+
+    def starter(self, rollout_id: str) -> str:
+        """Return the address of who started a rollout, "" = none known."""
+        with self._reads.connect() as c:
+            return _concerned(c, rollout_id)[0]
 
     def closed(self, plan: Plan) -> tuple[str, ...]:
         """Return the names of a plan's hosts on which its app is kept closed."""

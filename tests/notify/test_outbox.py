@@ -10,7 +10,7 @@ import pytest
 from agent.wire.contract import CordonMode
 from coordinator.store.cordons import Cordons
 from coordinator.store.history import History
-from coordinator.store.outbox import MailState, backoff
+from coordinator.store.outbox import MailKind, MailState, backoff
 from coordinator.walk.ports import News
 from coordinator.walk.states import HostState, RolloutState
 from tests.notify.rollout import ANN, IT, LOST, MARIE, Mailed
@@ -169,3 +169,22 @@ def test_a_rollout_that_is_forgotten_takes_its_mail_with_it(mailed: Mailed) -> N
     mailed.tell(News(RolloutState.DONE))
     History(mailed.database).forget([mailed.plan.id])
     assert mailed.mails() == []
+
+
+def test_a_workstation_that_is_opened_after_the_end_is_told_to_who_can_mend_it(
+    mailed: Mailed,
+) -> None:
+    cordons = Cordons(mailed.database, mailed.outbox.opened)
+    host = mailed.plan.hosts[0]
+    cordons.want([host.id], mailed.plan.id, CordonMode.SEALED)
+    mailed.tell(News(RolloutState.WALKING))
+    cordons.note_opened(host.id, "its code was used", 5.0)
+    assert mailed.told() == []  # the walk hears of it, and tells
+
+    mailed.tell(News(RolloutState.LEFT_CLOSED))
+    cordons.renew(host.id)
+    cordons.note_opened(host.id, "its code was used", 6.0)
+
+    opened = [mail for mail in mailed.mails() if mail.kind is MailKind.OPENED]
+    assert [mail.recipient for mail in opened] == [ANN, IT]
+    assert {mail.detail for mail in opened} == {f"{host.name}: its code was used"}
