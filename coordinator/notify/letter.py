@@ -15,7 +15,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from coordinator.mail_settings import Language, MailSettings
-from coordinator.model import Plan
 from coordinator.notify.words import DRILLED, LABELS, WORDS, Labels, Words
 from coordinator.report.rollout import Report, as_html, without_people
 from coordinator.store.outbox import MailKind, MailRow
@@ -40,13 +39,14 @@ class Story:
     report: Report
     title: str  # the application's, as people know it
     closed: tuple[str, ...] = ()  # the workstations where it is kept closed, by name
+    starter: str = ""  # the address of who started it
 
 
 def rollout_mail(settings: MailSettings, mail: MailRow, story: Story) -> EmailMessage:
     """Return the mail that tells its recipient what the row says."""
     labels, words = LABELS[settings.language], _words(settings.language, mail.kind, story)
     has_ended = mail.kind is not MailKind.NEEDS_YOU
-    only_waits = has_ended and _only_waits(settings, mail, story.row.plan)
+    only_waits = has_ended and _only_waits(settings, mail, story)
     if only_waits:
         words = replace(words, explains=False)
     notes = [labels.attached] if has_ended and not only_waits else []
@@ -75,11 +75,11 @@ def _words(language: Language, kind: MailKind, story: Story) -> Words:
     return WORDS[language][kind]
 
 
-def _only_waits(settings: MailSettings, mail: MailRow, plan: Plan) -> bool:
+def _only_waits(settings: MailSettings, mail: MailRow, story: Story) -> bool:
     """True for a recipient of this one rollout, who can do nothing about it."""
-    named = {address.lower() for address in plan.mail}
-    standing = {address.lower() for address in settings.recipients}
-    return mail.recipient.lower() in named - standing
+    named = {address.lower() for address in story.row.plan.mail}
+    run_it = {address.lower() for address in (story.starter, *settings.recipients)}
+    return mail.recipient.lower() in named - run_it
 
 
 def _mail(

@@ -128,7 +128,7 @@ class Postman:
             return None
         report = rollout_report(found, told.visits(of), told.steps(of), told.history(of))
         closed = self.outbox.closed(found.plan)
-        return Story(found, report, self._title(found.plan), closed)
+        return Story(found, report, self._title(found.plan), closed, self.outbox.starter(of))
 
     def try_out(self, recipients: Sequence[str]) -> list[str]:
         """Send tests at once; return what is wrong with each, "" when the server took it."""

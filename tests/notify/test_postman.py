@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-import pytest
-
 from agent.wire.contract import CordonMode
 from coordinator.notify.line import Patience
 from coordinator.store.cordons import Cordons
@@ -226,6 +224,18 @@ def test_a_mail_names_what_is_closed_when_it_is_sent(office: Office, mailed: Mai
     assert "Stays closed: PC-02" in str(text.get_content())
 
 
+def test_who_started_it_and_is_named_too_still_gets_the_report(
+    office: Office, tmp_path: Path
+) -> None:
+    mailed = Mailed(tmp_path, mail=(ANN.upper(), MARIE)).start()
+    mailed.tell(DONE)
+    with office.serving():
+        assert mailed.postman(office.settings()).round() == 3
+    mailed.close()
+    attached = {str(mail["To"]): len(list(mail.iter_attachments())) for mail in office.box.taken}
+    assert attached == {ANN: 1, IT: 1, MARIE: 0}
+
+
 def test_a_mail_that_cannot_be_made_is_given_up_and_the_others_are_sent(
     office: Office, tmp_path: Path
 ) -> None:
@@ -264,38 +274,3 @@ def test_it_sends_by_itself_and_stops_when_it_is_told(office: Office, mailed: Ma
         assert postman.is_alive
         postman.stop()
     assert not postman.is_alive
-
-
-@pytest.mark.parametrize("word", ["", "wrong"])
-def test_a_test_is_sent_at_once_and_its_problem_said(
-    office: Office, mailed: Mailed, word: str
-) -> None:
-    if word:
-        office.password(word)
-    with office.serving():
-        (said,) = mailed.postman(office.settings()).try_out([MARIE])
-    assert bool(said) is bool(word)
-    assert _to(office) == ([] if word else [MARIE])
-
-
-def test_a_server_that_is_away_is_tried_once_for_all_tests(office: Office, mailed: Mailed) -> None:
-    asked: list[socket.socket] = []
-
-    def silent(peer: socket.socket) -> None:
-        asked.append(peer)
-        peer.recv(1)
-
-    postman = mailed.postman(office.settings(), Patience(0.2, 0.5))
-    with talking(office.port, silent):
-        said = postman.try_out([MARIE, ANN, IT])
-    assert len(asked) == 1
-    assert len(said) == 3
-    assert all("it does not answer in time" in one for one in said)
-
-
-def test_tests_end_before_who_asked_for_them_has_gone(office: Office, mailed: Mailed) -> None:
-    postman = mailed.postman(office.settings(), Patience(5.0, 10.0, tests=0.0))
-    with office.serving():
-        said = postman.try_out([MARIE, ANN, IT])
-    assert said == ["", *["not tried: the mail server takes too long"] * 2]
-    assert _to(office) == [MARIE]
