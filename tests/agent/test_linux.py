@@ -146,6 +146,7 @@ def test_a_program_can_be_started_as_another_user(linux: Linux) -> None:
 
 class _Impatient(Linux):
     start_seconds = 0.5
+    end_seconds = 0.5
 
 
 HOLD = """
@@ -173,12 +174,23 @@ def held_up(tmp_path: Path) -> Iterator[Path]:
             holder.kill()
 
 
+def _waiting(linux: Linux, program: Path) -> list[Process]:
+    order = f'"argv": ["{program}"'
+    return [p for p in linux.processes() if any(order in word for word in p.argv)]
+
+
 def test_a_user_cannot_hold_up_the_agent_that_starts_a_program_for_them(held_up: Path) -> None:
     linux = _Impatient()
     with pytest.raises(OSError, match=r"cannot start .*: it has not begun within 0\.5 s"):
         linux.start_program([str(held_up), "60"], Path("/"), "")
-    waiting = f'"argv": ["{held_up}"'
-    until(lambda: not [p for p in linux.processes() if any(waiting in a for a in p.argv)])
+    until(lambda: not _waiting(linux, held_up))
+
+
+def test_a_program_that_cannot_begin_is_not_waited_for_at_its_end(held_up: Path) -> None:
+    linux = _Impatient()
+    with pytest.raises(OSError, match=r"cannot run .*: it does not begin, nor end"):
+        linux.run([str(held_up), "60"], Path("/"), 0.5, lambda: None)
+    until(lambda: not _waiting(linux, held_up))
 
 
 def test_nothing_is_started_whose_owner_could_halt_who_starts_it() -> None:
