@@ -29,13 +29,15 @@ class Logs:
     def __init__(self, state: Path, journal: Journal) -> None:
         self._logger = logging.getLogger("agent")
         self._handlers = [log_handler(state / "log", "agent.log"), _ToJournal(journal)]
+        self._level = self._logger.level
         self._logger.setLevel(logging.INFO)
         for handler in self._handlers:
             handler.setFormatter(JsonLines())
             self._logger.addHandler(handler)
 
     def close(self) -> None:
-        """Write what is left and let go of the files."""
+        """Write what is left and let go of the files; log as before."""
+        self._logger.setLevel(self._level)
         for handler in self._handlers:
             self._logger.removeHandler(handler)
             handler.close()

@@ -80,10 +80,12 @@ def test_orders_reach_runner_and_cordon(agent: AgentApi, gate: Gate) -> None:
 
 
 def test_what_is_logged_can_be_asked_for(agent: AgentApi, rig: Rig, tmp_path: Path) -> None:
+    before = logging.getLogger("agent").level
     with closing(Logs(tmp_path, rig.journal)):
         for number in range(3):
             logging.getLogger("agent.test").info("fact", extra={"number": number})
         logging.getLogger("agent.test").debug("detail")
+    assert logging.getLogger("agent").level == before
     page = agent.log(LogAsk(0, 2))
     assert [json.loads(line)["number"] for line in page.lines] == [0, 1]
     rest = agent.log(LogAsk(page.next, 200))
