@@ -146,8 +146,14 @@ class Hands:
 
     def window_of(self, process: "subprocess.Popen[bytes]") -> Top:
         """Return the one window of this process, once it is there."""
-        until(lambda: len(self.windows_of(process)) == 1, what="one window")
-        return self.windows_of(process)[0]
+        found: list[Top] = []
+
+        def is_there() -> bool:
+            found[:] = self.windows_of(process)
+            return len(found) == 1
+
+        until(is_there, what="one window")
+        return found[0]
 
     def flush(self) -> None:
         self._display.sync()

@@ -40,6 +40,7 @@ def test_i_am_done_is_said_once_and_heard(display: str, hands: Hands) -> None:
         assert "being closed" in text_of(picture(display, "done-en", window.id))
         hands.click_button(window, 0)  # they wait now
         service.send(Hush())
+        until(lambda: not hands.notices(service))
         service.show(replace(CLOSE, postpones_left=0))
         hands.click_button(hands.notice(service), 0)
         assert service.hear(Said) == Said(Word.DONE)

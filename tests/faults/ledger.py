@@ -15,11 +15,13 @@ Key = tuple[str, str]
 
 _DO = ("survey", "stage", "drain", "stop-service-manager", "back-up", "apply-release",
        "start-service-manager", "check-health")  # fmt: skip
-_TIDY = ("stop-service-manager", "apply-release", "back-up", "stage", "start-service-manager",
+_TIDY = ("apply-release", "back-up", "stage", "start-service-manager",
          "check-health", "drain", "survey")  # fmt: skip
 PLANNED: tuple[Key, ...] = (
     *[(step, "do") for step in _DO],
     ("start-service-manager", "undo"),  # closed again for the next one's sake
+    ("stop-service-manager", "tidy"),
+    ("reopen", "do"),
     *[(step, "tidy") for step in _TIDY],
 )
 """What one host does in a rollout that ends well: each of these once, in this order."""
