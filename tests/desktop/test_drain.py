@@ -57,7 +57,7 @@ class Host:
         return [top for top in hands.screen.tops() if top.pid not in apps]
 
 
-def _no_code(_code: str) -> CodeJudged:
+def _no_code(_user: str, _code: str) -> CodeJudged:
     return CodeJudged(False)
 
 
