@@ -48,7 +48,12 @@ class App:
             place.pack()
             self._root.update()
             say(f"place {place.winfo_id()}")
+        self._tick()
         self._root.mainloop()
+
+    def _tick(self) -> None:
+        """Come back to Python now and then: only there is a signal handled, coverage's own too."""
+        self._root.after(100, self._tick)
 
     def _asked(self) -> None:
         say("asked")
