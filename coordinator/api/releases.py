@@ -22,6 +22,7 @@ from coordinator.api.schemas import (
 from coordinator.releases.actions import actions
 from coordinator.releases.packages import Label, manifest_name, profile_name
 from coordinator.releases.repository import NotPublished
+from coordinator.releases.titles import profile_in
 from coordinator.store.rows import PackageRow
 
 _PROFILES = "profiles/"
@@ -159,7 +160,7 @@ def add_profile(office: Office, call: Call[ProfileAsk]) -> ProfileView:
 
 def read_target(office: Office, target: Target) -> Profile:
     """Return the profile that a target holds."""
-    return read_profile(office.repository.content(target).decode(), target.name)
+    return profile_in(office.repository, target)
 
 
 def signed_profile(office: Office, app: str) -> Target:

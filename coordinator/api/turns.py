@@ -3,10 +3,10 @@
 from agent.wire.contract import StepState
 from agent.wire.errors import LinkError
 from agent.wire.profile import ApplyKind
-from agent.wire.profile_reader import read_profile
 from coordinator.api.asks import NoAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
+from coordinator.api.releases import read_target
 from coordinator.api.rollouts import known, whole
 from coordinator.api.schemas import RolloutView
 from coordinator.model import Plan
@@ -53,7 +53,6 @@ def _updating(office: Office, row: RolloutRow) -> str:
 
 def _is_attended(office: Office, plan: Plan) -> bool:
     try:
-        text = office.repository.content(plan.profile).decode()
-        return read_profile(text, plan.profile.name).apply.kind is ApplyKind.ATTENDED
+        return read_target(office, plan.profile).apply.kind is ApplyKind.ATTENDED
     except (OSError, ValueError):
         return True  # the agent alone judges, by the signed profile that it has

@@ -7,12 +7,12 @@ and that the ordered version is installed is read from the host, not from the co
 
 from pathlib import Path
 
-from agent.extract import verify_tree, wipe
+from agent.extract import verify_tree
 from agent.package_paths import BadPackage
 from agent.platforms.base import Ended
 from agent.steps.apply.from_backup import is_as_backed_up, is_unsure, put_back
 from agent.steps.apply.outcome import confirm_version, told, when_late
-from agent.steps.apply.staging import check_room, manifest_of, unfinished, unpack
+from agent.steps.apply.staging import check_room, manifest_of, unpack
 from agent.steps.apply.standing import Standing, note, standing
 from agent.steps.backup_check import complete_store
 from agent.steps.table import Failed, Refused, Work
@@ -33,12 +33,6 @@ def stage(work: Work) -> None:
     check_room(work, manifest)
     unpack(work, manifest)
     work.fact("staged_version", manifest.version)
-
-
-def unstage(work: Work) -> None:
-    """Delete the unpacked package."""
-    wipe(unfinished(work))
-    wipe(work.folders.incoming)
 
 
 def apply(work: Work) -> None:

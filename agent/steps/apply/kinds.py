@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from agent.steps.apply import attended, from_backup, installer, package, replace_folder
+from agent.steps.apply import (
+    attended,
+    from_backup,
+    installer,
+    package,
+    replace_folder,
+    staging,
+)
 from agent.steps.table import Handler, Work
 from agent.wire.profile import ApplyKind
 
@@ -30,7 +37,7 @@ KINDS: dict[ApplyKind, Kind] = {
     ),
     ApplyKind.INSTALLER: Kind(
         stage=installer.stage,
-        unstage=installer.unstage,
+        unstage=staging.unstage,
         apply=installer.apply,
         put_back=from_backup.put_back,
         tidy=from_backup.tidy,
@@ -38,7 +45,7 @@ KINDS: dict[ApplyKind, Kind] = {
     ),
     ApplyKind.PACKAGE: Kind(
         stage=package.stage,
-        unstage=package.unstage,
+        unstage=staging.unstage,
         apply=package.apply,
         put_back=package.put_back,
         tidy=package.tidy,

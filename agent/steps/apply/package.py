@@ -6,12 +6,11 @@ and the app's folder as they were backed up.
 
 from pathlib import Path
 
-from agent.extract import wipe
 from agent.platforms.base import Ended
 from agent.steps.apply import dpkg, from_backup, repack
 from agent.steps.apply.from_backup import is_as_backed_up, is_unsure
 from agent.steps.apply.outcome import confirm_version, told
-from agent.steps.apply.staging import check_room, manifest_of, unfinished, unpack
+from agent.steps.apply.staging import check_room, manifest_of, unpack
 from agent.steps.apply.standing import Standing, note, standing
 from agent.steps.backup_check import complete_store
 from agent.steps.table import Failed, Refused, Work
@@ -30,12 +29,6 @@ def stage(work: Work) -> None:
     unpack(work, manifest)
     _check(work, file)
     work.fact("staged_version", manifest.version)
-
-
-def unstage(work: Work) -> None:
-    """Delete what was unpacked."""
-    wipe(unfinished(work))
-    wipe(work.folders.incoming)
 
 
 def apply(work: Work) -> None:

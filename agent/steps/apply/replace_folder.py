@@ -6,10 +6,11 @@ only its way to the disk failed. How far a swap got is read from it by `agent.st
 
 from agent.extract import wipe
 from agent.package_paths import BadPackage
+from agent.steps.apply import staging
 from agent.steps.apply.newer_data import keep_newer_data
 from agent.steps.apply.outcome import confirm_version
 from agent.steps.apply.parts import stays
-from agent.steps.apply.staging import check_room, manifest_of, unfinished, unpack
+from agent.steps.apply.staging import check_room, manifest_of, unpack
 from agent.steps.apply.swap import Swap
 from agent.steps.carry_over import carry_over, verify_release
 from agent.steps.table import Failed, Refused, Work
@@ -33,8 +34,7 @@ def unstage(work: Work) -> None:
     swap = _swap(work)
     if swap.is_begun and not swap.is_done:
         raise Failed(f'cannot delete the staged release: the swap of "{swap.live}" is half done')
-    wipe(unfinished(work))
-    wipe(work.folders.incoming)
+    staging.unstage(work)
 
 
 def apply(work: Work) -> None:

@@ -54,6 +54,12 @@ def unpack(work: Work, manifest: Manifest) -> None:
     work.platform.rename(Spot(beside), Spot(work.folders.incoming))
 
 
+def unstage(work: Work) -> None:
+    """Delete what was unpacked."""
+    wipe(unfinished(work))
+    wipe(work.folders.incoming)
+
+
 def unfinished(work: Work) -> Path:
     """Return where a package is unpacked before it is whole."""
     return work.folders.incoming.with_name(f"{work.folders.incoming.name}.part")
