@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.platforms.base import Item
-from agent.steps.apply.parts import backed_up, is_kept_aside
+from agent.steps.apply.parts import backed_up, of_before
 from agent.steps.backup_list import BadList, Headline, read_headline
 from agent.steps.backup_set import BackupSet, Pass, differences, make
 from agent.steps.keep_backups import drop_own, keep_newest
@@ -62,7 +62,8 @@ def prove_as_it_was(work: Work) -> None:
     if head is None:
         work.fact("proof", "no backup was completed: nothing to compare with")
         return
-    found = differences(work, work.folders.backup, work.installation.folder, _of_before(work))
+    choose = of_before(work.profile)
+    found = differences(work, work.folders.backup, work.installation.folder, choose)
     if found:
         raise Failed(
             f"cannot confirm that the old release is back: {'; '.join(found[:_NAMED])}"
@@ -78,15 +79,6 @@ def _completed(backup: Path) -> Headline | None:
     except BadList as error:
         raise Failed(f"cannot compare the app with its backup: {error}") from None
     return head if head is not None and head.complete else None
-
-
-def _of_before(work: Work) -> Callable[[list[Item]], list[Item]]:
-    choose = chosen(work)
-
-    def of_before(items: list[Item]) -> list[Item]:
-        return [i for i in choose(items) if not is_kept_aside(work.profile, i.path)]
-
-    return of_before
 
 
 def keep_last(work: Work) -> None:

@@ -8,9 +8,9 @@ goes on where it was: the disk says how far it got.
 from contextlib import suppress
 from pathlib import Path
 
-from agent.platforms.base import Item, Spot
+from agent.platforms.base import Spot
 from agent.steps.apply.newer_data import keep_newer_data
-from agent.steps.apply.parts import backed_up, is_kept_aside
+from agent.steps.apply.parts import of_before
 from agent.steps.apply.standing import Standing, note, standing
 from agent.steps.apply.swap import Swap
 from agent.steps.backup_set import differences, rebuild
@@ -23,11 +23,7 @@ def is_as_backed_up(work: Work) -> bool:
 
     Raises `Refused` NO_BACKUP or BACKUP_DAMAGED.
     """
-
-    def choose(items: list[Item]) -> list[Item]:
-        of_before = [item for item in items if not is_kept_aside(work.profile, item.path)]
-        return backed_up(work.profile, of_before)
-
+    choose = of_before(work.profile)
     return not differences(work, work.folders.backup, work.installation.folder, choose)
 
 

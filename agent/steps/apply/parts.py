@@ -8,7 +8,7 @@ aside, in the app's folder, under a name made from the rollout.
 
 import glob
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath, PureWindowsPath
 
 from agent.platforms.base import Item
@@ -62,3 +62,12 @@ def is_kept_aside(profile: Profile, path: str) -> bool:
 
 def _is_a_name(folder: str) -> bool:
     return not (PurePosixPath(folder).is_absolute() or PureWindowsPath(folder).is_absolute())
+
+
+def of_before(profile: Profile) -> Callable[[list[Item]], list[Item]]:
+    """Return what picks, of all there is after a way back, what the backup is to hold."""
+
+    def choose(items: list[Item]) -> list[Item]:
+        return [i for i in backed_up(profile, items) if not is_kept_aside(profile, i.path)]
+
+    return choose
