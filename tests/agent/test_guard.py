@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,7 +18,8 @@ from agent.cordon_record import CordonTools
 from agent.journal import Journal
 from agent.platforms.base import CloseRung, Process
 from agent.platforms.linux import Linux
-from agent.wire.contract import CordonMode
+from agent.platforms.linux_proc import TICK
+from agent.wire.contract import CordonMode, Sight
 from tests.agent.fakes import FakePackages, FakePeople, config_of, profile_of
 from tests.agent.test_cordon import LIFT, SEALED
 from tests.until import until
@@ -28,6 +30,13 @@ STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal
 @pytest.fixture
 def linux() -> Linux:
     return Linux()
+
+
+def put_on(cordon: Cordon) -> Sight:
+    """Seal, and wait a tick of the kernel: what starts in the same one counts as open before."""
+    sight = cordon.apply(SEALED)
+    time.sleep(2 / TICK)
+    return sight
 
 
 @pytest.fixture
@@ -69,7 +78,7 @@ def test_a_program_open_at_the_time_is_closed_before_the_sight_is_clear(
 def test_a_relaunch_is_closed_and_counted(
     cordon: Cordon, linux: Linux, launch: Callable[..., Process], tmp_path: Path
 ) -> None:
-    assert cordon.apply(SEALED).guarded
+    assert put_on(cordon).guarded
     process = launch(str(tmp_path / "app" / "bin" / "app"), "60")
     until(lambda: not linux.is_alive(process))
     assert cordon.look().relaunches == 1
@@ -78,7 +87,7 @@ def test_a_relaunch_is_closed_and_counted(
 def test_a_relaunch_loop_is_closed_and_counted_whole(
     cordon: Cordon, linux: Linux, tmp_path: Path
 ) -> None:
-    cordon.apply(SEALED)
+    put_on(cordon)
     app = tmp_path / "app" / "bin" / "app"
     loop = [subprocess.Popen([app, "60"]) for _ in range(50)]
     codes = {one.wait(20) for one in loop}
@@ -93,7 +102,7 @@ def test_an_interpreter_that_is_given_the_app_late_is_closed(
     script, gate = tmp_path / "app" / "bin" / "updater", tmp_path / "gate"
     script.write_text("#!/bin/sh\nsleep 60 & wait\n")
     os.mkfifo(gate)
-    cordon.apply(SEALED)
+    put_on(cordon)
     with subprocess.Popen(
         ["/bin/sh", "-c", f'read go < "{gate}"; exec /bin/sh "{script}"'], start_new_session=True
     ) as process:
