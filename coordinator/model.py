@@ -97,6 +97,7 @@ class PlannedHost:
     reason: Sentence = ""
     visited: bool = True  # False = held: its app is kept closed, it is not updated
     left_closed: bool = False  # by an earlier rollout: it was sealed when this plan was made
+    leaves: Annotated[tuple[Name, ...], Entries(64)] = ()  # modules that are not updated along
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 from agent.wire.bounds import Entries, Text, Whole
 from agent.wire.codec import decode, encode
 from agent.wire.contract import Count, Name, Sha256, Version
+from agent.wire.terms import NO_TERMS, Terms
 
 MOST_FILES = 100_000
 MOST_BYTES = 64 * 2**20
@@ -34,6 +35,7 @@ class Manifest:
     content_sha256: Sha256
     content_size: Count
     files: Annotated[tuple[FileEntry, ...], Entries(MOST_FILES)]
+    terms: Terms = NO_TERMS
 
     @property
     def unpacked_size(self) -> int:

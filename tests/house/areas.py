@@ -20,6 +20,8 @@ AREAS: dict[str, tuple[str, ...]] = {
             "profile_lines",
             "profile_reader",
             "profile_values",
+            "terms",
+            "words",
         )
     ),
     "wire": ("agent.wire",),
