@@ -8,11 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
-from packaging.version import InvalidVersion
-from packaging.version import Version as Release
-
 from agent.wire.contract import Finding, Severity, Target
 from agent.wire.profile import ApplyKind, Profile
+from agent.wire.versions import is_older
 from coordinator.model import FailurePolicy, Host, HostStanding, Plan, PlannedHost, SurveyOf
 from coordinator.planning.announce import Ahead, announce_findings, moments
 from coordinator.planning.data import data_findings, shared_data
@@ -207,7 +205,7 @@ def _release_findings(planned: PlannedHost, plan: Plan) -> list[Finding]:
                 "roundsman release sign",
             )
         )
-    if is_downgrade(planned.from_version, version):
+    if is_older(version, planned.from_version):
         found.append(
             Finding(
                 "downgrade",
@@ -217,11 +215,3 @@ def _release_findings(planned: PlannedHost, plan: Plan) -> list[Finding]:
             )
         )
     return found
-
-
-def is_downgrade(installed: str, wanted: str) -> bool:
-    """True when `wanted` is older; versions that cannot be compared are never older."""
-    try:
-        return Release(wanted) < Release(installed)
-    except InvalidVersion:
-        return False

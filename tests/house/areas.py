@@ -24,6 +24,7 @@ AREAS: dict[str, tuple[str, ...]] = {
             "words",
         )
     ),
+    "versions": ("agent.wire.versions",),  # pure too, on the one library that compares them
     "wire": ("agent.wire",),
     # what a package's paths may be: the coordinator judges by the code that will unpack it
     "paths": ("agent.package_paths", "agent.extract", "agent.zip_bounds"),
@@ -107,8 +108,8 @@ AREAS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-_PURE = {"contract", "model", "states", "ports"}
-_AGENT_GROUND = {"contract", "wire", "paths", "system", "step table", "agent's ground"}
+_PURE = {"contract", "versions", "model", "states", "ports"}
+_AGENT_GROUND = {"contract", "versions", "wire", "paths", "system", "step table", "agent's ground"}
 _AGENT_GROUND |= {"desktop's words"}
 _RIM = _PURE | {"wire", "walk", "policy", "planning", "coordinator's ground", "enrolment book"}
 _COORDINATOR = _PURE | {"wire", "paths"}
@@ -116,6 +117,7 @@ _COORDINATOR |= {area for area in AREAS if AREAS[area][0].startswith("coordinato
 
 MAY_IMPORT: dict[str, set[str]] = {
     "contract": set(),
+    "versions": set(),
     "wire": {"contract"},
     "paths": {"contract"},
     "system": {"contract"},
@@ -178,7 +180,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "tuf": ("agent.packages", "coordinator.releases"),
     "securesystemslib": ("agent.packages", "coordinator.releases"),
     "urllib3": ("agent.wire.https", "agent.wire.https_errors"),
-    "packaging": ("coordinator.planning", "agent.steps"),
+    "packaging": ("agent.wire.versions",),
     "Xlib": ("agent.session",),
     "sqlalchemy": ("coordinator.store", "coordinator.engine"),  # the engine: one transaction
     "alembic": ("coordinator.store",),

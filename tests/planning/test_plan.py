@@ -7,7 +7,7 @@ import pytest
 from agent.wire.codec import decode, encode
 from agent.wire.contract import Finding, Severity
 from coordinator.model import AfterRollBack, FailurePolicy, HostStanding, Plan
-from coordinator.planning.plan import is_downgrade, make_plan
+from coordinator.planning.plan import make_plan
 from coordinator.planning.window import Within
 from tests.planning.office import (
     NOW,
@@ -116,24 +116,6 @@ def test_a_host_that_is_not_visited_needs_no_package() -> None:
 
 
 # -- versions --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("installed", "wanted", "downgrade"),
-    [
-        ("1.0", "1.1", False),
-        ("1.1", "1.1", False),
-        ("1.10", "1.9", True),
-        ("1.9", "1.10", False),
-        ("2.0", "2.0rc1", True),
-        ("", "1.1", False),
-        ("7.4.0.11", "7.4.0.9", True),
-        ("build nine", "1.1", False),
-        ("1.0", "build ten", False),
-    ],
-)
-def test_an_older_version_is_a_downgrade(installed: str, wanted: str, downgrade: bool) -> None:
-    assert is_downgrade(installed, wanted) is downgrade
 
 
 def test_a_downgrade_blocks() -> None:
