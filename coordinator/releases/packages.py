@@ -12,13 +12,14 @@ import shutil
 import stat
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.extract import check_paths, extract, wipe
 from agent.package_paths import BadPackage
 from agent.wire.atomic import sync_folder
 from agent.wire.manifest import MOST_FILES, FileEntry, Manifest
+from agent.wire.terms import NO_TERMS, Terms
 
 __all__ = ["BadPackage", "Label", "PackageStore", "manifest_name", "profile_name"]
 
@@ -60,8 +61,8 @@ class PackageStore:
         path = self._folder / sha256
         return path if _SHA256.fullmatch(sha256) and path.is_file() else None
 
-    def build(self, zip_file: Path, label: Label) -> Manifest:
-        """Take a zip in and return the manifest to be signed.
+    def build(self, zip_file: Path, label: Label, terms: Terms = NO_TERMS) -> Manifest:
+        """Take a zip in and return the manifest to be signed, with the release's terms.
 
         Raises:
             BadPackage: no agent would unpack it; names the entry. Nothing is kept.
@@ -73,7 +74,7 @@ class PackageStore:
         try:
             content = work / "content.zip"
             shutil.copyfile(zip_file, content)
-            manifest = _read(content, label)
+            manifest = replace(_read(content, label), terms=terms)
             extract(content, manifest, work / "unpacked", _ignore)
             self._keep(content, manifest.content_sha256)
         finally:

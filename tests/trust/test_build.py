@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.wire.manifest import read_manifest, write_manifest
+from agent.wire.terms import NO_TERMS, Terms
 from coordinator.releases.packages import BadPackage, Label, PackageStore, manifest_name
 from tests.trust.office import make_zip
 
@@ -30,6 +31,15 @@ def test_a_zip_becomes_a_manifest_and_a_content_by_its_hash(tmp_path: Path) -> N
     assert kept.read_bytes() == zip_file.read_bytes()
     assert read_manifest(write_manifest(manifest)) == manifest
     assert manifest_name(LABEL) == "packages/standin/1.1/workstation-linux.json"
+
+
+def test_the_terms_of_a_release_are_in_what_is_signed(tmp_path: Path) -> None:
+    zip_file = make_zip(tmp_path / "a.zip", {"bin/app": b"one"})
+    store = PackageStore(tmp_path / "store")
+    terms = Terms(released="2026-11-21", editions=("pro",), contract=True, over=">=1.0")
+    assert store.build(zip_file, LABEL).terms == NO_TERMS
+    signed = write_manifest(store.build(zip_file, LABEL, terms))
+    assert read_manifest(signed).terms == terms
 
 
 def test_the_same_zip_twice_is_one_content_and_one_manifest(tmp_path: Path) -> None:
