@@ -69,17 +69,13 @@ class Notices:
             if name in living
         }
 
-    def take_away(self, sessions: Collection[str], now: float) -> bool:
-        """Have none stand in these sessions any more, () = in all; False when none did."""
+    def take_away(self, sessions: Collection[str], now: float) -> None:
+        """Have none stand in these sessions any more, () = in all."""
         if not sessions:
-            had = any(self._standing.values())
             self._standing, self._hushed = {}, {}
-            return had
-        had = any(self.of(session, now) for session in sessions)
         for session in sessions:
             self._standing.pop(session, None)
             self._hushed[session] = now
-        return had
 
 
 def _bare(notice: Notice) -> Notice:

@@ -83,12 +83,15 @@ class Sessions:
         self._wake()
 
     def hush(self, sessions: Collection[str] = ()) -> None:
-        """Take every notice away in these sessions; () = in all."""
+        """Take every notice away in these sessions; () = in all.
+
+        Also what stands no more: a countdown that is over is on the screen still.
+        """
         now = time.monotonic()
         with self._lock:
             self._logged.hush(sessions)
-            if self._notices.take_away(sessions, now):
-                self._tell(Hush(), now, sessions)
+            self._notices.take_away(sessions, now)
+            self._tell(Hush(), now, sessions)
             if not sessions:
                 self._answers.clear()
                 self._offers.clear()

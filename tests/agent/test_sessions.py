@@ -86,6 +86,18 @@ def test_a_notice_reaches_the_program_and_is_taken_away_again() -> None:
         until(lambda: {"hush": {}} in host.told())
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["everywhere", "in one session"])
+def test_a_countdown_that_is_over_is_still_taken_from_the_screen(alone: bool) -> None:
+    with desks("listen") as host:
+        host.start()
+        where = (host.log_in(),) * alone
+        until(lambda: sees(host))
+        host.people.show(replace(CLOSE, seconds_left=1e-9), where)
+        until(lambda: shown(host))
+        host.people.hush(where)
+        until(lambda: {"hush": {}} in host.told())
+
+
 def test_a_notice_that_stands_is_shown_to_whoever_logs_in_later() -> None:
     with desks("listen") as host:
         host.start()
