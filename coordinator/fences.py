@@ -5,11 +5,17 @@ instance is new at every start. Agents follow the highest epoch they have met an
 one instance: a daemon on a copied or restored database is refused, not followed.
 """
 
+import logging
 import secrets
 import threading
+from collections.abc import Mapping
 
 from agent.wire.contract import Fence
+from coordinator.fleet.standing import Standing
 from coordinator.store.rollouts import Rollouts
+
+_log = logging.getLogger(__name__)
+_TAKE_OVER = "when that coordinator is gone for good: roundsman serve --take-over"
 
 
 class Fences:
@@ -43,3 +49,24 @@ class Fences:
         with self._lock:
             epoch = self._rollouts.raise_epoch(least=met.epoch)
             self._current = Fence(epoch, self._instance)
+
+
+class Rivals:
+    """Notices agents that follow another daemon; with `take_over` they are to follow this one."""
+
+    def __init__(self, fences: Fences, *, take_over: bool) -> None:
+        self._fences = fences
+        self._take_over = take_over
+        self._led_by_another: set[str] = set()
+
+    def look(self, standings: Mapping[str, Standing]) -> None:
+        """Tell of every host that another daemon leads, once; or take it over."""
+        for host, standing in standings.items():
+            if standing.hello is None or not self._fences.exceeds(standing.hello.fence):
+                continue
+            if self._take_over:
+                self._fences.take_over(standing.hello.fence)
+            elif host not in self._led_by_another:
+                self._led_by_another.add(host)
+                about = {"host": host, "epoch": standing.hello.fence.epoch, "mend": _TAKE_OVER}
+                _log.warning("another coordinator leads this host", extra=about)

@@ -129,3 +129,27 @@ class Plan:
     drill: bool = False  # the whole walk with nothing applied
     backs_up: bool = True  # False in a drill that only closes and re-opens
     mail: Annotated[tuple[Address, ...], Entries(50)] = ()  # who is told how it ends
+
+
+class StagingState(StrEnum):
+    """How far a staging has come."""
+
+    UNDER_WAY = "under-way"
+    DONE = "done"  # every host has it, or is told why it cannot
+    STOPPED = "stopped"  # by an operator
+    REPLACED = "replaced"  # by a later one of the same app
+    TIMED_OUT = "timed-out"  # some hosts were never on
+
+
+class StagedState(StrEnum):
+    """How far one host of it has come."""
+
+    WAITING = "waiting"
+    FETCHING = "fetching"
+    READY = "ready"  # verified and unpacked, there
+    REFUSED = "refused"  # it cannot be, and trying again would not help
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing more is done for this host."""
+        return self in {StagedState.READY, StagedState.REFUSED}

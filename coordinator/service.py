@@ -21,7 +21,7 @@ from coordinator import __version__
 from coordinator.api.app import make_app
 from coordinator.api.office import Office
 from coordinator.engine import Engine
-from coordinator.fences import Fences
+from coordinator.fences import Fences, Rivals
 from coordinator.fleet.asker import Asker
 from coordinator.fleet.ca import Authority
 from coordinator.fleet.door import enrolment_routes
@@ -32,6 +32,7 @@ from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.listener import Listener
 from coordinator.fleet.outlooks import Outlooks
 from coordinator.fleet.outside import Outside, World
+from coordinator.fleet.stager import Stager
 from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
 from coordinator.fleet.turn import Turn
@@ -54,12 +55,13 @@ from coordinator.store.history import History
 from coordinator.store.members import Members
 from coordinator.store.outbox import Outbox, opened_unheard, post_nowhere
 from coordinator.store.rollouts import Rollouts
+from coordinator.store.stagings import Stagings
+from coordinator.supplies import Supplies
+from coordinator.upkeep import Upkeep
 from coordinator.walk.ports import Port
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
-_DAY_SECONDS = 86400.0
-_TAKE_OVER = "when that coordinator is gone for good: roundsman serve --take-over"
 
 
 def serve(settings: Settings, *, take_over: bool = False) -> None:
@@ -88,8 +90,6 @@ class Daemon:
         self._settings = settings
         self._take_over = take_over
         self._open = ExitStack()
-        self._refreshed = 0.0
-        self._led_by_another: set[str] = set()
 
     def start(self) -> None:
         """Open everything; when something cannot be opened, close what was and say why."""
@@ -114,8 +114,10 @@ class Daemon:
         self._members = Members(database)
         self._fleet = Fleet(database, note=self._members.note)
         self._catalogue = Catalogue(database)
+        self._stagings = Stagings(database)
         self._book = Book(database, note=self._members.note)
         self._fences = Fences(self._rollouts)
+        self._rivals = Rivals(self._fences, take_over=self._take_over)
         opened = self._outbox.opened if settings.mail else opened_unheard
         self._open_links(Cordons(database, opened))
         self._repository = Repository(settings.repository_folder)
@@ -124,9 +126,14 @@ class Daemon:
         self._open_engine()
         self._postman = self._open_mail()
         self._open_https(People(database))
-        self._history = History(database)
-        self._refresh()
-        self._forget_old()
+        self._upkeep = Upkeep(
+            self._repository,
+            self._engine,
+            History(database),
+            settings.history_days,
+            self._renew_certificate,
+        )
+        self._upkeep.look()
 
     # -- links ---------------------------------------------------------------------------
 
@@ -220,6 +227,7 @@ class Daemon:
     def _open_https(self, people: People) -> None:
         settings = self._settings
         asker = Asker(self._stepper, self._fences.current, _new_ulid)
+        self._open_stager(asker)
         enrolment = Enrolment(self._book, self._authority, self._directions)
         office = Office(
             fleet=self._fleet,
@@ -239,6 +247,7 @@ class Daemon:
             waiting=self._book.waiting,
             sealed=self._keeper.sealed,
             postman=self._postman,
+            stagings=self._stagings,
             site=settings.site,
             version=__version__,
         )
@@ -251,6 +260,14 @@ class Daemon:
         self._https.start()
         self._open.callback(self._https.stop)
 
+    def _open_stager(self, asker: Asker) -> None:
+        supplies = Supplies(
+            self._fleet, self._hub, self._catalogue, self._repository, self._tickets
+        )
+        stager = Stager(asker, self._hub, self._stagings, supplies, self._fences.current)
+        stager.start()
+        self._open.callback(stager.stop)
+
     def _directions(self) -> Directions:
         settings = self._settings
         root = self._repository.root_of_trust()
@@ -261,24 +278,10 @@ class Daemon:
     # -- while it serves -----------------------------------------------------------------
 
     def look(self) -> None:
-        """What is done every second: refresh metadata, tell of broken walks, take over."""
-        if time.time() - self._refreshed > _DAY_SECONDS / 4:
-            self._refresh()
-            self._renew_certificate()
-            self._forget_old()
+        """What is done every second: upkeep, ending what is broken, telling of other daemons."""
+        self._upkeep.look()
         self._engine.end_broken()
-        self._look_for_higher_fences()
-
-    def _refresh(self) -> None:
-        self._repository.refresh()
-        self._refreshed = time.time()
-
-    def _forget_old(self) -> None:
-        """Forget what nobody needs any more: the engine's part of it after a day."""
-        now, days = time.time(), self._settings.history_days
-        self._engine.forget(self._history.ended_before(now - _DAY_SECONDS))
-        left = self._history.forget_before(now - days * _DAY_SECONDS)
-        self._engine.forget(left)  # what was done is in the store: a way back begins from that
+        self._rivals.look(self._hub.standings())
 
     def _renew_certificate(self) -> None:
         """Have new connections shown a new certificate once the old one is near its end."""
@@ -286,17 +289,6 @@ class Daemon:
         pair = self._authority.issue_coordinator(folder, self._settings.coordinator_id)
         for context in (self._listener.context, self._https.context):
             context.load_cert_chain(pair.certificate, pair.key)
-
-    def _look_for_higher_fences(self) -> None:
-        for host, standing in self._hub.standings().items():
-            if standing.hello is None or not self._fences.exceeds(standing.hello.fence):
-                continue
-            if self._take_over:
-                self._fences.take_over(standing.hello.fence)
-            elif host not in self._led_by_another:
-                self._led_by_another.add(host)
-                about = {"host": host, "epoch": standing.hello.fence.epoch, "mend": _TAKE_OVER}
-                _log.warning("another coordinator leads this host", extra=about)
 
 
 def _new_ulid() -> str:

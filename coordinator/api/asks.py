@@ -101,6 +101,19 @@ class PackageAsk(Ask):
     notes: Annotated[str, StringConstraints(max_length=8000)] = ""
 
 
+class StageAsk(Ask):
+    """What is sent to hosts ahead of time; to all of the fleet when none is named."""
+
+    app: AppName
+    version: VersionName
+    hosts: Annotated[list[Short], Field(max_length=1000)] = []
+    group: Short | None = None
+    at: Clock | None = None  # time of day; with `until` it goes on daily between the two
+    until: Clock | None = None
+    rate: Annotated[int, Field(ge=0, le=10**12)] = 0  # bytes a second for all together
+    slots: Annotated[int, Field(ge=1, le=200)] = 8
+
+
 class ProfileAsk(Ask):
     """A profile to be signed next."""
 

@@ -22,6 +22,7 @@ from coordinator.api import mail_schemas as m
 from coordinator.api import plan_schemas as p
 from coordinator.api import record_schemas as r
 from coordinator.api import schemas as s
+from coordinator.api import staging_schemas as st
 from coordinator.api.asks import PREFIX
 from coordinator.complaint import Complaint
 
@@ -135,6 +136,22 @@ class Client:
             size = file.stat().st_size
             said = self._https.send_file(f"{PREFIX}/packages?{query}", content, size)
         return _read(s.PackageView, said)
+
+    def stage(self, ask: asks.StageAsk) -> st.StagingView:
+        """Begin to send a release to hosts."""
+        return self._post(st.StagingView, "/stagings", ask)
+
+    def stagings(self) -> list[st.StagingView]:
+        """Return the last stagings, newest first."""
+        return self._list(st.StagingView, "/stagings")
+
+    def staging(self, key: str) -> st.StagingView:
+        """Return one staging."""
+        return self._get(st.StagingView, _path("stagings", key))
+
+    def stop_staging(self, key: str) -> st.StagingView:
+        """End a staging."""
+        return self._post(st.StagingView, _path("stagings", key, "stop"), asks.NoAsk())
 
     def profiles(self) -> list[s.ProfileView]:
         """Return the profiles."""

@@ -18,6 +18,7 @@ from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
 from coordinator.store.fleet import Catalogue, Fleet, People
 from coordinator.store.rollouts import Rollouts
+from coordinator.store.stagings import Stagings
 from coordinator.walk.back import Return
 from coordinator.walk.ports import Command
 
@@ -64,6 +65,7 @@ class Office:
     hub: Links
     surveyor: Surveyor
     errands: Errands
+    stagings: Stagings
     turn: Turn
     repository: Repository
     packages: PackageStore

@@ -30,7 +30,8 @@ def make(office: Office, call: Call[PlanAsk]) -> PlanView:
     """Make a plan and keep it; nothing moves."""
     check_mail(office, [address for address in call.ask.mail if address])
     hosts = _group(office, call.ask)
-    known = basis(office, hosts, call.ask.app, lambda: _packages(office, call.ask))
+    ask = call.ask
+    known = basis(office, hosts, ask.app, lambda: signed_packages(office, ask.app, ask.version))
     plan = make_plan(_request(office, call, hosts, known.profile.title), known)
     number = office.rollouts.add_plan(plan)
     return _view(office, plan, f"p{number}")
@@ -125,14 +126,15 @@ def _group(office: Office, ask: PlanAsk) -> list[Host]:
     return found
 
 
-def _packages(office: Office, ask: PlanAsk) -> list[PackageChoice]:
+def signed_packages(office: Office, app: str, version: str) -> list[PackageChoice]:
+    """Return the signed packages of a version. Raises `Problem` when none was ever added."""
     signed = office.repository.published()
-    rows = office.catalogue.packages(ask.app, ask.version)
+    rows = office.catalogue.packages(app, version)
     if not rows:
         raise Problem(
             Status.UNKNOWN,
-            f"no package of {ask.app} {ask.version}",
-            f"roundsman release add {ask.app} {ask.version} FILE",
+            f"no package of {app} {version}",
+            f"roundsman release add {app} {version} FILE",
         )
     targets = [(Target(r.target, r.sha256), r) for r in rows]
     return [PackageChoice(t, r.role, r.system) for t, r in targets if t in signed]

@@ -16,6 +16,7 @@ from coordinator.api import (
     releases,
     rest,
     rollouts,
+    stagings,
     turns,
 )
 from coordinator.api.asks import (
@@ -36,6 +37,7 @@ from coordinator.api.asks import (
     ReasonAsk,
     RecordAsk,
     RestoreAsk,
+    StageAsk,
     StartAsk,
     TokenAsk,
 )
@@ -93,6 +95,11 @@ ROUTES: tuple[Row, ...] = (
     Row("GET", "/unsigned", _V, "release unsigned", releases.unsigned),
     Row("GET", "/targets/{name:path}", _V, "release content", releases.content),
     Row("POST", "/signed", _O, "release sign", releases.publish, PublishAsk),
+
+    Row("POST", "/stagings", _O, "release stage", stagings.stage, StageAsk),
+    Row("GET", "/stagings", _V, "release staged", stagings.stagings),
+    Row("GET", "/stagings/{staging}", _V, "release staged", stagings.staging),
+    Row("POST", "/stagings/{staging}/stop", _O, "release stage stop", stagings.stop),
 
     Row("POST", "/doctor", _O, "doctor", doctor.doctor, DoctorAsk),
 

@@ -33,7 +33,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("login", "coordinator.cli.login:login", "Let this PC speak to a coordinator elsewhere."),
     Row("fleet", "coordinator.cli.fleet:app", "Workstations: let in, list, hold, revoke."),
     Row("profile", "coordinator.cli.profile_host:app", "How an app is closed and checked."),
-    Row("release", "coordinator.cli.release:app", "Packages: add, list, sign."),
+    Row("release", "coordinator.cli.release:app", "Packages: add, sign, send ahead."),
     Row("doctor", "coordinator.cli.planning:doctor", "Look for what would spoil the day."),
     Row("plan", "coordinator.cli.planning:plan", "Make or show a timetable; changes nothing."),
     Row("drill", "coordinator.cli.planning:drill", "Walk a plan for real, with nothing applied."),

@@ -8,6 +8,7 @@ import typer
 
 from coordinator.api.asks import PackageAsk
 from coordinator.api.schemas import PackageView, UnsignedView
+from coordinator.cli import staging
 from coordinator.cli.output import Json, clock, end, show, size, table
 from coordinator.cli.talk import (
     PassphraseFile,
@@ -22,6 +23,8 @@ from coordinator.folders import home_folder
 from coordinator.signing import Vouched, key_file, read_list, sign_list
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.command()(staging.stage)
+app.command()(staging.staged)
 
 
 @app.command()

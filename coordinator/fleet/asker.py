@@ -1,4 +1,4 @@
-"""Has one host take one step outside of any rollout, each time under an id of its own.
+"""Has one host take one step outside of any rollout, under an id of its own.
 
 So no old answer is ever given, and what the host journals of it belongs to no rollout.
 """
@@ -34,6 +34,8 @@ class Asked:
     not_after: float
     silence: float = 5.0  # seconds without any answer before it is unknown
     direction: Direction = Direction.DO
+    attempt: int = 1  # a higher one is another run, of the steps that may be run again
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,11 @@ class Asker:
         order = StartOrder(
             step_id=f"{asked.id}/{asked.host}/{asked.step}",
             direction=asked.direction,
-            attempt=1,
+            attempt=asked.attempt,
             fence=self._fence(),
             not_after=asked.not_after,
             params=asked.params,
+            ticket=asked.ticket,
         )
         verdict, report = self._stepper.take(asked.host, order, asked.silence, progress)
         return Answer(verdict, report, self._stepper.findings(asked.host, report))

@@ -159,7 +159,7 @@ def _place(host: Host, request: PlanRequest, basis: Basis) -> PlannedHost:
     facts = survey.facts if survey else {}
     installed = facts.get("app_version", "")[:_LONGEST_VERSION]
     half = survey is not None and any(f.code == _HALF_UPDATE for f in survey.findings)
-    package = _package(host, facts.get("system", ""), basis.packages)
+    package = package_for(host, facts.get("system", ""), basis.packages)
     as_if = "" if half or request.drill else installed
     visited, reason = _visited(host, as_if, request.version)
     return PlannedHost(
@@ -175,7 +175,7 @@ def _place(host: Host, request: PlanRequest, basis: Basis) -> PlannedHost:
     )
 
 
-def _package(host: Host, system: str, packages: Sequence[PackageChoice]) -> Target | None:
+def package_for(host: Host, system: str, packages: Sequence[PackageChoice]) -> Target | None:
     """Return the package for this host: the one for its role and system before one for any."""
     fitting = [p for p in packages if p.role in {host.role, ANY} and p.system in {system, ANY}]
     fitting.sort(key=lambda p: (p.role == ANY, p.system == ANY))

@@ -77,17 +77,28 @@ def rest_of_day(now: float, zone: tzinfo | None) -> Span:
     return Span(now, datetime.combine(tomorrow, _MIDNIGHT, zone).timestamp())
 
 
+def next_time(text: str, now: float, zone: tzinfo | None) -> float:
+    """Return the moment at which it is "HH:MM" next, today or tomorrow. Raises `ValueError`."""
+    at = _time_of_day(text)
+    today = datetime.fromtimestamp(now, zone).date()
+    days = (datetime.combine(today + timedelta(days=more), at, zone) for more in (0, 1))
+    return next(day.timestamp() for day in days if day.timestamp() > now)
+
+
 def later_today(text: str, now: float, zone: tzinfo | None) -> float:
     """Return the moment at which it is "HH:MM" next, which must still be today.
 
     Raises `ValueError`: a deadline is never moved to tomorrow by itself.
     """
-    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text)
-    if match is None:
-        raise ValueError(f"cannot use the time {text!r}: write it as 17:30")
     today = datetime.fromtimestamp(now, zone).date()
-    at = time(int(match.group(1)), int(match.group(2)))
-    moment = datetime.combine(today, at, zone).timestamp()
+    moment = datetime.combine(today, _time_of_day(text), zone).timestamp()
     if moment <= now:
         raise ValueError(f"cannot use the time {text}: it is past, and tomorrow is another day")
     return moment
+
+
+def _time_of_day(text: str) -> time:
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text)
+    if match is None:
+        raise ValueError(f"cannot use the time {text!r}: write it as 17:30")
+    return time(int(match.group(1)), int(match.group(2)))

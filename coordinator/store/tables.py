@@ -204,3 +204,34 @@ mail = Table(
     Column("ended", Float),  # sent, or given up
     Column("problem", String, nullable=False),
 )
+
+staging = Table(
+    "staging",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    Column("app", String, nullable=False, index=True),
+    Column("version", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("made", Float, nullable=False),
+    Column("not_before", Float, nullable=False),
+    Column("hours", String, nullable=False),
+    Column("rate", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("ended", Float),
+)
+
+staged = Table(
+    "staged",
+    metadata,
+    Column("staging", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", Float, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("bytes_done", Integer, nullable=False, default=0),
+    Column("bytes_total", Integer, nullable=False, default=0),
+    Column("detail", String, nullable=False, default=""),
+)

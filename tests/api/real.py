@@ -58,6 +58,7 @@ from coordinator.store.enrolment import Book
 from coordinator.store.fleet import Catalogue, Fleet, People
 from coordinator.store.outbox import Outbox
 from coordinator.store.rollouts import Rollouts
+from coordinator.store.stagings import Stagings
 from coordinator.walk.back import Return
 from coordinator.walk.ports import Command, News
 from coordinator.walk.states import HostState, RolloutState
@@ -221,6 +222,7 @@ class RealOffice:
             hub=self.links,
             surveyor=self.surveyor,
             errands=self.errands,
+            stagings=Stagings(self.database),
             turn=Turn(self.agents, _fence),
             repository=self.repository,
             packages=PackageStore(self.settings.packages_folder),

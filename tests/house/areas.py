@@ -43,7 +43,7 @@ AREAS: dict[str, tuple[str, ...]] = {
         "agent.look",
     ),
     "runner": ("agent.runner", "agent.run", "agent.orders", "agent.work"),
-    "packages": ("agent.packages", "agent.download"),
+    "packages": ("agent.packages", "agent.download", "agent.rate"),
     "uplink": ("agent.uplink", "agent.uplink_status"),
     # the program in a user's desktop, and what the service says to it
     "desktop's words": ("agent.session.messages",),
@@ -81,6 +81,7 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.api.plan_schemas",
         "coordinator.api.roles",
         "coordinator.api.schemas",
+        "coordinator.api.staging_schemas",
         "coordinator.cli.output",
         "coordinator.cli.talk",
     ),
@@ -97,11 +98,15 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.https",
         "coordinator.setup",
         "coordinator.signing",
+        "coordinator.supplies",
+        "coordinator.upkeep",
     ),
     "demo": (
         "coordinator.cli.demo",
+        "coordinator.cli.demo_drafts",
         "coordinator.cli.demo_office",
         "coordinator.cli.demo_processes",
+        "coordinator.cli.demo_show",
         "coordinator.cli.demo_troubles",
         "coordinator.cli.demo_witness",
         "coordinator.cli.demo_workstation",
@@ -117,7 +122,7 @@ _COORDINATOR |= {area for area in AREAS if AREAS[area][0].startswith("coordinato
 
 MAY_IMPORT: dict[str, set[str]] = {
     "contract": set(),
-    "versions": set(),
+    "versions": {"contract"},
     "wire": {"contract"},
     "paths": {"contract"},
     "system": {"contract"},
@@ -179,7 +184,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "tuf": ("agent.packages", "coordinator.releases"),
     "securesystemslib": ("agent.packages", "coordinator.releases"),
-    "urllib3": ("agent.wire.https", "agent.wire.https_errors"),
+    "urllib3": ("agent.wire.https", "agent.wire.https_errors", "coordinator.releases.web"),
     "packaging": ("agent.wire.versions",),
     "Xlib": ("agent.session",),
     "sqlalchemy": ("coordinator.store", "coordinator.engine"),  # the engine: one transaction

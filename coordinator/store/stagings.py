@@ -1,0 +1,103 @@
+"""What is sent to hosts ahead of time, and how far each has come; it outlives the daemon.
+
+A host belongs to one staging of an app that is under way at most: a later one replaces it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+
+from coordinator.model import StagedState, StagingState
+from coordinator.planning.staging import Staged, Staging
+from coordinator.store.database import reader
+from coordinator.store.tables import rollout, staged, staging, visit
+
+_UNDER_WAY = staging.c.state == StagingState.UNDER_WAY.value
+
+
+class Stagings:
+    """The stagings of one database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reads = reader(engine)
+
+    def add(self, made: Staging, rows: Sequence[Staged]) -> Staging:
+        """Write a new staging and return it with its number; what it replaces ends."""
+        values = asdict(made) | {"state": made.state.value}
+        with self._engine.begin() as c:
+            number = (c.scalar(select(func.max(staging.c.number))) or 0) + 1
+            older = _UNDER_WAY & (staging.c.app == made.app)
+            c.execute(
+                update(staging)
+                .where(older)
+                .values(state=StagingState.REPLACED.value, ended=made.made)
+            )
+            c.execute(insert(staging).values(values | {"number": number}))
+            for row in rows:
+                c.execute(insert(staged).values(_values(row)))
+        found = self.find(made.id)
+        if found is None:
+            raise AssertionError("what was just written is there")
+        return found
+
+    def find(self, key: str) -> Staging | None:
+        """Return a staging by id or label."""
+        number = int(key[1:]) if key[:1] == "s" and key[1:].isdecimal() and len(key) < 12 else 0
+        which = (staging.c.id == key) | (staging.c.number == number)
+        with self._reads.connect() as c:
+            row = c.execute(select(staging).where(which)).mappings().first()
+        return None if row is None else _staging(row)
+
+    def under_way(self) -> list[Staging]:
+        """Return those under way, oldest first."""
+        with self._reads.connect() as c:
+            query = select(staging).where(_UNDER_WAY).order_by(staging.c.number)
+            return [_staging(row) for row in c.execute(query).mappings()]
+
+    def latest(self, most: int = 20) -> list[Staging]:
+        """Return the last ones, newest first."""
+        with self._reads.connect() as c:
+            query = select(staging).order_by(staging.c.number.desc()).limit(most)
+            return [_staging(row) for row in c.execute(query).mappings()]
+
+    def hosts(self, staging_id: str) -> list[Staged]:
+        """Return the hosts of a staging."""
+        with self._reads.connect() as c:
+            query = select(staged).where(staged.c.staging == staging_id).order_by(staged.c.host)
+            return [_staged(row) for row in c.execute(query).mappings()]
+
+    def in_rollouts(self) -> frozenset[str]:
+        """Return the hosts of rollouts that have not ended: they fetch for themselves."""
+        query = select(visit.c.host).join(rollout, rollout.c.id == visit.c.rollout)
+        with self._reads.connect() as c:
+            return frozenset(c.scalars(query.where(rollout.c.ended.is_(None))))
+
+    def put(self, row: Staged) -> None:
+        """Write how far a host has come."""
+        with self._engine.begin() as c:
+            _put(c, row)
+
+    def end(self, staging_id: str, state: StagingState, at: float) -> None:
+        """Write that a staging is over; one that is over already stays as it is."""
+        which = _UNDER_WAY & (staging.c.id == staging_id)
+        with self._engine.begin() as c:
+            c.execute(update(staging).where(which).values(state=state.value, ended=at))
+
+
+def _put(c: Connection, row: Staged) -> None:
+    which = (staged.c.staging == row.staging) & (staged.c.host == row.host)
+    c.execute(update(staged).where(which).values(_values(row)))
+
+
+def _values(row: Staged) -> dict[str, object]:
+    return asdict(row) | {"state": row.state.value, "detail": row.detail[:500]}
+
+
+def _staging(row: RowMapping) -> Staging:
+    return Staging(**{**row, "state": StagingState(row["state"])})
+
+
+def _staged(row: RowMapping) -> Staged:
+    return Staged(**{**row, "state": StagedState(row["state"])})
