@@ -1,0 +1,1 @@
+"""Releases: found at a vendor's, judged, and taken in."""
