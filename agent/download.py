@@ -1,5 +1,7 @@
 """Downloads one package: resumes at any byte, verifies the whole, tells a full disk plainly.
 
+No faster than the order's rate, when it has one.
+
 The content is named by its hash, so it does not matter when or from where a part of it came.
 """
 
@@ -10,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent.extract import sha256_of
+from agent.rate import Rate
 from agent.steps.table import Refused, Work
 from agent.wire import places
 from agent.wire.atomic import sync_folder
@@ -40,6 +43,7 @@ class Download:
         self._https = https
         self._headers = headers
         self._work = work
+        self._rate = Rate(work, work.params.rate)
         self._whole = work.folders.download / f"{self._sha256}.zip"
         self._part = work.folders.download / f"{self._sha256}.part"
 
@@ -107,6 +111,7 @@ class Download:
                 if done > self._size:
                     raise self._mismatch("more bytes come than were signed")
                 self._work.progress(done, self._size)
+                self._rate.take(len(chunk))
 
     def _verify(self) -> Path:
         if sha256_of(self._part) != self._sha256:

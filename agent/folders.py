@@ -33,7 +33,7 @@ def folders_for(state: Path, rollout: str, app: Path, files: FileControl) -> Fol
     if apart and files.look_at(Spot(staging / rollout)) is None:
         check_above(app.parent, files, owner)
     autosaves = state / "autosaves"
-    own = (staging, staging / rollout, download, backups, autosaves)
+    own = (staging, staging / rollout, staging / "ready", download, backups, autosaves)
     for folder in (*([swap] if apart else []), *own):
         make_private(folder, files, owner)
     outgoing = app.parent / f"{app.name}_old.{rollout}"
@@ -45,6 +45,7 @@ def folders_for(state: Path, rollout: str, app: Path, files: FileControl) -> Fol
         discarded=staging / rollout / "discarded",
         backup=backups / rollout,
         autosaves=autosaves / rollout,
+        ready=staging / "ready",
     )
 
 

@@ -14,6 +14,7 @@ from agent.extract import strangers, verify_tree
 from agent.package_paths import BadPackage, folders_of
 from agent.platforms.base import Item, Spot
 from agent.steps.apply.parts import keeps, moving
+from agent.steps.backup_copies import read_chunks
 from agent.steps.table import Refused, Work
 from agent.steps.tree import matching, sha256_at, total_bytes
 from agent.wire.contract import Refusal
@@ -47,6 +48,36 @@ def carry_over(work: Work, manifest: Manifest) -> Carried:
 
 
 def verify_release(work: Work, manifest: Manifest, carried: Carried) -> None:
+def try_carry_over(work: Work, manifest: Manifest) -> None:
+    """Read all that would be carried over, and tell how much it is; nothing is copied.
+
+    Raises `Refused` FOLDER_RIGHTS when a file cannot be read, PACKAGE_MISMATCH as `carry_over`.
+    """
+    files = [item for item in _plan(work, manifest).kept if item.is_file]
+    done, total = 0, total_bytes(files)
+    for item in files:
+        _try_reading(work, item)
+        done += item.size
+        work.progress(done, total)
+    work.fact("kept_files", str(len(files)))
+    work.fact("kept_bytes", str(total))
+
+
+def _try_reading(work: Work, item: Item) -> None:
+    try:
+        for _ in read_chunks(work.platform, _old(work, item.path)):
+            work.pause(0)
+    except FileNotFoundError:
+        return  # the app is open meanwhile, and what it keeps may go
+    except OSError as error:
+        why = error.strerror or error
+        raise Refused(
+            Refusal.FOLDER_RIGHTS,
+            f'cannot carry over "{_old(work, item.path)}": it cannot be read: {why}; have it '
+            "readable for the agent, or take it out of what the profile keeps",
+        ) from error
+
+
     """Raise `BadPackage` unless `folders.incoming` is the signed release and the kept files."""
     incoming = work.folders.incoming
     verify_tree(incoming, manifest, carried.aside)

@@ -41,13 +41,22 @@ def rooms(work: Work, live: list[Item], manifest: Manifest | None) -> list[Room]
     folder as nothing; shared data is counted by `data_folders`. `live` is the app's folder;
     without a manifest the new release is taken to be as large as the old one.
     """
-    app_need = _missing(work, work.folders.incoming, _release_bytes(work, live, manifest))
-    agent_need = _missing(work, work.folders.backup, total_bytes(to_back_up(work, live)))
+    app_need = _missing(work, _new_release(work), _release_bytes(work, live, manifest))
+    agent_need = _missing(work, {work.folders.backup}, total_bytes(to_back_up(work, live)))
     agent_need += manifest.content_size if manifest else 0
     app_disk, agent_disk = work.folders.incoming.parent, work.folders.backup.parent
     if work.platform.same_volume(app_disk, agent_disk):
         return [_room(work, app_disk, app_need + agent_need)]
     return [_room(work, app_disk, app_need), _room(work, agent_disk, agent_need)]
+
+
+def ready_of(work: Work) -> Path:
+    """Return where the ordered package is unpacked when it is fetched ahead of any rollout.
+
+    Named by its manifest, so what is there is the release ordered, or an unfinished part of it.
+    """
+    package = work.params.package
+    return work.folders.ready / f"{work.profile.name}.{package.sha256 if package else 'none'}"
 
 
 def to_back_up(work: Work, live: list[Item]) -> list[Item]:
@@ -68,8 +77,13 @@ def _bytes_in(work: Work, folder: Path) -> int:
     return total_bytes(work.platform.items(folder)) if found and found.is_folder else 0
 
 
-def _missing(work: Work, folder: Path, needed: int) -> int:
-    return max(0, needed - _bytes_in(work, folder))
+def _new_release(work: Work) -> set[Path]:
+    """Return where the new release may be by now."""
+    return {work.folders.incoming, ready_of(work)}
+
+
+def _missing(work: Work, folders: set[Path], needed: int) -> int:
+    return max(0, needed - sum(_bytes_in(work, folder) for folder in folders))
 
 
 def _room(work: Work, folder: Path, needed: int) -> Room:

@@ -8,6 +8,7 @@ from agent.steps.back_up import back_up, keep_last, prove_as_it_was
 from agent.steps.check_health import check_health
 from agent.steps.data import back_up_data, keep_last_data, recover_data, restore_data
 from agent.steps.drain import drain
+from agent.steps.fetch import fetch, unfetch
 from agent.steps.observe import observe
 from agent.steps.reopen import reopen
 from agent.steps.restore import (
@@ -146,6 +147,14 @@ _ROWS = (
         lane=Lane.BACKGROUND,
         cancellable=True,
         needs_profile=False,
+    ),
+    Step(
+        StepName.FETCH,
+        do=app_untouched(fetch),
+        undo=explained(unfetch),
+        lane=Lane.BACKGROUND,
+        cancellable=True,
+        repeats=True,
     ),
     Step(
         StepName.LIST_BACKUPS,

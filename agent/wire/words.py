@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class StepName(StrEnum):
-    """The steps of one host's update, in the order they are taken; then those of its backups."""
+    """The steps of one host's update, in the order they are taken; then those apart from one."""
 
     SURVEY = "survey"
     STAGE = "stage"
@@ -21,6 +21,7 @@ class StepName(StrEnum):
     CHECK_HEALTH = "check-health"
     REOPEN = "reopen"  # once the cordon is lifted
     OBSERVE = "observe"  # what runs there: for a first profile, so without one
+    FETCH = "fetch"  # a package, ahead of any rollout
     LIST_BACKUPS = "list-backups"
     VERIFY_BACKUP = "verify-backup"
     REHEARSE_RESTORE = "rehearse-restore"

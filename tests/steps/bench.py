@@ -324,6 +324,7 @@ class Bench:
             discarded=state / "staging" / "discarded",
             backup=state / "backups" / ROLLOUT,
             autosaves=state / "autosaves" / ROLLOUT,
+            ready=state / "staging" / "ready",
         )
         content = zip_of(root / "package.zip", self.release)
         self.packages = SmallPackages(self.profile, manifest_of(self.release), content)

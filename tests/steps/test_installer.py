@@ -14,6 +14,7 @@ from agent.platforms.base import Ended, Going
 from agent.steps.apply_release import apply_release, delete_old, put_old_back, recover
 from agent.steps.back_up import back_up, prove_as_it_was
 from agent.steps.backup_list import TREE
+from agent.steps.fetch import fetch
 from agent.steps.stage import stage, unstage
 from agent.steps.table import Failed, Handler, Refused
 from agent.wire.contract import Refusal, Severity, StepName
@@ -78,6 +79,14 @@ def _ship(bench: Bench, code: str, **more: bytes) -> None:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return installing(tmp_path)
+
+
+def test_an_installer_fetched_ahead_is_taken_over_and_run(bench: Bench) -> None:
+    fetch(bench.work(StepName.FETCH))
+    _applied(bench)
+
+    assert bench.packages.fetched == 1
+    assert (bench.app / "version.txt").read_bytes() == release("1.1")["version.txt"]
 
 
 def _ready(bench: Bench) -> Bench:

@@ -33,6 +33,7 @@ def test_what_is_slow_and_changes_nothing_runs_in_the_background() -> None:
         StepName.ANNOUNCE,
         StepName.REOPEN,
         StepName.OBSERVE,
+        StepName.FETCH,
         StepName.LIST_BACKUPS,
         StepName.VERIFY_BACKUP,
         StepName.REHEARSE_RESTORE,

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from agent.packages import SignedPackages
-from agent.steps.table import Refused
+from agent.steps.table import Cancelled, Refused
 from agent.wire.contract import Refusal
 from agent.wire.https import Https
 from tests.trust.fake_work import make_work
@@ -69,6 +69,23 @@ def test_a_package_is_fetched_and_its_bytes_are_told(depot: Depot) -> None:
     assert fake.told[-1] == (size, size)
     assert fake.told == sorted(fake.told)
     assert depot.left() == [".zip"]
+
+
+def test_a_package_comes_no_faster_than_the_order_says(depot: Depot) -> None:
+    work, fake = make_work(depot.downloads, rate=100_000)
+    depot.packages.fetch(depot.manifest, depot.ticket(), work)
+    assert sum(fake.pauses) == pytest.approx(depot.manifest.content_size / 100_000)
+    assert len(fake.pauses) >= depot.manifest.content_size // 65_536
+    assert max(fake.pauses) < 1
+
+
+def test_a_download_that_is_held_back_is_ended_when_it_is_told_to(depot: Depot) -> None:
+    work, fake = make_work(depot.downloads, rate=1)
+    fake.end_at_pause = 2
+    with pytest.raises(Cancelled):
+        depot.packages.fetch(depot.manifest, depot.ticket(), work)
+    assert len(fake.pauses) == 2
+    assert depot.left() == [".part"]
 
 
 def test_a_package_that_is_there_is_not_fetched_again(depot: Depot) -> None:

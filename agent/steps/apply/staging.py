@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.extract import check_paths, extract, strangers, verify_tree, wipe
 from agent.package_paths import BadPackage
 from agent.platforms.base import Spot
-from agent.steps.room import rooms
+from agent.steps.room import ready_of, rooms
 from agent.steps.table import Refused, Work
 from agent.wire.contract import Refusal
 from agent.wire.manifest import Manifest
@@ -36,10 +36,11 @@ def manifest_of(work: Work) -> Manifest:
 def unpack(work: Work, manifest: Manifest) -> None:
     """Have the package unpacked and verified in `folders.incoming`; leave it when it is.
 
-    It is unpacked beside and then renamed: what is in `folders.incoming` was whole once.
+    What was fetched ahead of the rollout is taken over. Else it is unpacked beside and then
+    renamed: what is in `folders.incoming` was whole once.
     Raises `Refused` PACKAGE_ABSENT or PACKAGE_MISMATCH.
     """
-    if work.platform.names(Spot(work.folders.incoming)) and _is_whole(work, manifest):
+    if _is_whole(work, work.folders.incoming, manifest) or _take_over(work, manifest):
         return
     content = work.packages.fetch(manifest, work.ticket, work)
     wipe(work.folders.incoming)
@@ -65,12 +66,24 @@ def unfinished(work: Work) -> Path:
     return work.folders.incoming.with_name(f"{work.folders.incoming.name}.part")
 
 
-def _is_whole(work: Work, manifest: Manifest) -> bool:
+def _take_over(work: Work, manifest: Manifest) -> bool:
+    """Have what was fetched ahead as `folders.incoming`, when it is whole."""
+    ahead = ready_of(work)
+    if ahead == work.folders.incoming or not _is_whole(work, ahead, manifest):
+        return False
+    wipe(work.folders.incoming)
+    work.platform.rename(Spot(ahead), Spot(work.folders.incoming))
+    return True
+
+
+def _is_whole(work: Work, folder: Path, manifest: Manifest) -> bool:
+    if not work.platform.names(Spot(folder)):
+        return False
     try:
-        verify_tree(work.folders.incoming, manifest)
+        verify_tree(folder, manifest)
     except BadPackage:
         return False
-    return not strangers(work.folders.incoming, {entry.path for entry in manifest.files})
+    return not strangers(folder, {entry.path for entry in manifest.files})
 
 
 def _misfit(work: Work, manifest: Manifest) -> str:
