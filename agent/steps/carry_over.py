@@ -47,7 +47,6 @@ def carry_over(work: Work, manifest: Manifest) -> Carried:
     return carried
 
 
-def verify_release(work: Work, manifest: Manifest, carried: Carried) -> None:
 def try_carry_over(work: Work, manifest: Manifest) -> None:
     """Read all that would be carried over, and tell how much it is; nothing is copied.
 
@@ -78,6 +77,7 @@ def _try_reading(work: Work, item: Item) -> None:
         ) from error
 
 
+def verify_release(work: Work, manifest: Manifest, carried: Carried) -> None:
     """Raise `BadPackage` unless `folders.incoming` is the signed release and the kept files."""
     incoming = work.folders.incoming
     verify_tree(incoming, manifest, carried.aside)
