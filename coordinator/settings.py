@@ -7,16 +7,18 @@ this system. Everything of the daemon lies below it. The only home of platformdi
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from agent.wire.atomic import write_whole
 from coordinator.complaint import Complaint
+from coordinator.feed_settings import read_feeds, read_time_of_day
 from coordinator.mail_settings import MailSettings, read_mail
 
 FILE = "coordinator.toml"
-_MAIL = "mail"
+_MAIL, _FEEDS = "mail", "feeds"
+_SECTIONS = {_MAIL, _FEEDS}
 LINK_PORT, HTTPS_PORT = 7701, 7702
 _HEAD = "# Where this coordinator is and how agents reach it; read when it starts.\n"
 
@@ -39,6 +41,8 @@ class Settings:
     site: str = "main"
     mail: MailSettings | None = None  # None = nobody is written to
     history_days: int = 30  # so long is kept who had what open, and each step's story
+    feeds: Mapping[str, str] = field(default_factory=dict)  # by app, where its vendor tells
+    feeds_at: str = ""  # when they are looked at each day, "06:30"; "" = when asked only
 
     @property
     def file(self) -> Path:
@@ -122,14 +126,16 @@ def read_settings(home: Path) -> Settings:
 
 def write_settings(settings: Settings) -> None:
     """Write `coordinator.toml`, whole or not at all."""
-    lines = [f"{key} = {_toml(getattr(settings, key))}\n" for key in _KEYS if key != _MAIL]
+    lines = [f"{key} = {_toml(getattr(settings, key))}\n" for key in _KEYS if key not in _SECTIONS]
+    if settings.feeds:
+        lines += ["\n[feeds]\n", *_section(settings.feeds)]
     if settings.mail is not None:
-        lines += ["\n[mail]\n", *_section(settings.mail)]
+        mail = {field.name: getattr(settings.mail, field.name) for field in fields(settings.mail)}
+        lines += ["\n[mail]\n", *_section(mail)]
     write_whole(settings.file, (_HEAD + "".join(lines)).encode())
 
 
-def _section(mail: MailSettings) -> list[str]:
-    given = {field.name: getattr(mail, field.name) for field in fields(mail)}
+def _section(given: Mapping[str, Any]) -> list[str]:
     return [f"{key} = {_toml(value)}\n" for key, value in given.items() if value]
 
 
@@ -196,6 +202,8 @@ _KEYS: dict[str, Reader] = {
     "coordinator_id": text,
     "site": text,
     "history_days": _days,
+    "feeds_at": read_time_of_day,
+    _FEEDS: read_feeds,
     _MAIL: read_mail,
 }
 """Every key of `coordinator.toml`; each may be left out."""

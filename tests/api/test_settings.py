@@ -40,6 +40,15 @@ def test_the_mail_server_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_settings(tmp_path).mail == mail
 
 
+def test_the_feeds_come_back_as_they_were_written(tmp_path: Path) -> None:
+    feeds = {"my-app": "https://vendor.example:8443/a/feed.json?x=1", "other": "/mnt/the share"}
+    write_settings(Settings(home=tmp_path, feeds=feeds, feeds_at="06:30"))
+    read = read_settings(tmp_path)
+    assert (read.feeds, read.feeds_at) == (feeds, "06:30")
+    write_settings(Settings(home=tmp_path))
+    assert (read_settings(tmp_path).feeds, read_settings(tmp_path).feeds_at) == ({}, "")
+
+
 @pytest.mark.parametrize(
     ("given", "port"), [("", 587), ('security = "tls"', 465), ('security = "starttls"', 587)]
 )
@@ -77,6 +86,18 @@ def test_a_password_that_others_can_read_is_not_used(tmp_path: Path) -> None:
         ("addresses = []", "addresses: must be a list"),
         ("addresses = [1]", "addresses: must be a text"),
         ('site = ""', "site: must be a text"),
+        ("feeds = 7", "feeds: must be a section"),
+        ('feeds = ["https://x/"]', "feeds: must be a section"),
+        ('[feeds]\nmy-app = "http://vendor.example/"', "feeds: my-app: must be an https address"),
+        ('[feeds]\nmy-app = "https://a:b@vendor.example/"', "feeds: my-app: must be an https"),
+        ('[feeds]\nmy-app = "https://"', "feeds: my-app: must be an https address"),
+        ('[feeds]\nmy-app = "share/feeds"', "or the whole path of a folder"),
+        ('[feeds]\nmy-app = "/a\\u001b[2J"', "feeds: my-app: must be an https"),
+        ("[feeds]\nmy-app = 1", "feeds: my-app: must be an https address"),
+        ('[feeds]\n"My App" = "/srv"', "feeds: 'My App': must be an app"),
+        ('feeds_at = "6:30"', "feeds_at: must be a time of day"),
+        ('feeds_at = "24:00"', "feeds_at: must be a time of day"),
+        ("feeds_at = 06:30:00", "feeds_at: must be a time of day"),
         ("colour = 1", "colour: unknown; known are listen,"),
         ("site = ", "not TOML"),
         ("mail = 1", "mail: mail: unknown; known are host,"),

@@ -143,7 +143,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policy": _PURE,
     "planning": _PURE | {"policy"},
     "walk": _PURE | {"policy"},
-    "coordinator's ground": {"contract", "wire", "model"},
+    "coordinator's ground": {"contract", "versions", "wire", "model"},
     "enrolment book": _PURE,
     "store": _RIM,
     "fleet": _RIM | {"store"},
