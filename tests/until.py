@@ -4,10 +4,15 @@ import time
 from collections.abc import Callable
 
 
+_SHORTEST, _LONGEST = 0.005, 0.05
+"""Seconds between two looks: what comes late is looked for less often, as looking costs time too."""
+
+
 def until(predicate: Callable[[], object], seconds: float = 10.0, what: str = "") -> None:
     """Return as soon as `predicate()` is true; fail the test after `seconds`."""
-    end = time.monotonic() + seconds
+    begun = time.monotonic()
     while not predicate():
-        if time.monotonic() > end:
+        waited = time.monotonic() - begun
+        if waited > seconds:
             raise AssertionError(f"not within {seconds:g} s: {what or predicate}")
-        time.sleep(0.01)
+        time.sleep(min(max(waited / 20, _SHORTEST), _LONGEST))
