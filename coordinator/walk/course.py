@@ -51,6 +51,7 @@ class Course:
     is_data_touched: bool = False  # the new release may have written what the group shares
     is_mixed: bool = False  # people may use either release: the server has the new one (I4)
     inside: set[str] = field(default_factory=set)  # hosts on which people were let in again
+    gone_wrong: dict[str, str] = field(default_factory=dict)  # why hosts were taken back
     by_hand: set[str] = field(default_factory=set)  # open, and their service manager is not up
     drained_anew: set[str] = field(default_factory=set)  # people had come in again meanwhile
     announced: int = 0  # of the moments at which people are told ahead, those that are over

@@ -54,7 +54,8 @@ def _end_drill(course: Course) -> RolloutState:
     failed = [course.name(h) for h in visited if course.states[h] is not HostState.UPDATED]
     if failed:
         why = f"drill: nothing was applied; would not have come through: {', '.join(failed)}"
-        return _all_back(course, why, RolloutState.PARTLY_DONE)
+        mend = "roundsman rollout report {rollout}"
+        return _all_back(course, why, RolloutState.PARTLY_DONE, mend)
     return _all_back(course, "drill: nothing was applied, and every host came back", _DONE)
 
 
@@ -198,7 +199,9 @@ def _way_back_order(course: Course) -> list[str]:
     return course.at_hand(changed)
 
 
-def _all_back(course: Course, why: str, end: RolloutState = RolloutState.ABORTED) -> RolloutState:
+def _all_back(
+    course: Course, why: str, end: RolloutState = RolloutState.ABORTED, mend: str = ""
+) -> RolloutState:
     """Re-open every host that is as it was; what may be changed stays sealed, and is named.
 
     So does what an earlier rollout left closed: aborting this one makes its group no less mixed.
@@ -218,7 +221,7 @@ def _all_back(course: Course, why: str, end: RolloutState = RolloutState.ABORTED
     if left:
         why += f"; stays closed as it was before: {', '.join(map(course.name, left))}"
         end = RolloutState.LEFT_CLOSED
-    course.tell(end, why + left_overs(course), plan_again(course) if sealed or left else "")
+    course.tell(end, why + left_overs(course), plan_again(course) if sealed or left else mend)
     return course.stands.rollout
 
 

@@ -20,6 +20,11 @@ VISIT = (
 )
 """Taken on one host at a time, all others confirmed closed."""
 
+_PLAIN = {
+    StepName.SURVEY: "be looked at",
+    StepName.STAGE: "be given the release",
+    StepName.DRAIN: "close the app",
+}
 _SERVER = "server"
 _BY_ADMINISTRATOR = "administrator"  # in an agent's words
 
@@ -55,6 +60,11 @@ POSTPONE_SECONDS = 300.0
 
 _APPLIES = frozenset({StepName.STAGE, StepName.APPLY_RELEASE})
 _BACKS_UP = frozenset({StepName.BACK_UP, StepName.BACK_UP_DATA})
+
+
+def in_words(step: StepName) -> str:
+    """Return a step as a sentence "PC-01 cannot ..." ends with it."""
+    return _PLAIN.get(step, step.replace("-", " "))
 
 
 def steps_of(plan: Plan, steps: Sequence[StepName]) -> tuple[StepName, ...]:

@@ -145,10 +145,12 @@ def _unstick(course: Course, stuck: _Stuck, resumed: Event, before: News) -> lis
 def _tell_stuck(course: Course, stuck: _Stuck) -> None:
     host, (step, outcome) = next(iter(stuck.items()))
     name, typed = course.name(host), course.typed(host)
-    others = f" ({len(stuck) - 1} more wait)" if len(stuck) > 1 else ""
+    more = len(stuck) - 1
+    others = f" ({more} more wait{'s' if more == 1 else ''})" if more else ""
     course.tell(
         RolloutState.NEEDS_OPERATOR,
-        f"{name} cannot {step}{others}: {outcome.detail or 'no answer'}. Nothing was changed",
+        f"{name} cannot {policy.in_words(step)}{others}: {outcome.detail or 'no answer'}. "
+        "Nothing was changed",
         f"roundsman rollout retry {{rollout}} --host {typed}, or, when it is to be left out: "
         f"roundsman rollout skip {{rollout}} {typed}{_BY_FORCE if step is StepName.DRAIN else ''}",
     )

@@ -209,6 +209,7 @@ def roll_back(course: Course, host: str, event: Event, why: str = "") -> HostSta
     course.stand(before)
     if not course.is_out(host):
         course.changed.discard(host)
+        course.gone_wrong[host] = why
         course.move(host, Event.UNDONE, why)
     return course.states[host]
 
@@ -237,7 +238,8 @@ def _is_tried_again(course: Course, host: str) -> bool:
     if then is AfterRollBack.ROLL_BACK_ALL:
         raise Abort(Verb.ABORT_ROLL_BACK)
     if then is AfterRollBack.SKIP and is_back:  # one that cannot go back is for a person
-        course.move(host, Event.SKIPPED, "rolled back; it stays closed on its old release")
+        where = "" if course.plan.drill else " to its old release"
+        course.move(host, Event.SKIPPED, f"taken back{where}: {course.gone_wrong[host]}")
         return False
     name, typed = course.name(host), course.typed(host)
     came = "is back on its old release" if is_back else f"cannot go back alone: {NOT_ALONE}"

@@ -212,7 +212,9 @@ def test_a_trial_is_a_drill_of_one_host_that_backs_nothing_up(
 def test_a_trial_that_does_not_go_well_ends_with_one(
     office: RealOffice, terminal: Terminal
 ) -> None:
-    aborted = News(RolloutState.ABORTED, "PC-01 cannot drain: OM Client.exe does not close")
+    aborted = News(
+        RolloutState.ABORTED, "PC-01 cannot close the app: OM Client.exe does not close"
+    )
     said = []
 
     def act() -> int:

@@ -51,6 +51,9 @@ def test_a_host_that_does_not_come_back_is_named_and_open_again_like_the_others(
     assert fleet.stands().detail == (
         "drill: nothing was applied; would not have come through: PC-02"
     )
+    assert fleet.stands().mend == "roundsman rollout report {rollout}"
+    (skipped,) = [n.detail for n in fleet.news if n.host and n.state is HostState.SKIPPED]
+    assert skipped == "taken back: check-health: check-health broke"
     assert fleet.open_hosts() == list(fleet.pcs)
     assert fleet.states()["pc-3"] is HostState.UPDATED
 

@@ -71,7 +71,7 @@ def _waits(fleet: SimulatedFleet) -> str:
 def test_a_host_that_cannot_be_prepared_waits_for_an_operator_with_all_still_open() -> None:
     fleet = SimulatedFleet(make_plan(3))
     fleet.fail("pc-2", StepName.STAGE, Fate.REFUSE, Fate.REFUSE)
-    assert _waits(fleet) == "PC-02 cannot stage: disk full. Nothing was changed"
+    assert _waits(fleet) == "PC-02 cannot be given the release: disk full. Nothing was changed"
     assert all(pc.app_open for pc in fleet.pcs.values())
 
 
@@ -88,7 +88,7 @@ def test_several_that_cannot_be_prepared_may_be_answered_for_in_any_order() -> N
         fleet.fail(host, StepName.SURVEY, Fate.REFUSE, Fate.REFUSE)
     assert _ends(fleet) is PARTLY
     assert fleet.open_hosts() == ["pc-1", "pc-2"]
-    assert any("(1 more wait)" in d for d in fleet.details(RolloutState.NEEDS_OPERATOR))
+    assert any("(1 more waits)" in d for d in fleet.details(RolloutState.NEEDS_OPERATOR))
 
 
 def test_a_host_left_out_early_is_closed_and_sealed_all_the_same() -> None:

@@ -163,6 +163,8 @@ def test_a_policy_may_skip_what_was_rolled_back_without_asking() -> None:
     assert walk(fleet.plan, fleet) is PARTLY
     assert fleet.open_hosts() == ["pc-1", "pc-3"]
     assert "PC-02" in fleet.stands().detail
+    last = [news.detail for news in fleet.news if news.host == "pc-2"][-1]
+    assert last == "taken back to its old release: check-health: check-health broke"
 
 
 def test_a_group_in_which_none_could_be_updated_re_opens_on_its_old_release() -> None:

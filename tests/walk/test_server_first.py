@@ -212,7 +212,7 @@ def test_the_roll_back_of_a_group_at_work_waits_for_who_cannot_be_closed() -> No
         answers=[(Verb.RETRY, "pc-3")],
     )
     assert _ends(fleet) is ABORTED
-    assert "the roll-back waits: PC-03 cannot drain: disk full" in fleet.details(_ASKS)
+    assert "the roll-back waits: PC-03 cannot close the app: disk full" in fleet.details(_ASKS)
 
 
 def test_a_second_word_ends_the_closing_and_lets_people_in_where_they_are() -> None:
