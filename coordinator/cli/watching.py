@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from coordinator.api.client import Client, Silent
+from coordinator.api.client import Client
+from coordinator.api.line import Silent
 from coordinator.api.schemas import RolloutView
 from coordinator.cli.picture import in_line, live_table, news_line
 from coordinator.walk.states import RolloutState

@@ -76,6 +76,7 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.api.asks",
         "coordinator.api.backup_schemas",
         "coordinator.api.client",
+        "coordinator.api.line",
         "coordinator.api.mail_schemas",
         "coordinator.api.record_schemas",
         "coordinator.api.plan_schemas",
