@@ -200,7 +200,7 @@ def find_installation(config: Config, profile: Profile) -> Installation:
     raise Refused(
         Refusal.APP_ABSENT,
         f"cannot find {profile.title or profile.name}: there is no folder {tried}; "
-        f"name it in agent.toml under [apps.{profile.name}]",
+        f"name it in agent.toml under [apps.{profile.name}], then start the agent anew",
     )
 
 

@@ -21,6 +21,17 @@ _MAIL, _FEEDS = "mail", "feeds"
 _SECTIONS = {_MAIL, _FEEDS}
 LINK_PORT, HTTPS_PORT = 7701, 7702
 _HEAD = "# Where this coordinator is and how agents reach it; read when it starts.\n"
+_MAIL_AS_NOTE = """
+# Who is told by mail how rollouts go: take away the "# " of these lines, and write your own.
+# [mail]
+# host = "mail.example.org"
+# security = "starttls"  # or "tls"; "none" only to a server on this machine
+# sender = "roundsman@example.org"
+# user = "roundsman"
+# password_file = "/etc/roundsman/mail-password"  # its first line; readable by this user only
+# recipients = ["boss@example.org"]  # told of every rollout
+# language = "en"  # or "fr"
+"""
 
 
 class SettingsError(Complaint):
@@ -132,6 +143,8 @@ def write_settings(settings: Settings) -> None:
     if settings.mail is not None:
         mail = {field.name: getattr(settings.mail, field.name) for field in fields(settings.mail)}
         lines += ["\n[mail]\n", *_section(mail)]
+    else:
+        lines.append(_MAIL_AS_NOTE)
     write_whole(settings.file, (_HEAD + "".join(lines)).encode())
 
 

@@ -45,9 +45,14 @@ Clock = Annotated[str, StringConstraints(pattern=_CLOCK)]
 
 
 def first_fault(error: ValidationError) -> str:
-    """Return the first thing wrong with what was to be asked, "field: why"."""
+    """Return the first thing wrong with what was to be asked, "field: why".
+
+    One of several values is told by what was given, not by its number.
+    """
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(part for part in first["loc"] if isinstance(part, str))
+    if len(first["loc"]) > 1 and isinstance(given := first["input"], str):
+        field += f" {given[:60]!a}"
     pattern = str(first.get("ctx", {}).get("pattern", ""))
     return f"{field or 'the request'}: {_FORMS.get(pattern, first['msg'].lower())}"
 

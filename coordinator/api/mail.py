@@ -68,7 +68,8 @@ def _postman(office: Office) -> Postman:
         raise Problem(
             Status.CONFLICT,
             "the coordinator has no mail server to hand its mail to",
-            "write host and sender below [mail] in its coordinator.toml, then start it anew",
+            "write host and sender below [mail] in coordinator.toml, in the folder that roundsman "
+            "init named; then start the coordinator anew",
         )
     return office.postman
 

@@ -101,7 +101,8 @@ def plan_text(found: PlanView) -> str:
 
 
 def _postponed(times: int) -> str:
-    return f"5 more minutes, {times} times at most" if times else ""
+    often = {1: "once", 2: "twice"}.get(times, f"{times} times")
+    return f"5 more minutes, {often} at most" if times else ""
 
 
 def _first(role: str) -> str:

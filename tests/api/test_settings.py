@@ -40,6 +40,21 @@ def test_the_mail_server_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_settings(tmp_path).mail == mail
 
 
+def test_new_settings_show_how_a_mail_server_is_written(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    write_settings(settings)
+    noted = settings.file.read_text("utf-8")
+    assert read_settings(tmp_path).mail is None
+    settings.file.write_text(noted[noted.index("# [mail]") :].replace("\n# ", "\n")[2:], "utf-8")
+    mail = read_settings(tmp_path).mail
+    assert mail is not None
+    assert (mail.host, mail.port, mail.recipients) == (
+        "mail.example.org",
+        587,
+        ("boss@example.org",),
+    )
+
+
 def test_the_feeds_come_back_as_they_were_written(tmp_path: Path) -> None:
     feeds = {"my-app": "https://vendor.example:8443/a/feed.json?x=1", "other": "/mnt/the share"}
     write_settings(Settings(home=tmp_path, feeds=feeds, feeds_at="06:30"))

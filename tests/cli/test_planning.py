@@ -39,6 +39,14 @@ def test_a_plan_says_who_is_told_when_and_how_often_it_is_postponed(
     assert kept.postpones == 3
 
 
+@pytest.mark.parametrize(("times", "often"), [(1, "once at most"), (2, "twice at most")])
+def test_how_often_it_is_postponed_is_said_in_words(
+    ready: RealOffice, terminal: Terminal, times: int, often: str
+) -> None:
+    assert ready.rollouts.plan("p1") is None
+    assert f"5 more minutes, {often}" in terminal(f"{PLAN} --postpones {times}").out
+
+
 def test_nobody_is_told_ahead_or_written_to_unless_it_is_asked_for(
     ready: RealOffice, terminal: Terminal
 ) -> None:
@@ -51,13 +59,13 @@ def test_nobody_is_told_ahead_or_written_to_unless_it_is_asked_for(
 @pytest.mark.parametrize(
     ("option", "value", "why"),
     [
-        ("--announce", "tomorrow", "must be day-before 16:00, morning 08:00 or start"),
+        ("--announce", "tomorrow", "announce 'tomorrow': must be day-before 16:00, morning"),
         ("--announce", "morning 25:00", "must be day-before 16:00"),
         ("--announce", "", "must be day-before 16:00"),
         ("--postpones", "21", "less than or equal to 20"),
         ("--postpones", "-1", "greater than or equal to 0"),
         ("--postpones", "often", "valid integer"),
-        ("--mail", "ann", "must be an address"),
+        ("--mail", "ann", "mail 'ann': must be an address"),
         ("--mail", "ann@example.org\nbcc: all", "must be an address"),
     ],
 )
