@@ -17,9 +17,9 @@ from coordinator.planning.plan import Basis, PlanRequest, make_plan
 from coordinator.planning.window import Span, Within
 
 _NOTICE = (
-    "Exercice : {title} va être fermé puis rouvert, rien n'est modifié ; enregistrez votre "
-    "travail et quittez. Drill: {title} is about to be closed and opened again, nothing is "
-    "changed; save your work and quit."
+    "Exercice\u00a0: {title} va être fermé puis rouvert, rien n\u2019est modifié\u202f; merci "
+    "d\u2019enregistrer votre travail et de quitter. Drill: {title} is about to be closed and "
+    "opened again, nothing is changed; please save your work and quit."
 )
 _TRY_SECONDS = 3600.0  # the window of a drill of some hosts, when none is said
 _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}

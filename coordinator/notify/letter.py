@@ -22,6 +22,8 @@ from coordinator.store.rows import RolloutRow
 
 _MOST_NAMED = 60
 _MOST_SUBJECT = 150
+_UNBROKEN = "\u00a0\u202f"
+"""Spaces at which no line ends: French sets them before its signs."""
 _pages = Environment(
     loader=PackageLoader("coordinator.notify", "pages"),
     autoescape=select_autoescape(("html",)),
@@ -152,4 +154,5 @@ def _length(seconds: float) -> str:
 
 def _line(text: str) -> str:
     """Return a text on one line, nothing in it that could end it."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    drawn = "".join(c if c.isprintable() or c in _UNBROKEN else " " for c in text)
+    return " ".join(word for word in drawn.split(" ") if word)

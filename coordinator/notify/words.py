@@ -34,6 +34,14 @@ class Labels:
     test: Words
 
 
+def _french(subject: str, first: str, *, explains: bool = True) -> Words:
+    """Return a row as French is set: its apostrophe, and no line ends before these signs."""
+    signs = (("'", "\u2019"), (" :", "\u00a0:"), (" ;", "\u202f;"))
+    for typed, printed in signs:
+        subject, first = subject.replace(typed, printed), first.replace(typed, printed)
+    return Words(subject, first, explains)
+
+
 WORDS: dict[Language, dict[MailKind, Words]] = {
     Language.ENGLISH: {
         MailKind.NEEDS_YOU: Words(
@@ -68,34 +76,34 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
         ),
     },
     Language.FRENCH: {
-        MailKind.NEEDS_YOU: Words(
+        MailKind.NEEDS_YOU: _french(
             "{title} {version} : on a besoin de vous",
-            "La mise à jour de {title} dans le groupe {group} attend quelqu'un. D'ici là, rien "
-            "ne change : ce qui est fermé reste fermé.",
+            "La mise à jour de {title} dans le groupe {group} attend une intervention. D'ici "
+            "là, rien ne change : ce qui est fermé reste fermé.",
         ),
-        MailKind.AVAILABLE: Words(
+        MailKind.AVAILABLE: _french(
             "{title} {version} : de nouveau disponible",
             "{title} est de nouveau disponible, en version {version}. Vous pouvez l'ouvrir et "
             "reprendre votre travail.",
             explains=False,
         ),
-        MailKind.PARTLY: Words(
+        MailKind.PARTLY: _french(
             "{title} {version} : de nouveau disponible, mais pas partout",
             "{title} est de nouveau disponible, en version {version}, sur les postes mis à jour "
             "nommés ci-dessous. Il ne reste fermé que sur ceux nommés comme fermés.",
         ),
-        MailKind.STOPPED: Words(
-            "{title} {version} : mise à jour arrêtée, rouvert comme avant",
-            "La mise à jour de {title} a été arrêtée. {title} peut être rouvert, dans la version "
-            "d'avant.",
+        MailKind.STOPPED: _french(
+            "{title} {version} : mise à jour arrêtée, ouvert comme avant",
+            "La mise à jour de {title} a été arrêtée. {title} peut être rouvert, dans sa version "
+            "précédente.",
         ),
-        MailKind.LEFT_CLOSED: Words(
+        MailKind.LEFT_CLOSED: _french(
             "{title} {version} : mise à jour arrêtée, reste fermé",
             "La mise à jour de {title} dans le groupe {group} a été arrêtée à mi-chemin. {title} "
             "reste fermé sur les postes nommés ci-dessous comme fermés, jusqu'à ce qu'elle soit "
             "terminée ou annulée.",
         ),
-        MailKind.OPENED: Words(
+        MailKind.OPENED: _french(
             "{title} {version} : ouvert sur un poste",
             "La mise à jour de {title} dans le groupe {group} est terminée, et {title} restait "
             "fermé sur le poste nommé ci-dessous. Il y a été ouvert.",
@@ -117,14 +125,14 @@ DRILLED: dict[Language, dict[MailKind, Words]] = {
             explains=False,
         ),
         MailKind.PARTLY: Words(
-            "{title}: a drill that did not come through everywhere",
-            "{title} is available again, but where it is named below as closed. This was a "
-            "drill: nothing was updated. It did not come through on every workstation.",
+            "{title}: a drill that did not go well everywhere",
+            "{title} is available again, except where it is named below as closed. This was a "
+            "drill: nothing was updated. It did not go well on every workstation.",
         ),
         MailKind.STOPPED: Words(
             "{title}: a drill was stopped",
             "The drill of {title} was stopped, and nothing was updated. {title} can be opened "
-            "again, but where it is named below as closed.",
+            "again, except where it is named below as closed.",
         ),
         MailKind.LEFT_CLOSED: Words(
             "{title}: a drill ended early",
@@ -138,34 +146,35 @@ DRILLED: dict[Language, dict[MailKind, Words]] = {
         ),
     },
     Language.FRENCH: {
-        MailKind.NEEDS_YOU: Words(
+        MailKind.NEEDS_YOU: _french(
             "{title} : un exercice a besoin de vous",
-            "L'exercice de {title} dans le groupe {group} attend quelqu'un. D'ici là, rien ne "
-            "change : ce qui est fermé reste fermé.",
+            "L'exercice de {title} dans le groupe {group} attend une intervention. D'ici là, "
+            "rien ne change : ce qui est fermé reste fermé.",
         ),
-        MailKind.AVAILABLE: Words(
+        MailKind.AVAILABLE: _french(
             "{title} : de nouveau disponible, après un exercice",
             "{title} est de nouveau disponible. C'était un exercice : tout a été fermé puis "
             "rouvert, rien n'a été mis à jour.",
             explains=False,
         ),
-        MailKind.PARTLY: Words(
-            "{title} : un exercice qui n'a pas réussi partout",
-            "{title} est de nouveau disponible, sauf là où il est nommé ci-dessous comme fermé. "
-            "C'était un exercice : rien n'a été mis à jour. Il n'a pas réussi sur chaque poste.",
+        MailKind.PARTLY: _french(
+            "{title} : l'exercice n'a pas réussi partout",
+            "{title} est de nouveau disponible, sauf sur les postes nommés ci-dessous comme "
+            "fermés. C'était un exercice : rien n'a été mis à jour. Il n'a pas réussi sur tous "
+            "les postes.",
         ),
-        MailKind.STOPPED: Words(
-            "{title} : un exercice a été arrêté",
+        MailKind.STOPPED: _french(
+            "{title} : exercice arrêté",
             "L'exercice de {title} a été arrêté, et rien n'a été mis à jour. {title} peut être "
-            "rouvert, sauf là où il est nommé ci-dessous comme fermé.",
+            "rouvert, sauf sur les postes nommés ci-dessous comme fermés.",
         ),
-        MailKind.LEFT_CLOSED: Words(
-            "{title} : un exercice s'est terminé plus tôt",
-            "L'exercice de {title} dans le groupe {group} s'est terminé plus tôt, et rien n'a "
-            "été mis à jour. {title} ne reste fermé que là où il est nommé ci-dessous comme "
-            "fermé.",
+        MailKind.LEFT_CLOSED: _french(
+            "{title} : exercice terminé avant la fin",
+            "L'exercice de {title} dans le groupe {group} s'est terminé avant la fin, et rien "
+            "n'a été mis à jour. {title} ne reste fermé que sur les postes nommés ci-dessous "
+            "comme fermés.",
         ),
-        MailKind.OPENED: Words(
+        MailKind.OPENED: _french(
             "{title} : ouvert sur un poste, après un exercice",
             "L'exercice de {title} dans le groupe {group} est terminé, et {title} restait fermé "
             "sur le poste nommé ci-dessous. Il y a été ouvert ; rien n'a été mis à jour.",
@@ -184,7 +193,7 @@ LABELS: dict[Language, Labels] = {
         updated="Updated",
         behind="Not updated, open",
         closed="Stays closed",
-        attached="The report is attached, without what workstations told of people.",
+        attached="The report is attached; it names nobody who had the app open.",
         none_closed=Words(
             "{title} {version}: stopped, not kept closed",
             "The update of {title} in group {group} was stopped. {title} is not kept closed on "
@@ -197,7 +206,7 @@ LABELS: dict[Language, Labels] = {
         ),
     ),
     Language.FRENCH: Labels(
-        colon=" : ",
+        colon="\u00a0: ",
         why="Raison",
         mend="Que faire",
         rollout="Mise à jour",
@@ -206,14 +215,14 @@ LABELS: dict[Language, Labels] = {
         updated="Mis à jour",
         behind="Non mis à jour, ouvert",
         closed="Reste fermé",
-        attached="Le rapport est joint, sans ce que les postes ont dit des personnes.",
-        none_closed=Words(
-            "{title} {version} : mise à jour arrêtée, n'est pas fermé",
+        attached="Le rapport est joint\u202f; il ne dit pas qui avait l\u2019application ouverte.",
+        none_closed=_french(
+            "{title} {version} : mise à jour arrêtée, rien n'est tenu fermé",
             "La mise à jour de {title} dans le groupe {group} a été arrêtée. {title} n'est tenu "
             "fermé sur aucun poste.",
         ),
         foot="Envoyé par Roundsman.",
-        test=Words(
+        test=_french(
             "Roundsman : un essai",
             "Voici l'essai demandé : le coordinateur peut vous écrire.",
         ),

@@ -99,14 +99,21 @@ def test_who_waited_reads_who_is_updated_how_long_and_finds_the_report(mailed: M
     row = replace(_row(MailKind.AVAILABLE), recipient=ANN)
     mail = _sent(rollout_mail(settings, row, _story(mailed)))
     text = _body(mail, "plain")
-    assert mail["Subject"] == "Office Maker 1.1 : de nouveau disponible"
-    assert "Mis à jour : PC-01, PC-03" in text
-    assert "Non mis à jour, ouvert : PC-02" in text
-    assert "Durée : 1 h 5 min" in text
+    assert mail["Subject"] == "Office Maker 1.1\u00a0: de nouveau disponible"
+    assert "Mis à jour\u00a0: PC-01, PC-03" in text
+    assert "Non mis à jour, ouvert\u00a0: PC-02" in text
+    assert "Durée\u00a0: 1 h 5 min" in text
     assert "roundsman x" not in text
     (report,) = mail.iter_attachments()
     assert report.get_filename() == "roundsman-r1.html"
     assert "<!doctype html>" in report.get_content()
+
+
+def test_no_french_line_ends_before_a_sign_and_its_apostrophes_are_curly() -> None:
+    for rows in (WORDS, DRILLED):
+        for words in rows[Language.FRENCH].values():
+            said = words.subject + words.first
+            assert not [plain for plain in ("'", " :", " ;") if plain in said]
 
 
 def _drained(mailed: Mailed) -> None:
