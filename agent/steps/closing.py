@@ -28,6 +28,7 @@ _PATIENCE = {
 }
 """The ladder, and how long a program is given to go after each rung, in seconds."""
 _ANSWER_SECONDS = 15.0
+_MOST_NAMED = 5
 _FORCE = {CloseRung.TERMINATE, CloseRung.KILL}
 
 
@@ -75,6 +76,11 @@ class Ladder:
         """Have a program closed from now on."""
         if not family.is_sent:
             family.left = list(rungs(self._work.profile))
+
+    def recall(self, family: Family) -> None:
+        """Leave a program open for now, as if it had never been asked to close."""
+        family.left, family.last, family.until = None, CloseRung.BY_ITSELF, 0.0
+        family.asked = family.stuck = family.early = False
 
     def climb(self, families: Iterable[Family], seats: Sequence[Seat]) -> None:
         """Take those that were sent, and whose patience is over, a rung further."""
@@ -172,7 +178,9 @@ def tally(closed: Collection[Family]) -> Counter[CloseRung]:
 
 def who(processes: Iterable[Process]) -> str:
     """Return who has them open, for a person: "marie (session 2, pid 411), paul (pid 98)"."""
-    return ", ".join(one(process) for process in list(processes)[:5])
+    listed = [one(process) for process in processes]
+    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
+    return ", ".join(listed[:_MOST_NAMED]) + more
 
 
 def told(by_rung: Counter[CloseRung]) -> str:

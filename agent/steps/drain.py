@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from agent.platforms.base import Session
 from agent.programs import Programs
 from agent.steps.autosave import Autosaves
+from agent.steps.away import is_away, may_close_early, seats_now
 from agent.steps.closing import (
     LOOK_SECONDS,
     Ladder,
@@ -28,7 +29,7 @@ from agent.steps.still_in import is_unattended, is_windowless, still_in, why_ope
 from agent.steps.table import Refused, Seat, Work
 from agent.steps.telling import Prints, Telling
 from agent.steps.whose import whose
-from agent.steps.windows import is_seen, seats_of, shown_at
+from agent.steps.windows import is_asking, is_seen, seats_of, shown_at
 from agent.wire.contract import STILL_IN, Finding, Refusal, Severity
 from agent.wire.profile import Unattended, Windowless
 
@@ -36,6 +37,8 @@ HAD_OPEN = "had-open"
 """In the memo: who had the app open, JSON, a list of {"user", "session", "program"}."""
 _MOST_TOLD = 8
 _LOOK_WHILE_WAITING_SECONDS = 0.5
+_TELL_SECONDS = 30.0
+"""So long the notice stands before anything is closed early: who only reads moves the mouse."""
 
 
 def drain(work: Work) -> None:
@@ -82,6 +85,7 @@ class _Draining:
         self._seats: Sequence[Seat] = ()
         self._asking: list[Family] = []
         self._still_in = ""
+        self._early_from = work.platform.clock() + _TELL_SECONDS
 
     def begin(self) -> None:
         """Look for the first time, and remember who has the app open."""
@@ -92,18 +96,17 @@ class _Draining:
     def look(self) -> None:
         """Look who is in, hear what people say, and close what is to be closed by now."""
         self._open = self._ladder.look()
-        self._seats = self._work.people.seats() if self._open else ()
+        self._seats = seats_now(self._work) if self._open else ()
         sessions = {s for family in self._open for s in self._sessions(family)}
         self._grace.hear(self._work.people.answers(), sessions)
         for family in self._open:
-            if self._is_due(family):
-                self._ladder.send(family)
+            self._judge(family)
         self._ladder.climb(self._open, self._seats)
         self._tell()
 
     def wait(self) -> None:
         """Let a moment pass, a short one while something is being closed."""
-        climbs = any(family.is_sent for family in self._open)
+        climbs = any(family.is_sent and not family.early for family in self._open)
         self._work.pause(LOOK_SECONDS if climbs else _LOOK_WHILE_WAITING_SECONDS)
 
     def is_over(self) -> bool:
@@ -132,10 +135,33 @@ class _Draining:
     def _time_left(self, family: Family) -> float:
         return self._grace.left(self._sessions(family))
 
+    def _judge(self, family: Family) -> None:
+        """Have a program closed when it is due; who has come back in time is waited for again."""
+        if self._is_due(family):
+            family.early = False
+            self._ladder.send(family)
+        elif not family.is_sent and self._is_due_early(family):
+            family.early = True
+            self._ladder.send(family)
+        elif family.early and self._is_back(family):
+            self._ladder.recall(family)
+
     def _is_due(self, family: Family) -> bool:
-        if family.is_sent or self._grace.is_done(self._sessions(family)):
+        if self._grace.is_done(self._sessions(family)):
             return True
         return self._time_left(family) <= 0 and not self._is_left(family)
+
+    def _is_due_early(self, family: Family) -> bool:
+        if self._work.profile.close.unattended is not Unattended.CLOSE:
+            return False
+        was_told = self._work.platform.clock() >= self._early_from
+        waited_for = self._grace.is_extended(self._sessions(family))
+        is_free = was_told and not waited_for and may_close_early(family, self._seats)
+        return is_free and not self._prints.are_of(family.main.user)
+
+    def _is_back(self, family: Family) -> bool:
+        asks = is_asking(family.members, self._seats)
+        return not asks and not is_away(family, self._seats)
 
     def _is_left(self, family: Family) -> bool:
         """True for what the profile wants left open, and named."""
@@ -153,6 +179,8 @@ class _Draining:
     def _may_force(self, family: Family) -> bool:
         if self._time_left(family) <= 0:
             return True
+        if family.early:
+            return False
         asks = family.asked or not is_seen(family.members, self._seats)  # it may, unseen
         return not asks and not self._prints.are_of(family.main.user)
 

@@ -23,6 +23,7 @@ class Family:
     until: float = 0.0  # on the platform's clock: when the next rung is due
     asked: bool = False  # it answered with a question when its windows were closed
     stuck: bool = False  # no rung is left
+    early: bool = False  # sent before its time, its people being away: never by force
 
     @property
     def is_sent(self) -> bool:

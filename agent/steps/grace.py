@@ -61,6 +61,10 @@ class Grace:
         ends = [self._end, *(self._until(session) for session in sessions)]
         return max(0.0, max(ends) - self._work.platform.clock())
 
+    def is_extended(self, sessions: Iterable[str]) -> bool:
+        """True when somebody there was promised more time than the others have."""
+        return any(self._until(session) > self._end for session in sessions)
+
     def postpones_left(self, session: str) -> int:
         """Return how often "5 more minutes" may still be said there."""
         promise = self._promised.get(session)

@@ -1,12 +1,13 @@
 """Who still has the app open, in words: while it is waited for, and when it cannot be closed."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from agent.programs import Programs
 from agent.steps.closing import one
 from agent.steps.families import Family
 from agent.steps.table import Seat
-from agent.steps.windows import Window, is_asking, seats_of, window_of
+from agent.steps.windows import Window, is_asking, seats_of, session_of, window_of
 
 _MOST = 8
 _MOST_REASONS = 4
@@ -19,17 +20,34 @@ def still_in(
     programs: Programs,
     printing: Collection[str] = (),
 ) -> str:
-    """Return "marie, paul (asks a question), nightly-import of lea (no window)"."""
-    notes: dict[str, list[str]] = {}
+    """Return "2 sessions: marie, paul (asks a question), nightly-import of lea (no window)".
+
+    Who has it open in several sessions is named with each of them.
+    """
+    notes: dict[tuple[str, str], list[str]] = {}
     for family in families:
-        label = _label(family, seats, programs)
-        notes.setdefault(label, []).extend(_notes(family, seats, printing))
+        place = _label(family, seats, programs), _session(family, seats)
+        notes.setdefault(place, []).extend(_notes(family, seats, printing))
+    labels = Counter(label for label, _ in notes)
     listed = [
-        f"{label} ({', '.join(dict.fromkeys(said))})" if said else label
-        for label, said in notes.items()
+        _entry(label, [f"session {session}"] * bool(session and labels[label] > 1) + said)
+        for (label, session), said in notes.items()
     ]
     more = f" and {len(listed) - _MOST} more" if len(listed) > _MOST else ""
-    return ", ".join(listed[:_MOST]) + more
+    count = sum(bool(session) for _, session in notes)
+    return f"{count} sessions: " * (count > 1) + ", ".join(listed[:_MOST]) + more
+
+
+def _entry(label: str, notes: Iterable[str]) -> str:
+    said = ", ".join(dict.fromkeys(notes))
+    return f"{label} ({said})" if said else label
+
+
+def _session(family: Family, seats: Sequence[Seat]) -> str:
+    """Return where somebody sees it, "" for what shows itself to nobody."""
+    if is_windowless(family, seats):
+        return ""
+    return session_of(family.members, seats)[:_NAME]
 
 
 def why_open(families: Sequence[Family], seats: Sequence[Seat], title: str) -> str:
@@ -45,7 +63,7 @@ def is_windowless(family: Family, seats: Sequence[Seat]) -> bool:
 
 
 def is_unattended(family: Family, seats: Sequence[Seat]) -> bool:
-    """True when it is in sessions only where nobody can answer: locked or disconnected."""
+    """True when it is in sessions only where nobody can answer: locked, disconnected or away."""
     there = seats_of(family.members, seats)
     return bool(there) and not any(seat.active for seat in there)
 
@@ -75,4 +93,5 @@ def _reason(family: Family, seats: Sequence[Seat], title: str) -> str:
         return f"{title} does not close for {one(family.main)}: close it there by hand"
     if is_windowless(family, seats):
         return f"{one(family.main)} runs {title} without a window: wait for it, or end it by hand"
-    return f"nobody can answer for {one(family.main)}, locked or disconnected: close it there"
+    name = one(family.main)
+    return f"nobody can answer for {name}, locked, disconnected or away: close it there"

@@ -102,7 +102,8 @@ class Seat:
     sees: bool = False  # its windows can be seen
     windows: frozenset[int] = frozenset()  # pids that have a window
     asking: frozenset[int] = frozenset()  # pids with a question on the screen
-    idle_seconds: float = 0.0
+    idle_seconds: float = 0.0  # read in `agent.steps.away` only: used, never kept
+    away: bool = False  # by the profile's measure; nobody can answer there
     blind: Blind | None = None  # why it does not see, once that is known
 
 

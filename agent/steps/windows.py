@@ -62,6 +62,12 @@ def seats_of(processes: Sequence[Process], seats: Iterable[Seat]) -> list[Seat]:
     return by_window or by_session or own
 
 
+def session_of(processes: Sequence[Process], seats: Iterable[Seat]) -> str:
+    """Return which session a program is in, "" when that is not known."""
+    there = seats_of(processes, seats)
+    return there[0].session if len(there) == 1 else processes[0].session
+
+
 def shown_at(processes: Sequence[Process], seats: Iterable[Seat]) -> list[Seat]:
     """Return the seats whose people know that the program is open.
 

@@ -114,7 +114,10 @@ class Windowless(StrEnum):
 class Unattended(StrEnum):
     """What becomes of the app in a session where nobody can answer: locked or disconnected."""
 
-    CLOSE = "close"  # closed like the others once the grace period is over
+    It is locked or disconnected, or its person is away by the profile's measure.
+    """
+
+    CLOSE = "close"  # closed like the others; of who is away politely before the others
     ASK = "ask"  # left open, and named to the operator
 
 
@@ -125,6 +128,7 @@ class Close:
     quit: tuple[str, ...] = ()  # the app's own quit command: program below its folder, arguments
     windowless: Windowless = Windowless.WAIT
     unattended: Unattended = Unattended.CLOSE
+    away_minutes: int = 0  # so long neither keyboard nor mouse = away; 0 = nobody ever is
     autosave: tuple[str, ...] = ()  # patterns below the user's home: copied before a forced end
     block: bool = False  # its files cannot be started while it is kept closed
     reopen: bool = False  # who had it open gets it back

@@ -39,6 +39,7 @@ MOST_CHARACTERS = 256 * 1024
 
 
 class ProfileError(ValueError):
+MOST_AWAY_MINUTES = 600
     """A profile cannot be read; the text is `file:line: key: why`."""
 
 
@@ -63,6 +64,7 @@ _SECTIONS: dict[str, dict[str, Field]] = {
         "autosave": Field(read.several(read.relative), ()),
         "block": Field(read.switch, False),
         "reopen": Field(read.switch, False),
+        "away_minutes": Field(read.whole(0, MOST_AWAY_MINUTES), 0),
     },
     "service_manager": {
         "kind": Field(read.word(ServiceManagerKind), ServiceManagerKind.NONE),

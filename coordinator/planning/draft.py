@@ -132,6 +132,8 @@ def _pattern(line: str) -> str:
 def _close() -> Iterator[str]:
     yield "[close]"
     yield 'windowless = "wait"  # CHECK: "end" = a nightly import without a window is ended too'
+    yield 'unattended = "close"  # CHECK: "ask" = left open where nobody can answer'
+    yield "away_minutes = 0  # CHECK: 15 = nobody can answer where nothing is touched so long"
     yield "reopen = false  # CHECK: true = who had it open gets it back"
 
 

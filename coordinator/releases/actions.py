@@ -24,7 +24,7 @@ def _closing(profile: Profile) -> list[str]:
     found = [f"closes, {how}: {_listed(profile.app.programs)}", *_forcing(profile)]
     if profile.close.quit:
         found.append(f"runs as the user, to have the app quit: {' '.join(profile.close.quit)}")
-    found += [_WINDOWLESS[profile.close.windowless], _UNATTENDED[profile.close.unattended]]
+    found += [_WINDOWLESS[profile.close.windowless], *_where_nobody_answers(profile)]
     if profile.updater_programs:
         found.append(f"keeps the app's own updater closed: {_listed(profile.updater_programs)}")
     return found + _afterwards(profile)
@@ -52,6 +52,21 @@ _UNATTENDED = {
     Unattended.CLOSE: "closes the app in locked and disconnected sessions like everywhere",
     Unattended.ASK: "leaves the app open in locked and disconnected sessions, and says so",
 }
+
+_AWAY = {
+    Unattended.CLOSE: "closes the app there politely before the others' time is over, never by "
+    "force until then",
+    Unattended.ASK: "leaves the app open there, and says so",
+}
+
+
+def _where_nobody_answers(profile: Profile) -> list[str]:
+    close = profile.close
+    found = [_UNATTENDED[close.unattended]]
+    if close.away_minutes:
+        measure = f"neither keyboard nor mouse for {close.away_minutes} min"
+        found.append(f"takes who touches {measure} for away: {_AWAY[close.unattended]}")
+    return found
 
 
 def _service_manager(profile: Profile) -> list[str]:

@@ -13,13 +13,17 @@ from agent.config import AppPlace
 from agent.cordon import Cordon
 from agent.cordon_record import CordonTools
 from agent.journal import Journal
+from agent.logs import Logs
 from agent.platforms.linux import Linux
 from agent.runner import Runner
 from agent.steps.rows import STEPS
+from agent.steps.table import Seat
+from agent.wire.codec import encode
 from agent.wire.contract import (
     CordonMode,
     CordonOrder,
     Direction,
+    LogAsk,
     ReportAsk,
     StartOrder,
     StepName,
@@ -29,6 +33,7 @@ from agent.wire.contract import (
     Target,
     UncordonOrder,
 )
+from agent.wire.profile import Unattended
 from agent.work import Tools
 from tests.agent.fakes import FENCE, ROLLOUT, config_of, step_id
 from tests.steps.bench import Bench
@@ -65,6 +70,7 @@ def agent(bench: Bench, tmp_path: Path) -> Iterator[Agent]:
     with ExitStack() as held:
         journal = Journal.open(config.state / "journal.sqlite")
         held.callback(journal.close)
+        held.callback(Logs(config.state, journal).close)
         cordon_tools = CordonTools(bench.platform, config, bench.packages.profile, bench.people)
         cordon = Cordon(journal, cordon_tools)
         held.callback(cordon.close)
@@ -157,3 +163,37 @@ def test_a_host_rolled_back_has_its_old_release_again(
     assert "1.0" in (bench.app / "version.txt").read_text()
     assert (bench.app / "data" / "old.db").read_bytes() == b"not kept"
     assert not agent.cordon(SEAL).open
+
+
+_IDLE_SECONDS = 29_741_713.0  # 344 days: no other number is like it
+
+
+@pytest.mark.parametrize("policy", list(Unattended))
+def test_how_long_somebody_is_away_is_nowhere_on_the_disk_and_not_on_the_wire(
+    bench: Bench, agent: Agent, policy: Unattended, tmp_path: Path
+) -> None:
+    close = replace(bench.profile.close, unattended=policy, away_minutes=5)
+    bench.profile = bench.packages.the_profile = replace(bench.profile, close=close)
+    child = bench.open_app("bin/app")
+    user = bench.running()[child.pid].user
+    shown = frozenset({child.pid})
+    bench.people.at = [Seat("s1", user, True, True, shown, idle_seconds=_IDLE_SECONDS)]
+
+    told: list[object] = [*_reports(agent, StepName.SURVEY), *_reports(agent, StepName.DRAIN)]
+    said = [repr(encode(answer)) for answer in (*told, agent.cordon(SEAL), agent.log(LogAsk()))]
+    kept = [file.read_bytes() for file in config_of(tmp_path).state.rglob("*") if file.is_file()]
+
+    assert "away" in "".join(said)
+    assert any(b"away" in content for content in kept)
+    assert b"drain" in b"".join(kept)
+    assert "29741713" not in "".join(said)
+    assert b"29741713" not in b"".join(kept)
+
+
+def _reports(agent: Agent, step: StepName) -> list[StepReport]:
+    order = StartOrder(step_id(step), Direction.DO, 1, FENCE, 60.0, PARAMS)
+    told = [agent.start(order)]
+    while told[-1].state is StepState.RUNNING:
+        ask = ReportAsk(order.step_id, Direction.DO, told[-1].revision, 1.5)
+        told.append(agent.report(ask))
+    return told

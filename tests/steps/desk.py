@@ -31,11 +31,23 @@ class Desk(SmallPeople):
     plans: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
     begun: float | None = None
 
-    def sit(self, session: str, *pids: int, active: bool = True, sees: bool = True) -> None:
-        """Have these programs show a window in a session of the tests' user."""
-        user = self.platform_user()
+    def sit(
+        self,
+        session: str,
+        *pids: int,
+        active: bool = True,
+        sees: bool = True,
+        idle: float = 0.0,
+        user: str = "",
+    ) -> None:
+        """Have these programs show a window in a session, of the tests' user unless told."""
+        user = user or self.platform_user()
         self.leave(session)
-        self.at.append(Seat(session, user, active, sees, frozenset(pids)))
+        self.at.append(Seat(session, user, active, sees, frozenset(pids), idle_seconds=idle))
+
+    def touches(self, session: str) -> None:
+        """Have the mouse be moved in a session."""
+        self.at = [replace(s, idle_seconds=0.0) if s.session == session else s for s in self.at]
 
     def platform_user(self) -> str:
         return next(p.user for p in self.platform.processes() if p.pid == os.getpid())

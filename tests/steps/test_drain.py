@@ -367,7 +367,7 @@ def test_where_nobody_can_answer_the_profile_says_what_becomes_of_it(
         return
     why, work = _refused(office, grace_seconds=5.0)
     assert "nobody can answer for" in why
-    assert "locked or disconnected: close it there; then retry" in why
+    assert "locked, disconnected or away: close it there; then retry" in why
     assert work.facts["still_in"].endswith("(away)")
     assert child.poll() is None
 

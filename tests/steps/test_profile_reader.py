@@ -38,6 +38,9 @@ soak = "2 s"
 """
 
 
+_AWAY = "app.toml:20: close.away_minutes: must be a whole number from 0 to 600"
+
+
 def test_a_good_profile_is_read_whole() -> None:
     profile = read_profile(GOOD, "app.toml")
 
@@ -54,6 +57,7 @@ def test_a_good_profile_is_read_whole() -> None:
     assert profile.health.port == "8080"
     assert profile.health.timeout_seconds == 90
     assert profile.closed_while_others_update
+    assert profile.close.away_minutes == 0
 
 
 @pytest.mark.parametrize("name", ["impact-emploi", "starface", "office-maker"])
@@ -124,6 +128,11 @@ def test_each_profile_that_ships_is_read_without_error(name: str) -> None:
         ("kill = true", "kill = true\nkill = true", "app.toml:13: profile: not TOML"),
         ("kill = true", "kill = ", "app.toml:12: profile: not TOML"),
         ("[apply]", "[[apply]]", "app.toml:1: apply: must be a section"),
+        ("[apply]", "[close]\naway_minutes = -1\n[apply]", _AWAY),
+        ("[apply]", "[close]\naway_minutes = 601\n[apply]", _AWAY),
+        ("[apply]", "[close]\naway_minutes = 1.5\n[apply]", _AWAY),
+        ("[apply]", "[close]\naway_minutes = true\n[apply]", _AWAY),
+        ("[apply]", "[close]\naway_minutes = '15 min'\n[apply]", _AWAY),
     ],
 )
 def test_what_is_not_known_is_refused_by_file_line_and_key(old: str, new: str, error: str) -> None:

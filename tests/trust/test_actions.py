@@ -69,6 +69,22 @@ def test_every_force_and_every_command_that_closing_may_use(profile: Profile) ->
     assert "opens the app again for who had it open" in told
 
 
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (Unattended.CLOSE, "closes the app there politely before the others' time is over"),
+        (Unattended.ASK, "leaves the app open there, and says so"),
+    ],
+)
+def test_what_becomes_of_the_app_of_who_is_away(
+    profile: Profile, policy: Unattended, said: str
+) -> None:
+    told = _told(profile, close=Close(unattended=policy, away_minutes=15))
+
+    assert f"neither keyboard nor mouse for 15 min for away: {said}" in told
+    assert "for away" not in _told(profile, close=Close(unattended=policy))
+
+
 def test_a_folder_that_is_replaced(profile: Profile) -> None:
     apply = Apply(ApplyKind.REPLACE_FOLDER, keep=("prefs/**",), stay=("backup", "finance"))
 
