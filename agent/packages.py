@@ -1,4 +1,4 @@
-"""Signed targets, verified; nothing else reaches a step. The one home of tuf on the agent.
+"""Signed targets, verified; nothing else reaches a step.
 
 Only the root that this PC was enrolled with is trusted, and what that root leads to. Metadata
 that is expired, older than what was seen before, or not rightly signed is refused, whatever the
@@ -6,26 +6,23 @@ link says. What was once verified is kept: while the coordinator cannot be asked
 recovery must still know how its app is closed (`kept`).
 """
 
+import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
-from tuf.api.metadata import TargetFile
-from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from agent.download import Download
 from agent.enrol import PINNED_ROOT
 from agent.steps.table import Refused, Work
+from agent.trusted import NotReached, NotTrusted, TargetFile, Trusted
 from agent.wire import places
 from agent.wire.atomic import write_whole
 from agent.wire.contract import Refusal, Target
 from agent.wire.https import Https
-from agent.wire.https_errors import BadAnswer, HttpsError, Unreachable
-from agent.wire.https_errors import Refused as HttpRefused
+from agent.wire.https_errors import HttpsError
 from agent.wire.manifest import MOST_BYTES, Manifest, read_manifest
 from agent.wire.profile import Profile
 from agent.wire.profile_reader import read_profile
@@ -46,14 +43,11 @@ class KeptTargets:
     def read(self, target: Target) -> bytes | None:
         """Return the content, None when this target was never verified here."""
         path = self._folder / target.sha256
-        entry = TargetFile(0, {"sha256": target.sha256}, target.name)
         try:
             raw = path.read_bytes()
-            entry.length = len(raw)
-            entry.verify_length_and_hashes(raw)
-        except (OSError, RepositoryError):
+        except OSError:
             return None
-        return raw
+        return raw if hashlib.sha256(raw).hexdigest() == target.sha256 else None
 
     def keep(self, target: Target, raw: bytes) -> None:
         """Keep a content that was just verified."""
@@ -67,12 +61,12 @@ class SignedPackages:
         self, state: Path, host_id: str, https: Https, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Trust the root that enrolment left in `state`; everything else is fetched."""
-        self._folder = state / "tuf"
-        self._root = (state / PINNED_ROOT).read_bytes()
+        root = (state / PINNED_ROOT).read_bytes()
+        self._trusted = Trusted(state / "tuf", root, https.get_bytes, places.METADATA)
         self._host_id = host_id
         self._https = https
         self._clock = clock
-        self._kept = KeptTargets(self._folder / "kept")
+        self._kept = KeptTargets(state / "tuf" / "kept")
         self._fresh: dict[Target, float] = {}
         self._lock = threading.Lock()
 
@@ -114,59 +108,26 @@ class SignedPackages:
         try:
             entry = self._entry(target)
             return kept if kept is not None else self._get(target, entry)
-        except DownloadHTTPError as error:
-            raise _not_signed(target, f"the coordinator lacks a part of it ({error})") from None
-        except (DownloadError, Unreachable) as error:
+        except NotReached as error:
             if kept is None:
-                raise _not_signed(target, f"the coordinator cannot be asked: {error}") from None
+                raise _not_signed(target, str(error)) from None
             _log.warning("signed metadata not asked", extra={"target": target.name})
             return kept
-        except (RepositoryError, HttpsError, OSError) as error:
+        except (NotTrusted, HttpsError, OSError) as error:
             raise _not_signed(target, str(error)) from None
 
     def _entry(self, target: Target) -> TargetFile:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        updater = Updater(
-            metadata_dir=str(self._folder),
-            metadata_base_url=places.METADATA,
-            fetcher=_Fetcher(self._https),
-            config=UpdaterConfig(prefix_targets_with_hash=True),
-            bootstrap=self._root,
-        )
-        entry = updater.get_targetinfo(target.name)
+        entry = self._trusted.entry(target.name)
         if entry is None or entry.hashes.get("sha256") != target.sha256:
-            raise RepositoryError("the signed list does not name it with this content")
+            raise NotTrusted("the signed list does not name it with this content")
         return entry
 
     def _get(self, target: Target, entry: TargetFile) -> bytes:
         if entry.length > MOST_BYTES:
-            raise RepositoryError(f"it is larger than {MOST_BYTES} bytes")
-        path = places.TARGETS + entry.get_prefixed_paths()[0]
-        raw = self._https.get_bytes(path, entry.length)
-        entry.verify_length_and_hashes(raw)
+            raise NotTrusted(f"it is larger than {MOST_BYTES} bytes")
+        raw = self._trusted.content(entry, places.TARGETS)
         self._kept.keep(target, raw)
         return raw
-
-
-class _Fetcher(FetcherInterface):
-    """Gives tuf our pinned HTTPS; bodies stay in memory, within the length tuf allows."""
-
-    def __init__(self, https: Https) -> None:
-        self._https = https
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        raise NotImplementedError(url)  # download_bytes below is all that is used
-
-    def download_bytes(self, url: str, max_length: int) -> bytes:
-        """Return the body at `url`. Raises tuf's `DownloadError`s."""
-        try:
-            return self._https.get_bytes(url, max_length)
-        except HttpRefused as error:
-            raise DownloadHTTPError(str(error), error.status) from None
-        except BadAnswer as error:
-            raise RepositoryError(str(error)) from None
-        except HttpsError as error:
-            raise DownloadError(str(error)) from None
 
 
 def _read_profile(target: Target, raw: bytes) -> Profile:
