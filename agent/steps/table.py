@@ -168,8 +168,8 @@ class Folders:
     discarded: Path
     backup: Path
     autosaves: Path
-
     ready: Path  # releases fetched ahead of any rollout: theirs is taken over from here
+
 
 class Work(Protocol):
     """Everything a handler works with. Built by the runner, one for each run of a step."""

@@ -112,7 +112,7 @@ class Windowless(StrEnum):
 
 
 class Unattended(StrEnum):
-    """What becomes of the app in a session where nobody can answer: locked or disconnected."""
+    """What becomes of the app in a session where nobody can answer.
 
     It is locked or disconnected, or its person is away by the profile's measure.
     """
