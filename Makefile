@@ -7,7 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WORKERS ?= 2
+# two for each of two processors: the tests of real processes mostly wait
+WORKERS ?= 4
 
 .PHONY: help venv demo test test-faults lint bench lock clean
 
@@ -26,7 +27,7 @@ demo: $(READY)  ## five workstations on this machine, a real application, a real
 test: $(READY)  ## every test, with branch coverage
 	@deploy/desktop.sh "$(BIN)/python"
 	@rm -rf build/coverage && mkdir -p build/coverage
-	$(BIN)/coverage run -m pytest -n $(WORKERS) $(TESTS)
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	@$(BIN)/coverage json -q -o - | $(BIN)/python deploy/branches.py 90

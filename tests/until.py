@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable
 
-
 _SHORTEST, _LONGEST = 0.005, 0.05
-"""Seconds between two looks: what comes late is looked for less often, as looking costs time too."""
+"""Seconds between two looks: what comes late is looked for less often, as looking has a price."""
 
 
 def until(predicate: Callable[[], object], seconds: float = 10.0, what: str = "") -> None:
