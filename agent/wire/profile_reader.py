@@ -36,10 +36,10 @@ from agent.wire.profile_lines import Lines, line_of_toml_error
 from agent.wire.profile_values import BadValue, Field
 
 MOST_CHARACTERS = 256 * 1024
+MOST_AWAY_MINUTES = 600
 
 
 class ProfileError(ValueError):
-MOST_AWAY_MINUTES = 600
     """A profile cannot be read; the text is `file:line: key: why`."""
 
 
@@ -61,10 +61,10 @@ _SECTIONS: dict[str, dict[str, Field]] = {
         "quit": Field(read.command, ()),
         "windowless": Field(read.word(Windowless), Windowless.WAIT),
         "unattended": Field(read.word(Unattended), Unattended.CLOSE),
+        "away_minutes": Field(read.whole(0, MOST_AWAY_MINUTES), 0),
         "autosave": Field(read.several(read.relative), ()),
         "block": Field(read.switch, False),
         "reopen": Field(read.switch, False),
-        "away_minutes": Field(read.whole(0, MOST_AWAY_MINUTES), 0),
     },
     "service_manager": {
         "kind": Field(read.word(ServiceManagerKind), ServiceManagerKind.NONE),
