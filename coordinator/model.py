@@ -131,6 +131,14 @@ class Plan:
     mail: Annotated[tuple[Address, ...], Entries(50)] = ()  # who is told how it ends
 
 
+class DownloadState(StrEnum):
+    """How far a download from a vendor has come."""
+
+    UNDER_WAY = "under-way"
+    DONE = "done"
+    FAILED = "failed"
+
+
 class StagingState(StrEnum):
     """How far a staging has come."""
 

@@ -104,7 +104,7 @@ def _json(raw: bytes, app: str, source: str) -> Any:
         raise trouble(app, source, f"it is longer than {MOST_FEED} bytes", _NO_FEED)
     try:
         text = raw.decode("utf-8-sig")
-        if text.lstrip()[:20].lower().startswith(_WEB_PAGES):
+        if is_web_page(text):
             raise trouble(app, source, "this is a web page, not a feed", _NO_FEED)
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
     except UnicodeDecodeError as error:
@@ -114,6 +114,11 @@ def _json(raw: bytes, app: str, source: str) -> Any:
     except ValueError as error:
         why = f"it is not JSON: {on_one_line(str(error))}"
     raise trouble(app, source, why, _BY_HAND.format(app=app))
+
+
+def is_web_page(text: str) -> bool:
+    """True for what a browser would show: a vendor's page for logging in, say."""
+    return text.lstrip()[:20].lower().startswith(_WEB_PAGES)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -86,6 +86,15 @@ def leads_to(place: str) -> Answer:
     return says(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
 
 
+def at_first(vendor: Vendor, first: Answer, later: Answer) -> Answer:
+    """Answer the first who asks in another way than all who come later."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        (first if len(vendor.asked) == 1 else later)(handler)
+
+    return answer
+
+
 def dribbles(vendor: Vendor, head: bytes, piece: bytes = b" ", seconds: float = 0.05) -> Answer:
     """Answer with a piece now and then, until the test is over."""
 
