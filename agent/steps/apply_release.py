@@ -5,6 +5,7 @@ What that is, and how it is taken back, is one file a kind: see `agent.steps.app
 
 from agent.steps.apply.kinds import kind_of
 from agent.steps.drain import refuse_while_open
+from agent.steps.modules import confirm_old_modules, remember_modules
 from agent.steps.service_manager import refuse_while_running
 from agent.steps.table import Work
 
@@ -13,6 +14,7 @@ def apply_release(work: Work) -> None:
     """Have the ordered release in the app's folder, and the way back kept."""
     refuse_while_open(work)
     refuse_while_running(work)
+    remember_modules(work)
     kind_of(work).apply(work)
 
 
@@ -21,6 +23,7 @@ def put_old_back(work: Work) -> None:
     refuse_while_open(work)
     refuse_while_running(work)
     kind_of(work).put_back(work)
+    confirm_old_modules(work)
 
 
 def delete_old(work: Work) -> None:

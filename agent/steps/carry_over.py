@@ -15,6 +15,7 @@ from agent.package_paths import BadPackage, folders_of
 from agent.platforms.base import Item, Spot
 from agent.steps.apply.parts import keeps, moving
 from agent.steps.backup_copies import read_chunks
+from agent.steps.modules import kept_modules
 from agent.steps.table import Refused, Work
 from agent.steps.tree import matching, sha256_at, total_bytes
 from agent.wire.contract import Refusal
@@ -99,7 +100,7 @@ def _new(work: Work, path: str) -> Spot:
 
 def _plan(work: Work, manifest: Manifest) -> Carried:
     live = moving(work.profile, work.platform.items(work.installation.folder))
-    found = matching(live, keeps(work.profile))
+    found = matching(live, keeps(work.profile) + kept_modules(work, manifest))
     shipped = {entry.path: entry for entry in manifest.files}
     _check_kinds(found, shipped)
     aside = {

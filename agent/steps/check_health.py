@@ -9,6 +9,7 @@ versions on the disk are what is confirmed.
 from collections.abc import Callable
 
 from agent.platforms.base import Process
+from agent.steps.modules import confirm_modules
 from agent.steps.probes import page, why_no_answer
 from agent.steps.service_manager import (
     is_without_people,
@@ -43,6 +44,7 @@ def check_health(work: Work) -> None:
     before = _running(work)
     _check(_versions(work))
     _soak(work, before)
+    _check(confirm_modules(work))
     if is_without_people(work):
         work.fact("not_asked", _NOT_ASKED)
     work.fact("app_version", app_version(work))

@@ -11,6 +11,8 @@ from agent.platforms.base import Item, Spot
 from agent.programs import app_programs
 from agent.steps.closing import open_now
 from agent.steps.data import survey_data
+from agent.steps.modules import survey_modules
+from agent.steps.reach import survey_reach
 from agent.steps.room import rooms
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
@@ -128,6 +130,7 @@ def _values(work: Work, _live: list[Item]) -> None:
     values = values_of(work)
     texts = (profile.health.port, profile.health.http, *profile.service_manager.start)
     texts += profile.apply.arguments + profile.apply.open + profile.app.version.arguments
+    texts += profile.reach
     missing = {name for text in texts for name in unfilled(text, values)}
     for name in sorted(missing):
         _find(
@@ -143,8 +146,9 @@ def _find(work: Work, code: str, severity: Severity, message: str, fix: str = ""
     work.find(Finding(code, severity, message[:500], fix[:500]))
 
 
-def _shared_data(work: Work, _live: list[Item]) -> None:
-    survey_data(work)
+def _elsewhere(work: Work, _live: list[Item]) -> None:
+    for look in (survey_data, survey_modules, survey_reach):
+        look(work)
 
 
 _LOOKS: tuple[Callable[[Work, list[Item]], None], ...] = (
@@ -157,5 +161,5 @@ _LOOKS: tuple[Callable[[Work, list[Item]], None], ...] = (
     _left_overs,
     _keep,
     _values,
-    _shared_data,
+    _elsewhere,
 )

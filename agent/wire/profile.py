@@ -167,6 +167,25 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Modules:
+    """Where the app's modules are, and how the version of each is read.
+
+    Every folder right in `folder` is one module, called as that folder is.
+    """
+
+    folder: str  # right in the app's folder
+    version: VersionReader  # of a file, below the module's own folder
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """Whether an entitlement must be there before a release is installed, and who signs it."""
+
+    required: bool = False
+    key: str = ""  # the vendor's public key (Ed25519, base64); "" = it need not be signed
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One application profile, whole."""
 
@@ -185,3 +204,6 @@ class Profile:
     grace_seconds: float
     closed_while_others_update: bool
     server_first: str = ""  # role that is updated first; then others may open it on the old one
+    modules: Modules | None = None  # None = the app has none
+    licence: Licence = Licence()
+    reach: tuple[str, ...] = ()  # "host:port", with {name}s: what a workstation must reach

@@ -57,6 +57,14 @@ def read_version(value: object) -> VersionReader:
     return VersionReader(kind, source[0], pattern, source[1:])
 
 
+def read_module_version(value: object) -> VersionReader:
+    """Read how a module's version is read: a file below the module's folder, and a pattern."""
+    reader = read_version(value)
+    if reader.kind is not VersionKind.FILE:
+        raise BadValue("must be a table of file and pattern: a module's version is in a file")
+    return reader
+
+
 def read_exit_codes(value: object) -> tuple[tuple[int, ExitMeaning], ...]:
     """Read what an installer's exit codes mean; a code may have one meaning only."""
     codes = read.several(read.whole(0, 2**32 - 1))
@@ -106,6 +114,7 @@ def check_together(values: Values, error: ErrorAt) -> None:
     _check_backup(values, error)
     _check_data(values["data"], error)
     _check_stays(values, error)
+    _check_modules(values, error)
     if bool(values["health"]["http"]) != bool(values["health"]["http_pattern"]):
         raise error("http and http_pattern go together", "health", "http")
 
@@ -148,6 +157,17 @@ def _check_stays(values: Values, error: ErrorAt) -> None:
             if name in staying:
                 why = f"{name!r} is in apply.stay: data of a host go with its release"
                 raise error(why, "data", "folders")
+
+
+def _check_modules(values: Values, error: ErrorAt) -> None:
+    """Refuse modules that no update could reach, or whose versions nobody could read."""
+    folder, version = values["modules"]["folder"], values["modules"]["version"]
+    if bool(folder) != (version is not None):
+        raise error("folder and version go together", "modules", "folder" if folder else "version")
+    if folder and folder in values["apply"]["stay"]:
+        raise error(f"{folder!r} is in apply.stay: no update changes it", "modules", "folder")
+    if folder and folder in values["data"]["folders"]:
+        raise error(f"{folder!r} is in data.folders: modules are no data", "modules", "folder")
 
 
 def _check_backup(values: Values, error: ErrorAt) -> None:

@@ -19,6 +19,8 @@ from agent.wire.profile import (
     Data,
     DataScope,
     Health,
+    Licence,
+    Modules,
     Profile,
     ServiceManager,
     ServiceManagerKind,
@@ -30,6 +32,7 @@ from agent.wire.profile_kinds import (
     USUAL_EXIT_CODES,
     check_together,
     read_exit_codes,
+    read_module_version,
     read_version,
 )
 from agent.wire.profile_lines import Lines, line_of_toml_error
@@ -107,6 +110,15 @@ _SECTIONS: dict[str, dict[str, Field]] = {
         "closed_while_others_update": Field(read.switch, True),
         "server_first": Field(read.line, ""),
     },
+    "modules": {
+        "folder": Field(read.plain_name, ""),
+        "version": Field(read_module_version, None),
+    },
+    "licence": {
+        "required": Field(read.switch, False),
+        "key": Field(read.public_key, ""),
+    },
+    "reach": {"addresses": Field(read.several(read.peer), ())},
 }
 """Every section and key there is; a key without a default must be given."""
 
@@ -191,6 +203,9 @@ def _profile(values: Mapping[str, Mapping[str, Any]]) -> Profile:
         grace_seconds=head["grace"],
         closed_while_others_update=values["walk"]["closed_while_others_update"],
         server_first=values["walk"]["server_first"],
+        modules=Modules(**values["modules"]) if values["modules"]["folder"] else None,
+        licence=Licence(**values["licence"]),
+        reach=values["reach"]["addresses"],
     )
 
 

@@ -4,6 +4,8 @@ A reader returns the value in the form the profile keeps it, or raises `BadValue
 reason; `agent.wire.profile_reader` adds the file, the line and the key.
 """
 
+import base64
+import binascii
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +18,11 @@ from urllib.parse import urlsplit
 MOST_TEXT = 500
 MOST_ENTRIES = 100
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_KEY_BYTES = 32
+_PEER = re.compile(
+    r"(\{[a-z_]+\}|[A-Za-z0-9]([A-Za-z0-9.-]{0,200}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+    r":(\{[a-z_]+\}|[0-9]{1,5})"
+)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 Reader = Callable[[object], Any]
 
@@ -255,4 +262,25 @@ def address(value: object) -> str:
     shown = urlsplit(re.sub(r"\{[a-z_]+\}", "1", text))
     if shown.scheme not in {"http", "https"} or shown.hostname not in _LOOPBACK:
         raise BadValue(f"{text!r} must be http(s)://127.0.0.1, localhost or [::1]")
+    return text
+
+
+def peer(value: object) -> str:
+    """Read a name or address and a port, as "host:443"; {name}s stand for a host's values."""
+    text = line(value)
+    found = _PEER.fullmatch(text)
+    if not found or (found[3].isdecimal() and not 1 <= int(found[3]) <= 65_535):
+        raise BadValue(f'{text!r} must be a name or address and a port, as "example.org:443"')
+    return text
+
+
+def public_key(value: object) -> str:
+    """Read a public key: the 32 bytes of an Ed25519 key, in base64."""
+    text = line(value)
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != _KEY_BYTES:
+        raise BadValue("must be an Ed25519 public key: 32 bytes in base64")
     return text

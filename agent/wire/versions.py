@@ -1,12 +1,14 @@
 """Compares versions and reads ranges of them, as Python's packages write both.
 
-A vendor may number its releases as it likes ("26-spring"). A version that cannot be
-compared is never older than another, and never outside a range: nothing is refused because of a
-number that nobody understood. Whoever wants to say so asks `compares` first.
+A vendor may number its releases as it likes ("26-spring"). A version that cannot be compared is
+never older than another, and never outside a range: nothing is refused because of a number that
+nobody understood. Whoever wants to say so asks `compares` first.
 """
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
+
+from agent.wire.terms import ModuleTerms
 
 
 def compares(version: str) -> bool:
@@ -40,6 +42,13 @@ def is_range(text: str) -> bool:
     except InvalidSpecifier:
         return False
     return True
+
+
+def is_updated_along(module: ModuleTerms, installed: str) -> bool:
+    """True when a release updates a module of this version: it brings a newer one, and may."""
+    if not module.version or module.version == installed:
+        return False
+    return is_in(installed, module.updates) and not is_older(module.version, installed)
 
 
 def _read(version: str) -> Version | None:

@@ -164,3 +164,69 @@ def test_too_many_entries_are_refused() -> None:
 
     with pytest.raises(ProfileError, match="a list of at most 100"):
         read_profile(GOOD.replace('"prefs/**"', many), "x.toml")
+
+
+_MODULES = (
+    "[modules]\nfolder = 'modules'\nversion = { file = 'module.txt', pattern = '^v(.+)$' }\n"
+)
+_KEY = "M" * 43 + "="
+
+
+def test_modules_licence_and_addresses_are_read() -> None:
+    more = f"[licence]\nrequired = true\nkey = '{_KEY}'\n[reach]\naddresses = ['{{way}}:443']\n"
+    plain, profile = read_profile(GOOD, "a"), read_profile(f"{GOOD}\n{_MODULES}\n{more}", "a")
+
+    assert profile.modules is not None
+    assert (profile.modules.folder, profile.modules.version.source) == ("modules", "module.txt")
+    assert (profile.licence.required, profile.licence.key) == (True, _KEY)
+    assert profile.reach == ("{way}:443",)
+    assert (plain.modules, plain.licence.required, plain.licence.key, plain.reach) == (
+        None,
+        False,
+        "",
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "error"),
+    [
+        ("[modules]\nfolder = 'modules'", ": modules.folder: folder and version go together"),
+        (_MODULES.replace("folder = 'modules'\n", ""), ": modules.version: folder and version"),
+        (_MODULES.replace("'modules'", "'a/b'"), "modules.folder: 'a/b' must be one name"),
+        (_MODULES.replace("'modules'", "'../b'"), "modules.folder: '../b' must not have"),
+        (_MODULES.replace("'modules'", "'*'"), "modules.folder: '*' must be one name"),
+        (
+            _MODULES.replace("'module.txt'", "'/etc/shadow'"),
+            "modules.version: file: '/etc/shadow'",
+        ),
+        (_MODULES.replace("file = ", "program = "), "modules.version: program: must be a list"),
+        ("[modules]\nfolder = 'm'\nversion = { dpkg = 'app' }", "version is in a file"),
+        ("[licence]\nrequired = 'yes'", "licence.required: must be true or false"),
+        ("[licence]\nkey = 'AAAA'", "licence.key: must be an Ed25519 public key"),
+        ("[licence]\nkey = '\u00e9\u00e9'", "licence.key: must be an Ed25519 public key"),
+        ("[licence]\nfree = true", "licence.free: unknown key; known are required, key"),
+        ("[reach]\naddresses = ['example.org']", "reach.addresses: 'example.org' must be a name"),
+        ("[reach]\naddresses = ['example.org:0']", "must be a name or address and a port"),
+        ("[reach]\naddresses = ['example.org:70000']", "must be a name or address and a port"),
+        ("[reach]\naddresses = ['-x:1']", "must be a name or address and a port"),
+        ("[reach]\naddresses = ['http://x:1']", "must be a name or address and a port"),
+        ("[reach]\naddresses = 'example.org:1'", "reach.addresses: must be a list"),
+    ],
+)
+def test_bad_modules_licences_and_addresses_are_refused(section: str, error: str) -> None:
+    with pytest.raises(ProfileError) as refused:
+        read_profile(f"{GOOD}\n{section}\n", "app.toml")
+
+    assert error in str(refused.value)
+    assert str(refused.value).startswith("app.toml:")
+
+
+@pytest.mark.parametrize("section", ["stay", "data"])
+def test_modules_that_no_update_would_reach_are_refused(section: str) -> None:
+    stay = GOOD.replace("[apply]", "[apply]\nstay = ['modules']", 1)
+    data = f"{GOOD}\n[data]\nfolders = ['modules']\n"
+    text = {"stay": stay, "data": data}[section]
+
+    with pytest.raises(ProfileError, match=r"modules\.folder: 'modules' is in "):
+        read_profile(f"{text}\n{_MODULES}", "app.toml")

@@ -13,6 +13,7 @@ from agent.steps.apply.parts import stays
 from agent.steps.apply.staging import check_room, manifest_of, unpack
 from agent.steps.apply.swap import Swap
 from agent.steps.carry_over import carry_over, verify_release
+from agent.steps.modules import clear_left, without_left
 from agent.steps.table import Failed, Refused, Work
 from agent.steps.versions import app_version
 from agent.wire.contract import Refusal
@@ -104,9 +105,11 @@ def _prepare(work: Work, swap: Swap) -> None:
         raise Refused(Refusal.APP_ABSENT, f'cannot update: there is no app in "{swap.live}"')
     if not swap.has_content(swap.incoming):  # it was set aside by an undo, or never staged
         unpack(work, manifest)
+    here = without_left(work, manifest)
     try:
-        carried = carry_over(work, manifest)
-        verify_release(work, manifest, carried)
+        clear_left(work, manifest)
+        carried = carry_over(work, here)
+        verify_release(work, here, carried)
     except (BadPackage, FileNotFoundError) as error:
         wipe(work.folders.incoming)  # so that the next attempt unpacks it afresh
         raise Refused(Refusal.NOT_STAGED, f"cannot use the staged release: {error}") from error

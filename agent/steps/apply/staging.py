@@ -8,6 +8,7 @@ from pathlib import Path
 from agent.extract import check_paths, extract, strangers, verify_tree, wipe
 from agent.package_paths import BadPackage
 from agent.platforms.base import Spot
+from agent.steps.apply.permission import check_permission
 from agent.steps.room import ready_of, rooms
 from agent.steps.table import Refused, Work
 from agent.wire.contract import Refusal
@@ -19,7 +20,7 @@ _ANY_SYSTEM = {"", "any"}
 def manifest_of(work: Work) -> Manifest:
     """Return the manifest of the ordered package, judged fit for this app, version and host.
 
-    Raises `Refused` BAD_ORDER, NOT_SIGNED or PACKAGE_MISMATCH.
+    Raises `Refused` BAD_ORDER, NOT_SIGNED, PACKAGE_MISMATCH or WRONG_VERSION.
     """
     if work.params.package is None:
         raise Refused(Refusal.BAD_ORDER, "cannot stage: the order names no package")
@@ -30,6 +31,7 @@ def manifest_of(work: Work) -> Manifest:
         check_paths(manifest)
     except BadPackage as error:
         raise Refused(Refusal.PACKAGE_MISMATCH, str(error)) from error
+    check_permission(work, manifest)
     return manifest
 
 
