@@ -13,7 +13,7 @@ from tests.faults.ledger import cordon_of
 from tests.faults.office import FaultOffice, office, opened
 from tests.until import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("uncounted")]
 
 
 def _tree(folder: Path) -> dict[str, tuple[int, int, bytes]]:

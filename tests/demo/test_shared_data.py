@@ -16,7 +16,7 @@ from coordinator.standin.make_release import Size
 from coordinator.walk.states import RolloutState
 from tests.until import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("uncounted")]
 
 _SMALL = Size(libraries=7, half_a_library=14_000, table=5_000)
 

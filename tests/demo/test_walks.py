@@ -14,6 +14,8 @@ from tests.faults.ledger import Json
 from tests.faults.office import WARES, FaultOffice, office
 from tests.until import until
 
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("uncounted")]
+
 _FLEET = """
 [[host]]
 name = "PC-01"
@@ -33,7 +35,6 @@ def _ended(made: FaultOffice, rollout: str) -> RolloutState:
         return client.rollout(rollout).state
 
 
-@pytest.mark.timeout(300)
 def test_a_drill_closes_backs_up_and_re_opens_and_every_file_is_as_it_was(tmp_path: Path) -> None:
     with office(tmp_path, hosts=2) as made:
         made.begin("1.1")
@@ -69,7 +70,6 @@ def _server_first(folder: Path) -> Wares:
     return replace(WARES, profile=profile)
 
 
-@pytest.mark.timeout(300)
 def test_with_the_server_updated_first_the_others_are_updated_alone(tmp_path: Path) -> None:
     with office(tmp_path, 2, _server_first(tmp_path)) as made:
         made.begin("1.1")

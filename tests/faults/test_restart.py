@@ -17,6 +17,8 @@ from tests.faults.ledger import Json, cordon_of, fence_of, journal_steps
 from tests.faults.office import FaultOffice, office, opened
 from tests.until import until
 
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("uncounted")]
+
 _GUARD_WOULD_HAVE_ACTED_SECONDS = 1.5
 _ROLLOUT_SECONDS = 60
 _TRIES = 8
@@ -25,7 +27,6 @@ _TRIES = 8
 # -- a swap cut in two ---------------------------------------------------------------------
 
 
-@pytest.mark.timeout(600)
 def test_an_agent_killed_between_the_two_renames_makes_the_app_runnable_before_any_order(
     tmp_path: Path,
 ) -> None:
@@ -87,7 +88,6 @@ def _disk(made: FaultOffice, host: Workstation, noted: Json, version: str) -> li
 # -- seals and leases ----------------------------------------------------------------------
 
 
-@pytest.mark.timeout(600)
 def test_while_coordinator_and_agents_die_seals_hold_and_leases_end(tmp_path: Path) -> None:
     with office(tmp_path, hosts=3) as made:
         made.begin("1.1")
@@ -181,7 +181,6 @@ def _about(host: Workstation, version: str) -> Json:
 # -- who leads -----------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(600)
 def test_a_copied_database_leads_nobody_until_an_operator_says_so(tmp_path: Path) -> None:
     home, copy = tmp_path / "coordinator", tmp_path / "copy"
     with office(tmp_path, hosts=2) as made:
