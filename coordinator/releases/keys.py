@@ -8,7 +8,9 @@ and cannot make a release with it.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
@@ -40,8 +42,17 @@ def make_signing_key(folder: Path, passphrase: str) -> CryptoSigner:
     Raises `KeyProblem` for a passphrase that is too short, or not that key's.
     """
     path = folder / SIGNING_KEY
+    return open_signing_key(path, passphrase) if path.exists() else new_key(folder, passphrase)
+
+
+def new_key(folder: Path, passphrase: str) -> CryptoSigner:
+    """Make a signing key, encrypted, in a folder that has none; return it, opened.
+
+    Raises `KeyProblem` for a passphrase that is too short, or a folder with a key in it.
+    """
+    path = folder / SIGNING_KEY
     if path.exists():
-        return open_signing_key(path, passphrase)
+        raise KeyProblem(f"cannot make a signing key in {folder}: one is there already")
     if len(passphrase) < LEAST_PASSPHRASE:
         raise KeyProblem(
             f"cannot make the signing key: a passphrase has at least {LEAST_PASSPHRASE} characters"
@@ -74,20 +85,74 @@ def online_key(path: Path) -> CryptoSigner:
     """Return the key in `path` (0600, for snapshots and timestamps); made when absent."""
     if not path.exists():
         write_whole(path, _pkcs8(Ed25519PrivateKey.generate(), serialization.NoEncryption()))
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    return open_online_key(path)
+
+
+def open_online_key(path: Path) -> CryptoSigner:
+    """Return the key in `path`, which is there. Raises `KeyProblem`."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except OSError as error:
+        raise KeyProblem(f"cannot read the online key {path}: {error.strerror}") from None
+    except (TypeError, ValueError):
+        raise KeyProblem(f"cannot use {path}: it is no unencrypted key") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyProblem(f"cannot use {path}: it is no Ed25519 key")
     return CryptoSigner(key)
 
 
+def is_unlocked(raw: bytes) -> bool:
+    """True when these bytes are a private key that anybody who reads them can use."""
+    return _can_load(raw, None)
+
+
+def opens(raw: bytes, passphrase: str) -> bool:
+    """True when this passphrase opens this encrypted key."""
+    return _can_load(raw, passphrase.encode())
+
+
+def _can_load(raw: bytes, passphrase: bytes | None) -> bool:
+    for load in (
+        serialization.load_pem_private_key,
+        serialization.load_der_private_key,
+        serialization.load_ssh_private_key,
+    ):
+        try:
+            load(raw, passphrase)
+        except (TypeError, ValueError, UnsupportedAlgorithm):
+            continue
+        return True
+    return False
+
+
+def fingerprint_in(raw: bytes) -> str:
+    """Return the fingerprint of an unencrypted Ed25519 key, "" for what is none."""
+    try:
+        key = serialization.load_pem_private_key(raw, None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return ""
+    return fingerprint(CryptoSigner(key)) if isinstance(key, Ed25519PrivateKey) else ""
+
+
+def fingerprint(signer: CryptoSigner) -> str:
+    """Return by what a key is known: the SHA-256 of its public half, as TUF writes it."""
+    return str(signer.public_key.keyid)
+
+
 def sign(unsigned: bytes, key_file: Path, passphrase: str) -> bytes:
-    """Return the list of targets, signed. Needs no repository.
+    """Return the list of targets, signed; signatures that it has stay. Needs no repository.
 
     Raises `KeyProblem` for another kind of file, a key that cannot be opened.
     """
-    listed = _read_targets(unsigned)
-    listed.sign(open_signing_key(key_file, passphrase))
-    return listed.to_bytes()
+    _read_targets(unsigned)
+    return sign_with(unsigned, open_signing_key(key_file, passphrase))
+
+
+def sign_with(unsigned: bytes, signer: CryptoSigner) -> bytes:
+    """Return a list of targets or a root with one signature more."""
+    metadata = Metadata[Any].from_bytes(unsigned)
+    metadata.sign(signer, append=True)
+    return metadata.to_bytes()
 
 
 def describe(unsigned: bytes) -> list[SignedItem]:

@@ -1,11 +1,13 @@
 """Makes the four kinds of signed metadata. Pure: no files, and time comes in as a value."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
+    Key,
     Metadata,
     MetaFile,
     Root,
@@ -26,14 +28,34 @@ LIFETIMES: dict[type[Signed], dt.timedelta] = {
 S = TypeVar("S", Root, Targets, Snapshot, Timestamp)
 
 
+SIGNED_BY_HAND = (Root.type, Targets.type)
+SIGNED_DAILY = (Snapshot.type, Timestamp.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """The keys that sign root and targets, and how many of them it takes."""
+
+    keys: tuple[Key, ...]
+    threshold: int = 1
+
+
 def make_root(signing: CryptoSigner, online: CryptoSigner, now: dt.datetime) -> bytes:
     """Return root version 1: one key signs root and targets, the other what changes daily."""
-    root = Root(expires=now + LIFETIMES[Root], consistent_snapshot=True)
-    root.add_key(signing.public_key, Root.type)
-    root.add_key(signing.public_key, Targets.type)
-    root.add_key(online.public_key, Snapshot.type)
-    root.add_key(online.public_key, Timestamp.type)
+    root = unsigned_root(1, Holders((signing.public_key,)), [online.public_key], now)
     return _signed(root, signing)
+
+
+def unsigned_root(version: int, holders: Holders, online: Sequence[Key], now: dt.datetime) -> Root:
+    """Return a root, still to be signed: who signs by hand, and what signs daily."""
+    root = Root(version, expires=now + LIFETIMES[Root], consistent_snapshot=True)
+    for roles, keys in ((SIGNED_BY_HAND, holders.keys), (SIGNED_DAILY, online)):
+        for role in roles:
+            for key in keys:
+                root.add_key(key, role)
+    for role in SIGNED_BY_HAND:
+        root.roles[role].threshold = holders.threshold
+    return root
 
 
 def unsigned_targets(targets: Mapping[str, TargetFile], version: int, now: dt.datetime) -> bytes:

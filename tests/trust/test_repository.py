@@ -14,7 +14,8 @@ from coordinator.releases.keys import (
     make_signing_key,
     sign,
 )
-from coordinator.releases.repository import NotPublished, Repository, init_repository
+from coordinator.releases.repository import Repository, init_repository
+from coordinator.releases.signatures import NotPublished
 from tests.trust.office import PASSPHRASE, Clock
 
 DAY = 86400
