@@ -1,6 +1,8 @@
 """Shows answers: tables for people, JSON for programs."""
 
 import json
+import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -10,6 +12,8 @@ from pydantic import BaseModel
 from tabulate import tabulate
 
 A_PERSON_IS_NEEDED = 1
+_GAP = 2
+_NARROWEST = 20
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Answers = BaseModel | Sequence[BaseModel]
@@ -37,8 +41,26 @@ def end(*, needs_a_person: bool) -> None:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> str:
-    """Return a table, or what to say when it would be empty."""
-    return tabulate(rows, headers, "simple", disable_numparse=True) if rows else empty
+    """Return a table, or what to say when it would be empty.
+
+    At a terminal the last column, which says why, is broken into lines that fit.
+    """
+    if not rows:
+        return empty
+    room = _room(headers, rows) if sys.stdout.isatty() else None
+    widths = [*([None] * (len(headers) - 1)), room]
+    return tabulate(rows, headers, "simple", disable_numparse=True, maxcolwidths=widths)
+
+
+def _room(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> int | None:
+    """Return how wide the last column may be, None = as wide as it is."""
+    cells = [
+        [len(header) + _GAP, *(len(str(row[i])) for row in rows)]
+        for i, header in enumerate(headers)
+    ]
+    others = [max(column) for column in cells[:-1]]
+    room = shutil.get_terminal_size().columns - sum(others) - _GAP * len(others)
+    return room if room >= _NARROWEST else None
 
 
 def pairs(rows: Sequence[tuple[str, object]]) -> str:

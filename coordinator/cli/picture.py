@@ -1,5 +1,8 @@
 """What a rollout looks like to people: as text, and as the live table of `watch`."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -119,6 +122,24 @@ def news_line(item: NewsView) -> str:
     who = f"{item.host} {item.host_state}" if item.host else f"rollout {item.state}"
     tail = f": {item.detail}" if item.detail else ""
     return f"{clock(item.at)}  {who}{tail}" + (f"  [{item.mend}]" if item.mend else "")
+
+
+@dataclass(slots=True)
+class History:
+    """What was shown of a rollout's history, so that nothing is shown twice."""
+
+    number: int = 0  # of the last that was shown
+    stands: tuple[str, ...] = ()  # where the rollout stood then, in words
+
+    def fresh(self, news: Iterable[NewsView]) -> Iterator[NewsView]:
+        """Yield what says something new; a rollout's state is kept anew with each host's."""
+        for item in news:
+            self.number = item.number
+            stands = (item.state, item.detail, item.mend)
+            if item.host or stands != self.stands:
+                yield item
+            if not item.host:
+                self.stands = stands
 
 
 def live_table(seen: RolloutView, why: WhyView) -> RenderableType:

@@ -8,7 +8,7 @@ import typer
 from coordinator.api.asks import CommandAsk, PlanAsk
 from coordinator.api.schemas import RolloutView
 from coordinator.cli.output import Json, end, show, table
-from coordinator.cli.picture import list_text, news_line, status_text, why_text
+from coordinator.cli.picture import History, list_text, news_line, status_text, why_text
 from coordinator.cli.talk import Yes, agreed, ask, talking, write_text
 from coordinator.cli.watching import watch as follow
 from coordinator.walk.ports import Verb
@@ -97,7 +97,8 @@ def news(
     """Show a rollout's history."""
     with talking() as client:
         found = client.news(rollout, since)
-    show(found, lambda: "\n".join(map(news_line, found)) or "No news.", as_json=as_json)
+    fresh = History().fresh(found)
+    show(found, lambda: "\n".join(map(news_line, fresh)) or "No news.", as_json=as_json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import typer
@@ -11,13 +12,22 @@ from rich.live import Live
 from coordinator.api.client import Client
 from coordinator.api.line import Silent
 from coordinator.api.schemas import RolloutView
-from coordinator.cli.picture import in_line, live_table, news_line
+from coordinator.cli.picture import History, in_line, live_table, news_line
 from coordinator.walk.states import RolloutState
 
 T = TypeVar("T")
 _LOOK_SECONDS = 0.5
 NEEDED_SECONDS = 60.0
 _PATIENCE_SECONDS = 120.0  # a coordinator that restarts is waited for
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was said so far."""
+
+    history: History = field(default_factory=History)
+    still_in: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By host: who had the app open, and how many steps were done then."""
 
 
 def watch(client: Client, key: str, say: Callable[[str], None], *, live: bool) -> RolloutView:
@@ -49,12 +59,11 @@ def _watch_live(client: Client, label: str, console: Console) -> RolloutView:
 
 
 def _watch_lines(client: Client, label: str, say: Callable[[str], None]) -> RolloutView:
-    told = 0
-    still_in: dict[str, str] = {}
+    told = _Told()
     while True:
         seen = patiently(lambda: client.rollout(label))
-        told = _tell(client, label, told, say)
-        still_in = _tell_who(seen, still_in, say)
+        _tell(client, label, told, say)
+        _tell_who(seen, told, say)
         if seen.state.is_final or waits_for_a_person(seen):
             return seen
         time.sleep(_LOOK_SECONDS)
@@ -66,22 +75,23 @@ def waits_for_a_person(seen: RolloutView) -> bool:
     return is_asking and seen.now - seen.since > NEEDED_SECONDS
 
 
-def _tell(client: Client, label: str, told: int, say: Callable[[str], None]) -> int:
-    """Say what is new, and return the number of the last news."""
-    news = patiently(lambda: client.news(label, told))
-    for item in news:
+def _tell(client: Client, label: str, told: _Told, say: Callable[[str], None]) -> None:
+    """Say what is new."""
+    for item in told.history.fresh(patiently(lambda: client.news(label, told.history.number))):
         say(news_line(item))
-    return news[-1].number if news else told
 
 
-def _tell_who(
-    seen: RolloutView, told: dict[str, str], say: Callable[[str], None]
-) -> dict[str, str]:
-    """Say on which hosts others have the app open than before; return who they are now."""
+def _tell_who(seen: RolloutView, told: _Told, say: Callable[[str], None]) -> None:
+    """Say on which hosts others have the app open than before.
+
+    That a host does not say who is in, its step being over or begun anew, is not that nobody is.
+    """
     for visit in seen.visits:
-        if visit.still_in != told.get(visit.id, ""):
+        who, done = told.still_in.get(visit.id, ("", 0))
+        is_left = bool(who) and visit.steps_done > done
+        if visit.still_in != who and (visit.still_in or is_left):
             say(in_line(visit, seen.now))
-    return {visit.id: visit.still_in for visit in seen.visits}
+            told.still_in[visit.id] = (visit.still_in, visit.steps_done)
 
 
 def patiently(ask: Callable[[], T], patience: float = _PATIENCE_SECONDS) -> T:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from agent.wire.contract import STILL_IN, Direction
+from agent.wire.contract import STILL_IN, Direction, StepReport, StepState
 from coordinator.api.schemas import RolloutView
 from coordinator.api.why import explain
 from coordinator.cli.picture import live_table, status_text
@@ -125,11 +125,44 @@ def test_who_is_still_in_is_shown_wherever_a_rollout_is(
     assert f"PC-02: still in: {who}" in terminal("rollout why").out
 
 
+def _drained(office: RealOffice, rollout: str, how: StepState = StepState.DONE) -> None:
+    report = StepReport(f"{rollout}/{SECOND}/drain", Direction.DO, how, 1)
+    office.rollouts.end_step(report, how)
+
+
+def test_a_drain_that_closed_nobody_is_not_taken_for_nobody_being_in(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    _drains(office, rollout, "marie")
+    refused = threading.Timer(1.2, _drained, (office, rollout, StepState.REFUSED))
+    later = threading.Timer(2.4, office.tell, (rollout, News(RolloutState.DONE)))
+    with _joined(refused), _joined(later):
+        said = terminal("rollout watch r1").out
+
+    assert said.count("PC-02: still in: marie") == 1
+    assert "nobody is in" not in said
+
+
+def test_where_a_rollout_stands_is_said_once(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    for place in (HostState.DRAINING, HostState.PENDING):
+        office.tell(rollout, News(RolloutState.CLOSING))
+        office.tell(rollout, News(RolloutState.CLOSING, host=HOST, state=place))
+    office.tell(rollout, News(RolloutState.DONE))
+    for words in ("rollout news", "rollout watch"):
+        said = terminal(words).out
+        assert said.count("rollout closing") == 1
+        assert "draining" in said
+        assert "pending" in said
+    assert len([n for n in terminal("rollout news --json").json if not n["host"]]) > 2
+
+
 def test_watching_says_who_is_still_in_each_time_that_changes(
     office: RealOffice, rollout: str, terminal: Terminal
 ) -> None:
     _drains(office, rollout, "marie, [b]paul")
-    leaves = threading.Timer(1.2, _drains, (office, rollout, ""))
+    leaves = threading.Timer(1.2, _drained, (office, rollout))
     later = threading.Timer(2.4, office.tell, (rollout, News(RolloutState.DONE)))
     with _joined(leaves), _joined(later):
         said = terminal("rollout watch r1").out

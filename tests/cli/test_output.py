@@ -1,0 +1,36 @@
+"""What is printed fits the terminal it is printed on."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from coordinator.cli.output import table
+
+_SHOWN = """
+from coordinator.cli.output import table
+print(table(["host", "", "why"], [["PC-01", 1, "it does not answer " * 9]], ""))
+"""
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(60, 6), (100, 4), (20, 3), (400, 3)])
+def test_at_a_terminal_the_last_column_is_broken_where_there_is_room(
+    columns: int, lines: int
+) -> None:
+    ours, theirs = pty.openpty()
+    sized = os.environ | {"COLUMNS": str(columns)}
+    with subprocess.Popen([sys.executable, "-c", _SHOWN], stdout=theirs, env=sized) as process:
+        process.wait(30)
+    drawn = os.read(ours, 65536).decode().splitlines()
+    for end in (ours, theirs):
+        os.close(end)
+    assert len(drawn) == lines
+    assert columns == 20 or max(map(len, drawn)) <= columns
+
+
+def test_for_a_program_no_line_is_broken() -> None:
+    assert (
+        len(table(["host", "why"], [["PC-01", "it does not answer " * 9]], "").splitlines()) == 3
+    )
