@@ -5,7 +5,6 @@ with the commands an admin types, and has a witness that imports none of this ch
 from the disks and from what the application itself wrote.
 """
 
-import json
 import shutil
 import sys
 import tempfile
@@ -13,47 +12,33 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from coordinator.api.schemas import RolloutView
+from coordinator.cli.demo_drafts import drafts_folder, own_home
 from coordinator.cli.demo_office import APP, NEW, OLD, DemoOffice
+from coordinator.cli.demo_show import Show, Verdict
 from coordinator.cli.demo_troubles import (
     FAULTS,
     Trouble,
     keep_opening,
     kill_coordinator,
+    leave_unsaved,
     open_past_the_guard,
+    start_again,
 )
 from coordinator.cli.demo_witness import Witness
 from coordinator.cli.demo_workstation import Wares, Way, Workstation
-from coordinator.cli.output import Json, table
+from coordinator.cli.output import Json
 from coordinator.cli.watching import waits_for_a_person
 from coordinator.complaint import Complaint
 from coordinator.walk.states import HostState, RolloutState
 
 _LOOK_SECONDS = 0.3
 _FEW = 2  # workstations, too few for one to wait while others are updated
-
-
-@dataclass
-class Verdict:
-    """What the demo shows at its end, and its exit code."""
-
-    rollout: dict[str, Any]
-    hosts: list[dict[str, Any]]
-    violations: list[dict[str, Any]]
-    relaunches: list[dict[str, Any]] = field(default_factory=list)
-    rolled_back: list[str] = field(default_factory=list)  # who and why, a line each
-    report: str = ""
-
-    @property
-    def is_well(self) -> bool:
-        """True when every workstation was updated and nothing was seen that must not be."""
-        return self.rollout["state"] == "done" and not self.violations
 
 
 def demo(
@@ -80,10 +65,9 @@ def demo(
 ) -> None:
     """Update five workstations on this machine: real processes, real links, real files."""
     show = Show(quiet=as_json)
-    with _stage(keep) as base:
-        office = DemoOffice(
-            base.resolve(), hosts, Wares(apply=apply, shares_data=True, one_way=one_way)
-        )
+    with _stage(keep) as base, drafts_folder(base / "home", own_home()) as drafts:
+        wares = Wares(apply=apply, shares_data=True, one_way=one_way, drafts=drafts)
+        office = DemoOffice(base.resolve(), hosts, wares)
         troubles = _troubles(office, fail, kill=kill, sabotage=sabotage)
         with closing(office):
             verdict = _run(office, troubles, show)
@@ -133,6 +117,8 @@ def _troubles(
     found: list[tuple[Trouble, Workstation]] = []
     if len(office.hosts) > _FEW:
         found.append((keep_opening, office.hosts[-1]))
+    if len(office.hosts) > _FEW + 1:
+        found.append((start_again, office.hosts[-2]))
     if fail:
         name, _, step = fail.partition(":")
         host = next((h for h in office.hosts if h.name == name), None)
@@ -150,45 +136,6 @@ def _troubles(
     return found
 
 
-class Show:
-    """What a person sees while the demo runs; nothing at all with --json."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
-        self._begun = time.monotonic()
-
-    def say(self, text: str) -> None:
-        """Print one line, with how long the demo has run."""
-        if not self.quiet:
-            typer.echo(f"{time.monotonic() - self._begun:5.1f} s  {text}")
-
-    def verdict(self, verdict: Verdict, *, as_json: bool) -> None:
-        """Print how it ended."""
-        if as_json:
-            found = {
-                k: getattr(verdict, k) for k in ("rollout", "hosts", "violations", "relaunches")
-            }
-            typer.echo(json.dumps(found, indent=2))
-            return
-        rows = [list(host.values()) for host in verdict.hosts]
-        headers = ("workstation", "state", "from", "to", "exclusive seconds")
-        typer.echo(f"\n{table(headers, rows, 'no workstation')}\n")
-        typer.echo(
-            f"rollout {verdict.rollout['id']}: {verdict.rollout['state']} "
-            f"in {verdict.rollout['seconds']} s"
-        )
-        for line in verdict.rolled_back:
-            typer.echo(f"rolled back: {line}")
-        for violation in verdict.violations:
-            at = violation["host"]
-            typer.echo(f"violation: {violation['kind']} at {at}: {violation['detail']}", err=True)
-        if not verdict.violations:
-            typer.echo(
-                "the witness found no violation: versions, kept files, nobody open elsewhere"
-            )
-        typer.echo(f"report: {verdict.report}")
-
-
 def _run(office: DemoOffice, troubles: list[tuple[Trouble, Workstation]], show: Show) -> Verdict:
     hosts = "1 workstation" if len(office.hosts) == 1 else f"{len(office.hosts)} workstations"
     show.say(f"a coordinator and {hosts} below {office.base}")
@@ -199,6 +146,8 @@ def _run(office: DemoOffice, troubles: list[tuple[Trouble, Workstation]], show: 
     office.publish_profile()
     office.publish_release(NEW)
     witness = office.start_witness("witness", OLD, NEW)
+    if office.drafts and len(office.hosts) > _FEW:
+        leave_unsaved(office.drafts, office.hosts[1])
     plan = office.make_plan(NEW)
     show.say(f"{APP} {NEW} is published and signed; the plan is {plan['label']}")
     begun = time.monotonic()
@@ -286,4 +235,6 @@ def _judge(office: DemoOffice, witness: Witness, label: str, seconds: float) -> 
         for item in report["history"]
         if item["state"] == HostState.ROLLED_BACK
     ]
-    return Verdict(rollout, hosts, said["violations"], said["relaunches"], back, str(page))
+    return Verdict(
+        rollout, hosts, said["violations"], said["relaunches"], said["drafts"], back, str(page)
+    )

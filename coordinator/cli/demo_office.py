@@ -16,6 +16,7 @@ from typing import Any
 from coordinator.access import read_access
 from coordinator.api.client import Client
 from coordinator.api.schemas import RolloutView
+from coordinator.cli.demo_drafts import Drafts
 from coordinator.cli.demo_processes import (
     Process,
     end,
@@ -66,6 +67,11 @@ class DemoOffice:
             "ROUNDSMAN_CONFIG": str(base / "operator"),
             "ROUNDSMAN_PASSPHRASE": _PASSPHRASE,
         }
+
+    @property
+    def drafts(self) -> Drafts | None:
+        """Where somebody has unsaved work, None when nobody has."""
+        return self._wares.drafts
 
     # -- the coordinator -----------------------------------------------------------------
 
@@ -141,12 +147,7 @@ class DemoOffice:
         for number, host in enumerate(self.hosts):
             copy_release(self.release(OLD), host.folder)
             seed_host(host.folder, host.name, host.port, self._wares.size, self.share)
-            host.programs.append(
-                spawn(
-                    [sys.executable, "-I", str(host.folder / "servicemanager.py")],
-                    host.place / "app.log",
-                )
-            )
+            host.start(host.folder / "servicemanager.py")
             host.open_app("marie")
             if number % 2:
                 host.open_app("paul")
@@ -242,7 +243,9 @@ class DemoOffice:
     def start_witness(self, name: str, before: str, after: str) -> Witness:
         """Have the witness note what every workstation owns, and watch from now on."""
         releases = {version: self.release(version) for version in (before, after)}
-        witness = Witness(self.base, self.hosts, Case(name, releases, before, after, self.share))
+        drafts = self.drafts.folder if self.drafts else None
+        case = Case(name, releases, before, after, self.share, drafts)
+        witness = Witness(self.base, self.hosts, case)
         witness.start()
         self._witnesses.append(witness)
         return witness
@@ -253,8 +256,8 @@ class DemoOffice:
         """End every process of the office, also those that agents have started."""
         if self._client is not None:
             self._client.close()
-        for host in self.hosts:
-            end([host.agent, *host.programs])
+        end([host.agent for host in self.hosts])
+        end([program for host in self.hosts for program in host.programs])
         end([self.coordinator])
         for witness in self._witnesses:
             witness.close()

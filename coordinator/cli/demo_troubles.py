@@ -5,21 +5,24 @@ how to tell the person who watches. None of them touches the product: they do wh
 """
 
 import shutil
+import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
+from coordinator.cli.demo_drafts import Drafts
 from coordinator.cli.demo_office import DemoOffice
+from coordinator.cli.demo_processes import Process, wait_for
 from coordinator.cli.demo_workstation import Workstation
 
 _LOOK_SECONDS = 0.02
 _ASK_SECONDS = 0.3
 _STILL_SECONDS = 0.5
-_CLOSED_SECONDS = 5.0
+_RECOVERY_SECONDS = 1.0
+_CLOSED = {0, -signal.SIGTERM, -signal.SIGKILL}
+"""How a program ends that was closed, not one that could not start."""
 _VISITED = {"updating", "checking"}
 
 Say = Callable[[str], None]
@@ -108,25 +111,73 @@ def open_past_the_guard(
     visited = next((h for h in office.hosts if h is not host), host)
     if not _wait_for_visit(office, visited, label, end):
         return
-    host.open_app("intruder", copy)
+    host.start(copy, "intruder", "--home", str(host.folder))
     say(f"{host.name}: the app was opened past the guard, from a copy of another name")
 
 
 def keep_opening(
     office: DemoOffice, host: Workstation, label: str, end: threading.Event, say: Say
 ) -> None:
-    """Have somebody who cannot wait open the app again and again, while another is updated."""
+    """Have somebody who cannot wait open the app again and again, while another is updated.
+
+    The vendor's own updater, whose time has come, opens once before that.
+    """
     visited = next(h for h in office.hosts if h is not host)
     if not _wait_for_visit(office, visited, label, end):
         return
-    lives = [0.0]
+    lives = [_life_of(host.start(host.folder / "updater.py"), end)]
     while not end.wait(_ASK_SECONDS) and office.state_of(label, visited) in _VISITED:
-        begun, opened = time.monotonic(), host.open_app("impatient")
-        with suppress(subprocess.TimeoutExpired):  # the witness will tell
-            opened.wait(_CLOSED_SECONDS)
-        lives.append(time.monotonic() - begun)
-    times = f"{len(lives) - 1} times meanwhile"
-    say(f"{host.name}: the app was opened {times}, and closed again within {max(lives):.1f} s")
+        lives.append(_life_of(host.open_app("impatient"), end))
+    times = f"{len(lives) - 1} times meanwhile, its updater once by itself"
+    say(f"{host.name}: the app was opened {times}, all closed again within {max(lives):.1f} s")
+
+
+def start_again(
+    office: DemoOffice, host: Workstation, label: str, end: threading.Event, say: Say
+) -> None:
+    """Start the service manager again whenever it has ended, as a service's recovery does.
+
+    While the workstation itself is updated the agent starts it, too: that is not counted.
+    """
+    lives: list[float] = []
+    while not end.wait(_RECOVERY_SECONDS):
+        if _answers(host.port):
+            continue
+        is_visited = office.state_of(label, host) in _VISITED
+        manager = host.start(host.folder / "servicemanager.py")
+        life = _life_of(manager, end)
+        is_visited = is_visited or office.state_of(label, host) in _VISITED
+        if manager.poll() in _CLOSED and not is_visited:
+            lives.append(life)
+    if lives:
+        again = f"its service manager was started again {len(lives)} times by its recovery"
+        say(f"{host.name}: {again}, and closed again within {max(lives):.1f} s")
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), _ASK_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _life_of(opened: Process, end: threading.Event) -> float:
+    """Return for how many seconds a program was open, or has been when all has ended."""
+    begun = time.monotonic()
+    while opened.poll() is None and not end.wait(_LOOK_SECONDS):
+        pass
+    return time.monotonic() - begun
+
+
+def leave_unsaved(drafts: Drafts, host: Workstation, patience: float = 3.0) -> None:
+    """Have somebody write something, save nothing and go away; return once it is written.
+
+    Asked to close, the app asks for `patience` seconds, 0 = for ever, and gives up.
+    """
+    host.open_app("lea", "--unsaved", str(drafts.folder), "--patience", str(patience))
+    draft = drafts.folder / "lea.draft"
+    wait_for(draft.exists, f"the app does not open on {host.name}", host.place / "app.log")
 
 
 def _wait_for_visit(

@@ -32,6 +32,10 @@ class Watched(Protocol):
     def evidence(self) -> Path:
         """What the app itself writes when it opens and closes."""
 
+    @property
+    def autosaves(self) -> Path:
+        """Where the agent copies what the app has saved by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -42,6 +46,7 @@ class Case:
     before: str
     after: str
     share: Share | None = None
+    drafts: Path | None = None  # where the app keeps what was written and not saved
 
 
 class Witness:
@@ -110,6 +115,7 @@ class Witness:
                 "before": self._case.before,
                 "expected": versions.get(host.name, self._case.after),
                 "running": host.name not in versions,
+                "drafts": self._drafts(host),
             }
             for host in self._hosts
         ]
@@ -120,6 +126,11 @@ class Witness:
         }
         content = json.dumps({"releases": releases, "hosts": hosts, "share": share}, indent=1)
         self._config.write_text(content, "utf-8")
+
+    def _drafts(self, host: Watched) -> dict[str, str]:
+        app = self._case.drafts
+        own = {"the app's own autosave": str(app)} if app else {}
+        return {"the agent's copy": str(host.autosaves), **own}
 
     def _run(self, script: str, *words: str | Path) -> bytes:
         command = [*_command(script), *map(str, words)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from coordinator.cli.demo_drafts import Drafts
 from coordinator.cli.demo_processes import Process, spawn
 from coordinator.standin.make_release import Size
 
@@ -37,11 +38,19 @@ class Workstation:
         """What the app itself writes when it opens and closes."""
         return self.place / "evidence.log"
 
-    def open_app(self, user: str, script: Path | None = None) -> Process:
-        """Open the app for one user; from another copy of the program when `script` is given."""
-        program = script or self.folder / "officeapp.py"
-        home = ["--home", str(self.folder)] if script else []
-        process = spawn([sys.executable, "-I", str(program), user, *home], self.place / "app.log")
+    @property
+    def autosaves(self) -> Path:
+        """Where the agent copies what the app has saved by itself."""
+        return self.state / "autosaves"
+
+    def open_app(self, user: str, *options: str) -> Process:
+        """Open the app for one user."""
+        return self.start(self.folder / "officeapp.py", user, *options)
+
+    def start(self, program: Path, *words: str) -> Process:
+        """Start one of the programs of the app, or a copy of one."""
+        command = [sys.executable, "-I", str(program), *words]
+        process = spawn(command, self.place / "app.log")
         self.programs.append(process)
         return process
 
@@ -63,12 +72,15 @@ class Wares:
     apply: Way = Way.REPLACE_FOLDER
     shares_data: bool = False
     one_way: bool = False  # the old release cannot read what the new one has made of the data
+    drafts: Drafts | None = None  # where somebody has unsaved work, if anybody has
 
     def profile_text(self) -> str:
-        """Return the profile, with how it applies a release and where its data is."""
+        """Return the profile: how it applies a release, where its data and its autosaves are."""
         text = self.profile.read_text("utf-8").replace(
             _WAYS[Way.REPLACE_FOLDER], _WAYS[self.apply]
         )
+        if self.drafts and self.drafts.pattern:
+            text = text.replace(_CLOSE, f'{_CLOSE}autosave = ["{self.drafts.pattern}"]\n')
         if not self.shares_data:
             return text
         shared = _SHARED_DATA.format(old_reads_new="false" if self.one_way else "true")
@@ -88,6 +100,8 @@ program = "setup/install"
 arguments = ["{folder}"]
 """,
 }
+_CLOSE = """[close]
+"""
 _OWN_DATA = """[data]
 scope = "host"
 """

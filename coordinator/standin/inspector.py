@@ -5,9 +5,12 @@ usage: inspector.py note CONFIG NOTED      before the rollout
 
 CONFIG is what `witness.py` describes. The inspector compares with the release's own zip and
 with what it noted: versions, every file of the app, every file that the host owns (content,
-mode, owner, time of change), each user's saved work, what the service manager answers, and the
-data that the office shares: as the new release left it where a host has that, else, when that
-data goes one way, exactly as it was.
+mode, owner, time of change), each user's saved work, what was written and not saved, what the
+service manager answers, and the data that the office shares: as the new release left it where a
+host has that, else, when that data goes one way, exactly as it was.
+
+What was not saved must be somewhere byte for byte: in one of the folders that the host's `drafts`
+in CONFIG name, {what is there: folder}. Its words are what the app itself noted before.
 """
 
 import configparser
@@ -104,10 +107,56 @@ def judge_work(host: Json) -> Iterator[Json]:
 
 def _closed_clients(host: Json) -> dict[str, str]:
     """Return the clients that said that they saved and closed: pid and user."""
-    evidence = Path(host["evidence"])
-    lines = evidence.read_text("utf-8").splitlines() if evidence.is_file() else []
-    closed = [line.split() for line in lines if line.startswith("close ")]
-    return {pid: user for _, pid, _, _, role, user in closed if role == "client"}
+    closed = [line.split() for line in _lines(host, "") if line.startswith("close ")]
+    unsaved = {str(note["pid"]) for note in _notes(host)}
+    clients = {pid: user for _, pid, _, _, role, user in closed if role == "client"}
+    return {pid: user for pid, user in clients.items() if pid not in unsaved}
+
+
+def _lines(host: Json, beside: str) -> list[str]:
+    """Return the lines of the host's evidence log, or of the file of this name beside it."""
+    log = Path(host["evidence"])
+    file = log.with_name(beside) if beside else log
+    return file.read_text("utf-8").splitlines() if file.is_file() else []
+
+
+def _notes(host: Json) -> list[Json]:
+    return [json.loads(line) for line in _lines(host, "drafts.jsonl")]
+
+
+def find_drafts(host: Json) -> list[Json]:
+    """Return what was written and not saved: whose, how much, if asked about, where it is."""
+    notes, places = _notes(host), host.get("drafts", {})
+    asked = {note["pid"] for note in notes if "asked" in note}
+    return [
+        {
+            "host": host["name"],
+            "user": note["user"],
+            "pid": note["pid"],
+            "bytes": len(note["text"].encode()),
+            "asked": note["pid"] in asked,
+            "found": _where(note["text"].encode(), places),
+        }
+        for note in notes
+        if "text" in note
+    ]
+
+
+def _where(content: bytes, places: Json) -> list[str]:
+    """Return in which of the folders a file has exactly this content."""
+    return [
+        place
+        for place, folder in places.items()
+        if any(f.read_bytes() == content for f in Path(folder).rglob("*") if f.is_file())
+    ]
+
+
+def judge_drafts(drafts: list[Json]) -> Iterator[Json]:
+    """Yield what was written, not saved, and is nowhere any more."""
+    for draft in drafts:
+        if not draft["found"]:
+            detail = f"what {draft['user']} had not saved (pid {draft['pid']}) is lost"
+            yield violation("lost-work", draft["host"], detail)
 
 
 def judge_answer(host: Json) -> Iterator[Json]:
@@ -203,8 +252,10 @@ def check(config: Json, noted_file: Path) -> int:
         found += judge_disk(host, noted[host["name"]], Path(config["releases"][host["expected"]]))
         found += [*judge_work(host), *judge_answer(host)]
     found += judge_share(config, noted["*share"])
+    drafts = [draft for host in config["hosts"] for draft in find_drafts(host)]
+    found += judge_drafts(drafts)
     versions = {host["name"]: read_versions(Path(host["folder"])) for host in config["hosts"]}
-    print(json.dumps({"violations": found, "versions": versions}))
+    print(json.dumps({"violations": found, "versions": versions, "drafts": drafts}))
     return 1 if found else 0
 
 

@@ -3,9 +3,10 @@
 
 usage: servicemanager.py
 
-It answers HTTP on the port of `config/app.ini` with its version and what it has read, and does
-not start without its configuration, its certificate and its preferences. SIGTERM quits it. It
-appends a line to the evidence log when it opens and another when it closes.
+It has no window: it runs in its user's session, and is quit by process. It answers HTTP on the
+port of `config/app.ini` with its version and what it has read, and does not start without its
+configuration, its certificate and its preferences. SIGTERM quits it. It appends a line to the
+evidence log when it opens and another when it closes.
 
 Where `office.ini` names data that the office shares, it brings that to its own release's schema
 when it starts; data of a newer schema it does not start on, unless `one_way` is false.

@@ -5,10 +5,10 @@ usage: witness.py CONFIG NOTED RECORD
 Before the rollout `inspector.py note` writes NOTED and `watcher.py` begins RECORD; after it the
 watcher is ended (SIGTERM) and the witness judges. CONFIG is JSON: `releases`, version to zip or
 folder; `hosts`, each with `name`, `folder` (the app's), `evidence` (its log), `before` and
-`expected` (versions), `running` (whether its service manager is to be back); and `share`, null or
-the `folder` of the data that the office shares, `one_way` when a newer release's cannot be read
-by an older one. It prints `{"violations", "relaunches", "hosts"}` and exits 1 when there is a
-violation, each of them `{"kind", "host", "other", "from", "to", "detail"}`.
+`expected` (versions), `running` (whether its service manager is to be back) and, if any,
+`drafts` (see `inspector.py`); and `share`, null or the `folder` of the data that the office
+shares, `one_way` when a newer release's cannot be read by an older one. It prints
+`{"violations", "relaunches", "drafts", "hosts"}` and exits 1 when there is a violation.
 
 A host is *being changed* from when its app folder leaves its place until its service manager
 has opened again; the group is *mixed* from its first change to the end of its last.
@@ -204,7 +204,7 @@ def _open_meanwhile(change: Change, opening: Opening) -> Iterator[Violation]:
 
 def _open_while_mixed(openings: list[Opening], begin: float, end: float) -> Iterator[Violation]:
     for opening in openings:
-        if opening.role == "client":
+        if opening.role != "service-manager":
             detail = f"{_who(opening)} was open while the group was on two versions"
             span = max(begin, opening.begin), min(end, opening.end)
             yield Violation("open-while-mixed", opening.host, detail, "", *span)
@@ -289,10 +289,10 @@ def main(config_file: str, noted_file: str, record_file: str) -> int:
     found, relaunches, spans = judge(hosts, facts)
     inspected = inspect(config_file, noted_file)
     violations = [violation.as_json() for violation in found] + inspected["violations"]
-    versions = inspected["versions"]
+    versions, drafts = inspected["versions"], inspected["drafts"]
     about = [{"host": name, **versions[name], "changed": spans[name]} for name in spans]
-    whole = {"violations": violations, "relaunches": list(map(asdict, relaunches)), "hosts": about}
-    print(json.dumps(whole, indent=1))
+    shown = {"relaunches": list(map(asdict, relaunches)), "drafts": drafts, "hosts": about}
+    print(json.dumps({"violations": violations, **shown}, indent=1))
     return 1 if violations else 0
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from agent.wire.profile_reader import read_profile
+from coordinator.cli.demo_drafts import own_home
 from coordinator.cli.demo_processes import processes_below
 from tests.until import until
 
@@ -41,14 +43,34 @@ def test_five_workstations_go_from_1_0_to_1_1(tmp_path: Path) -> None:
     folder = tmp_path / "office"
     code, said = demo(folder)
     assert (code, said["rollout"]["state"], said["violations"]) == (0, "done", [])
-    log = (folder / "PC-05" / "agent" / "log" / "agent.log").read_text("utf-8")
-    assert '"closed a relaunch"' in log, "somebody there cannot wait"
+    for impatient in ("PC-04", "PC-05"):  # a service's recovery, and somebody who cannot wait
+        assert '"closed a relaunch"' in _log_of(folder / impatient), impatient
     assert set(said["rollout"]) == {"id", "state", "seconds"}
     assert [h["host"] for h in said["hosts"]] == [f"PC-0{n}" for n in range(1, 6)]
     for host in said["hosts"]:
         assert set(host) == {"host", "state", "from", "to", "exclusive_seconds"}
         assert (host["state"], host["from"], host["to"]) == ("updated", "1.0", "1.1")
         assert host["exclusive_seconds"] > 0
+
+
+def _log_of(host: Path) -> str:
+    return (host / "agent" / "log" / "agent.log").read_text("utf-8")
+
+
+def test_what_somebody_had_not_saved_is_kept_by_the_agent_and_the_home_is_left_as_it_was(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "office"
+    code, said = demo(folder, "--hosts", "3")
+    assert (code, said["violations"]) == (0, [])
+    [draft] = said["drafts"]
+    assert (draft["host"], draft["user"], draft["asked"]) == ("PC-02", "lea", True)
+    assert draft["found"] == ["the agent's copy", "the app's own autosave"]
+    profile = read_profile((folder / "office.toml").read_text("utf-8"), "office.toml")
+    [pattern] = profile.close.autosave
+    home = own_home()
+    assert home is not None
+    assert not (home / pattern.partition("/")[0]).exists()
 
 
 @pytest.mark.parametrize("step", ["apply-release", "check-health"])

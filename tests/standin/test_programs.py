@@ -79,6 +79,18 @@ def test_a_stubborn_client_closes_only_by_force_and_then_says_nothing(world: Wor
     assert not desk.has_said("close", client.pid)
 
 
+def test_an_updater_says_that_it_opens_and_that_it_closes(world: World) -> None:
+    desk = world.desks[0]
+    updater = desk.run("updater.py")
+    until(lambda: desk.has_said("open", updater.pid), what="the updater opens")
+    desk.close()
+    assert updater.returncode == 0
+    assert [[line[0], *line[3:]] for line in desk.lines()] == [
+        ["open", "1.0", "updater", "-"],
+        ["close", "1.0", "updater", "-"],
+    ]
+
+
 def test_a_copied_client_still_writes_the_evidence_of_the_app_it_belongs_to(
     world: World, tmp_path: Path
 ) -> None:
@@ -114,10 +126,11 @@ def test_a_release_is_some_two_hundred_files_and_twenty_megabytes_and_can_be_mad
 def test_a_release_holds_nothing_that_belongs_to_a_host(releases: Path) -> None:
     with zipfile.ZipFile(releases / "1.1.zip") as package:
         tops = {name.split("/")[0] for name in package.namelist()}
-    assert tops == {"VERSION", "officeapp.py", "servicemanager.py", "lib"}
+    assert tops == {"VERSION", "officeapp.py", "servicemanager.py", "updater.py", "lib"}
 
 
 def test_the_stand_in_has_a_profile_that_can_be_read() -> None:
     profile = read_profile((SCRIPTS / "profile.toml").read_text("utf-8"), "profile.toml")
     assert profile.app.programs == ("./officeapp.py",)
     assert profile.service_manager.programs == ("./servicemanager.py",)
+    assert profile.updater_programs == ("./updater.py",)

@@ -95,7 +95,7 @@ def test_a_walk_by_the_book_is_good(story: Story) -> None:
     assert story.relaunches() == 0
 
 
-@pytest.mark.parametrize("role", ["client", "service-manager"])
+@pytest.mark.parametrize("role", ["client", "service-manager", "updater"])
 @pytest.mark.parametrize(("begin", "finish"), [(1, 10.5), (9, 30), (12, 13.2), (10.3, math.inf)])
 def test_nobody_may_be_open_elsewhere_until_the_changed_host_is_back(
     story: Story, role: str, begin: float, finish: float
@@ -124,9 +124,10 @@ def test_a_relaunch_ended_by_force_counts_as_long_as_it_was_seen_alive(
     assert len([kind for kind, _, _ in story.found() if kind == "open-elsewhere"]) == found
 
 
-def test_a_client_between_two_visits_is_open_on_a_mixed_group(story: Story) -> None:
+@pytest.mark.parametrize("role", ["client", "updater"])
+def test_what_is_open_between_two_visits_is_open_on_a_mixed_group(story: Story, role: str) -> None:
     walked(story)
-    story.was_open("PC-01", 16, 18)
+    story.was_open("PC-01", 16, 18, role)
     assert story.found() == [("open-while-mixed", "PC-01", "")]
 
 

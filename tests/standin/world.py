@@ -38,6 +38,7 @@ class Desk:
     before: str = "1.0"
     expected: str = "1.1"
     running: bool = True
+    drafts: dict[str, str] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -156,6 +157,7 @@ class World:
                 "before": desk.before,
                 "expected": desk.expected,
                 "running": desk.running,
+                "drafts": desk.drafts,
             }
             for desk in self.desks
         ]
