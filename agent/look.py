@@ -157,6 +157,7 @@ class Watch:
         return any(member.started < self._since for member in _line(process, by_pid))
 
     def _told(self, record: CordonRecord, processes: Iterable[Process]) -> tuple[OpenProgram, ...]:
+        """Return them for a sight, which holds so many only: first one of each session."""
         now = self._platform.clock()
         return tuple(
             OpenProgram(
@@ -166,8 +167,14 @@ class Watch:
                 pid=process.pid,
                 age=min(max(0.0, now - process.started), 7 * 86400.0),
             )
-            for process in list(processes)[:_MOST]
+            for process in _one_of_each_session_first(processes)[:_MOST]
         )
+
+
+def _one_of_each_session_first(processes: Iterable[Process]) -> list[Process]:
+    listed = list(processes)
+    firsts = {(p.user, p.session): p for p in reversed(listed)}.values()
+    return sorted(listed, key=lambda process: all(process is not first for first in firsts))
 
 
 def _line(process: Process, by_pid: Mapping[int, Process]) -> Iterator[Process]:

@@ -85,6 +85,15 @@ class SharedData:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionCount:
+    """How many sessions a host had when it was asked: numbers, and nobody's name."""
+
+    here: Annotated[int, Whole(0, 10_000)] = 0
+    away: Annotated[int, Whole(0, 10_000)] = 0  # nobody can answer there
+    open: Annotated[int, Whole(0, 10_000)] = 0  # the app is open there
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedHost:
     """One host's place in the plan, and why it stands there."""
 
@@ -97,6 +106,7 @@ class PlannedHost:
     reason: Sentence = ""
     visited: bool = True  # False = held: its app is kept closed, it is not updated
     left_closed: bool = False  # by an earlier rollout: it was sealed when this plan was made
+    sessions: SessionCount = SessionCount()
     leaves: Annotated[tuple[Name, ...], Entries(64)] = ()  # modules that are not updated along
 
 

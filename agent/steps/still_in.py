@@ -54,7 +54,9 @@ def why_open(families: Sequence[Family], seats: Sequence[Seat], title: str) -> s
     """Return who has the app open, why it was not closed there, and what a person can do."""
     reasons = [_reason(family, seats, title) for family in families[:_MOST_REASONS]]
     more = f"; and {len(families) - _MOST_REASONS} more" if len(families) > _MOST_REASONS else ""
-    return "; ".join(dict.fromkeys(reasons)) + f"{more}; then retry"
+    count = len({(f.main.user, place) for f in families if (place := _session(f, seats))})
+    head = f"it is open in {count} sessions: " if count > 1 else ""
+    return head + "; ".join(dict.fromkeys(reasons)) + f"{more}; then retry"
 
 
 def is_windowless(family: Family, seats: Sequence[Seat]) -> bool:

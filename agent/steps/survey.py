@@ -14,6 +14,7 @@ from agent.steps.data import survey_data
 from agent.steps.modules import survey_modules
 from agent.steps.reach import survey_reach
 from agent.steps.room import rooms
+from agent.steps.sessions_here import survey_sessions
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
 from agent.steps.trials import find_holders, find_mounts, try_rights, try_running
@@ -62,8 +63,7 @@ def _people(work: Work, _live: list[Item]) -> None:
     programs = app_programs(work.profile, work.installation.folder)
     having = open_now(work, programs)
     work.fact("open_users", ", ".join(sorted({process.user for process in having})))
-    work.fact("open_sessions", str(len({(p.user, p.session) for p in having})))
-    work.fact("sessions", str(len(work.platform.sessions())))
+    survey_sessions(work)
     find_unseen(work)
 
 

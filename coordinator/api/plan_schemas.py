@@ -16,6 +16,9 @@ class PlannedHostView(Answer):
     ends: float | None
     reason: str
     visited: bool
+    sessions: int = 0  # when it was asked, as the next two
+    sessions_away: int = 0  # nobody can answer there: locked, disconnected or away
+    sessions_open: int = 0  # the app is open there
 
 
 class PlanView(Answer):
@@ -37,6 +40,7 @@ class PlanView(Answer):
     notes: str = ""  # the vendor's, of this version
     announce: tuple[float, ...] = ()  # when people are told ahead
     postpones: int = 0
+    closing_seconds: float = 0.0  # so long closing may take, everybody postponing
     server_first: str = ""  # role that is updated first, the others working on
     drill: bool = False  # nothing is applied
     mail: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from coordinator.planning.preflight import seconds_needed, timetable, verdict
 from coordinator.planning.server_first import forecast_seconds
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.planning.window import Window, Within
-from coordinator.walk.policy import fits, may_be_mixed
+from coordinator.walk.policy import closing_seconds, fits, may_be_mixed
 from coordinator.walk.states import HostState
 
 _REMEMBERED = 10  # rollouts that are looked at for how long a host takes
@@ -180,6 +180,7 @@ def _view(office: Office, plan: Plan, label: str) -> PlanView:
         notes=next((row.notes for row in rows if row.notes), ""),
         announce=plan.announce,
         postpones=plan.postpones,
+        closing_seconds=closing_seconds(plan),
         server_first=plan.server_first if may_be_mixed(plan) else "",
         drill=plan.drill,
         mail=plan.mail,
@@ -199,6 +200,9 @@ def _turns(plan: Plan) -> list[PlannedHostView]:
             ends=turns[planned.id].ends if planned.id in turns else None,
             reason=planned.reason,
             visited=planned.visited,
+            sessions=planned.sessions.here,
+            sessions_away=planned.sessions.away,
+            sessions_open=planned.sessions.open,
         )
         for place, planned in enumerate(plan.hosts)
     ]

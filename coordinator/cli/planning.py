@@ -1,12 +1,13 @@
 """`roundsman plan`, `drill` and `doctor`: what would happen, and what speaks against it."""
 
 import re
+from math import ceil
 from typing import Annotated
 
 import typer
 
 from coordinator.api.asks import DoctorAsk, DrillAsk, PlanAsk
-from coordinator.api.plan_schemas import PlanView
+from coordinator.api.plan_schemas import PlannedHostView, PlanView
 from coordinator.api.schemas import CheckView, FindingView
 from coordinator.cli.output import Json, clock, end, pairs, show, table
 from coordinator.cli.talk import Yes, agreed, ask, talking
@@ -81,6 +82,7 @@ def plan_text(found: PlanView) -> str:
             ("window", f"{clock(found.opens)} to {clock(found.deadline)}"),
             ("would end", clock(found.ends)),
             ("told ahead", ", ".join(clock(moment) for moment in found.announce)),
+            ("closing", _closing(found.closing_seconds)),
             ("postponed", _postponed(found.postpones)),
             ("first", _first(found.server_first)),
             ("mail to", ", ".join(found.mail)),
@@ -88,16 +90,31 @@ def plan_text(found: PlanView) -> str:
             ("notes", found.notes),
         ]
     )
-    rows = [
-        (h.place + 1, h.host, h.role, h.from_version, clock(h.begins), clock(h.ends), h.reason)
-        for h in found.hosts
-    ]
-    headers = ("", "host", "role", "from", "begins", "ends", "why here")
-    parts = [facts, table(headers, rows, "no workstation"), _findings(found.findings)]
+    rows = [_row(host) for host in found.hosts]
+    parts = [facts, table(_HEADERS, rows, "no workstation"), _findings(found.findings)]
     if not found.needs_a_person:
         again = "drill" if found.drill else "rollout start"
         parts.append(f"next: roundsman {again} {found.label}")
     return "\n\n".join(part for part in parts if part)
+
+
+_HEADERS = ("", "host", "role", "from", "begins", "ends", "sessions", "why here")
+
+
+def _row(h: PlannedHostView) -> tuple[object, ...]:
+    begins, ends = clock(h.begins), clock(h.ends)
+    sessions = _sessions(h.sessions, h.sessions_away, h.sessions_open)
+    return h.place + 1, h.host, h.role, h.from_version, begins, ends, sessions, h.reason
+
+
+def _closing(seconds: float) -> str:
+    return f"takes {ceil(seconds / 60)} min at most" if seconds else ""
+
+
+def _sessions(here: int, away: int, having_open: int) -> str:
+    """Return "3, 1 away, open in 2"; away = nobody can answer there."""
+    counted = {f"{here}": here, f"{away} away": away, f"open in {having_open}": having_open}
+    return ", ".join(said for said, count in counted.items() if count)
 
 
 def _postponed(times: int) -> str:

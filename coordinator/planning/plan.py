@@ -21,6 +21,7 @@ from coordinator.planning.preflight import (
     plan_findings,
 )
 from coordinator.planning.server_first import server_findings
+from coordinator.planning.sessions import sessions_of
 from coordinator.planning.window import Span, Window, Within, rest_of_day
 
 STEP_SECONDS = 1800.0
@@ -172,6 +173,7 @@ def _place(host: Host, request: PlanRequest, basis: Basis) -> PlannedHost:
         reason=reason[:_LONGEST_REASON],
         visited=visited,
         left_closed=host.id in basis.left_closed,
+        sessions=sessions_of(facts),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from agent.wire.contract import LEASE_SECONDS, CordonMode, Sight, StepName
 from coordinator.model import Plan, PlannedHost, SharedData
 from coordinator.walk.ports import Outcome, SightOf, Verdict
+from coordinator.walk.sessions import in_use_by, open_in
 
 PREPARE = (StepName.SURVEY, StepName.STAGE)
 """Taken on all hosts at once, while people work on."""
@@ -200,8 +201,7 @@ def why_open(of: SightOf) -> str:
     if sight.mode is not CordonMode.SEALED:
         return "is not sealed"
     if sight.open:
-        who = ", ".join(sorted({f"{p.program} of {p.user or 'nobody'}" for p in sight.open}))
-        return f"has it open: {who}"
+        return open_in(sight.open)
     if sight.spared:
         return "has its service manager running"
     return "has not looked yet since it was sealed"
@@ -232,5 +232,5 @@ def _how_opened(sight: Sight) -> str:
 
 
 def _in_use(sight: Sight) -> str:
-    users = sorted({p.user for p in sight.open if p.user})
-    return f"; in use by {', '.join(users)}" if users else ""
+    said = in_use_by(sight.open)
+    return f"; {said}" if said else ""
