@@ -88,12 +88,16 @@ class DemoOffice:
 
     def rollout(self, label: str) -> RolloutView | None:
         """Return where a rollout stands; None while the coordinator does not answer."""
-        if self._client is None:
-            self._client = Client(read_access(self.base / "operator"))
         try:
-            return self._client.rollout(label)
+            return self._asked().rollout(label)
         except Complaint:
             return None
+
+    def _asked(self) -> Client:
+        """Return the line over which this process asks; a command for each look costs more."""
+        if self._client is None:
+            self._client = Client(read_access(self.base / "operator"))
+        return self._client
 
     def state_of(self, label: str, host: Workstation) -> str:
         """Return where one workstation stands in a rollout, "" when it cannot be asked."""
@@ -201,10 +205,10 @@ class DemoOffice:
         """Return once every agent is linked."""
 
         def all_linked() -> bool:
-            known = self.roundsman("fleet", "list")
+            known = {host.name: host for host in self._asked().hosts()}
             for host in self.hosts:
-                host.host_id = next((h["id"] for h in known if h["name"] == host.name), "")
-            return sum(bool(h["linked"]) for h in known) == len(self.hosts)
+                host.host_id = known[host.name].id if host.name in known else ""
+            return sum(host.linked for host in known.values()) == len(self.hosts)
 
         wait_for(all_linked, "not every agent is linked", self.base)
 

@@ -20,10 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 
 def _begin(made: FaultOffice, mail: MailOffice) -> None:
     """Open the office with a mail server in its settings."""
-    made.roundsman(
-        "init", "--address", "127.0.0.1", "--listen", "127.0.0.1",
-        "--link-port", str(made.link_port), "--https-port", str(made.https_port),
-    )  # fmt: skip
+    made.make_home()
     settings = read_settings(made.base / "coordinator")
     write_settings(replace(settings, mail=mail.settings()))
     made.start_coordinator()

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from coordinator.access import read_access
-from coordinator.api.asks import PackageAsk, PlanAsk
+from coordinator.api.asks import PackageAsk, PlanAsk, ProfileAsk
 from coordinator.api.client import Client
 from coordinator.cli.demo_office import APP, DemoOffice
 from coordinator.cli.demo_processes import Process, processes_below
 from coordinator.cli.demo_workstation import Wares, Workstation
+from coordinator.settings import Settings
+from coordinator.setup import set_up
 from coordinator.standin.make_release import Size, release_files, write_zip
 from tests.faults.ledger import Ledger
 from tests.until import until
@@ -44,6 +46,28 @@ class FaultOffice(DemoOffice):
                 write_zip(self.release(version), release_files(version, WARES.size))
                 client.add_package(PackageAsk(app=APP, version=version), self.release(version))
         self.roundsman("release", "sign", "--yes")
+
+    def make_home(self) -> None:
+        """Make a coordinator as `roundsman init` does, without a process of its own for that."""
+        settings = Settings(
+            home=self.base / "coordinator",
+            listen="127.0.0.1",
+            link_port=self.link_port,
+            https_port=self.https_port,
+            addresses=("127.0.0.1",),
+        )
+        passphrase = self._environment["ROUNDSMAN_PASSPHRASE"]
+        set_up(settings, self.base / "operator", "root", lambda: passphrase)
+
+    def set_up_coordinator(self) -> None:
+        """Make a coordinator and start it."""
+        self.make_home()
+        self.start_coordinator()
+
+    def publish_profile(self) -> None:
+        """Add the app's profile."""
+        with self.client() as client:
+            client.add_profile(ProfileAsk(text=self._wares.profile_text(), file=f"{APP}.toml"))
 
     def client(self) -> Client:
         """Return an operator's line to the coordinator."""
