@@ -16,6 +16,7 @@ from coordinator.cli.demo_processes import processes_below
 from tests.until import until
 
 pytestmark = pytest.mark.timeout(300)
+uncounted = pytest.mark.usefixtures("uncounted")
 
 Json = dict[str, Any]
 Ended = subprocess.CompletedProcess[str]
@@ -57,6 +58,7 @@ def _log_of(host: Path) -> str:
     return (host / "agent" / "log" / "agent.log").read_text("utf-8")
 
 
+@uncounted
 def test_what_somebody_had_not_saved_is_kept_by_the_agent_and_the_home_is_left_as_it_was(
     tmp_path: Path,
 ) -> None:
@@ -96,6 +98,7 @@ def test_a_release_is_put_in_place_in_other_ways_too(way: str, tmp_path: Path) -
     assert (code, said["rollout"]["state"], said["violations"]) == (0, "done", [])
 
 
+@uncounted
 def test_a_coordinator_killed_mid_way_still_ends_well(tmp_path: Path) -> None:
     folder = tmp_path / "office"
     code, said = demo(folder, "--hosts", "3", "--kill-coordinator")
@@ -104,6 +107,7 @@ def test_a_coordinator_killed_mid_way_still_ends_well(tmp_path: Path) -> None:
     assert serving.count('"serving"') == 2, "it was killed and started again"
 
 
+@uncounted
 def test_an_app_opened_past_the_guard_is_reported(tmp_path: Path) -> None:
     code, said = demo(tmp_path / "office", "--hosts", "3", "--sabotage")
     assert code == 1
@@ -142,6 +146,7 @@ def test_a_refused_demo_leaves_no_folder_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@uncounted
 def test_ctrl_c_ends_the_demo_and_every_process_of_it(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coordinator.cli", "demo", "--keep", str(tmp_path / "office")]
     with subprocess.Popen(
