@@ -93,6 +93,46 @@ class SessionCount:
     open: Annotated[int, Whole(0, 10_000)] = 0  # the app is open there
 
 
+class ModuleVerdict(StrEnum):
+    """What becomes of one installed module in an update."""
+
+    COMPATIBLE = "compatible"  # stays as it is, and works with the new release
+    UPDATED = "updated"  # along, in the same visit
+    LEFT = "left"  # an operator has unticked it; it works with the new release as it is
+    NOT_RELEASED = "not-released"  # for this release: stays, and may not work
+    NOT_UPDATABLE = "not-updatable"  # there is a newer one, which cannot be put over it
+    BLOCKS = "blocks"  # stays, does not work, and is needed
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedModule:
+    """One module of one host: what it is, what it will be, and why."""
+
+    name: Name
+    from_version: Version
+    to_version: Version
+    verdict: ModuleVerdict
+
+
+class Gate(StrEnum):
+    """Which part of the judgement a finding belongs to: one column of the matrix."""
+
+    HOST = "host"  # the workstation itself: reached, room, rights, ports
+    LICENCE = "licence"
+    VERSION = "version"
+    MODULES = "modules"
+    ROLES = "roles"
+    PLAN = "plan"  # the day: window, order, shared data
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whom a finding is about, and of which gate it is."""
+
+    host: Annotated[str, Text(64)]  # "" = all of them
+    gate: Gate
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedHost:
     """One host's place in the plan, and why it stands there."""
@@ -108,6 +148,7 @@ class PlannedHost:
     left_closed: bool = False  # by an earlier rollout: it was sealed when this plan was made
     sessions: SessionCount = SessionCount()
     leaves: Annotated[tuple[Name, ...], Entries(64)] = ()  # modules that are not updated along
+    modules: Annotated[tuple[PlannedModule, ...], Entries(64)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +172,7 @@ class Plan:
     policy: FailurePolicy = FailurePolicy()
     close_between_visits: bool = True
     findings: Annotated[tuple[Finding, ...], Entries(500)] = ()
+    marks: Annotated[tuple[Mark, ...], Entries(500)] = ()  # of each finding, in the same order
     data: SharedData | None = None  # None = the group shares none
     announce: Annotated[tuple[Moment, ...], Entries(10)] = ()  # when people are told ahead
     postpones: Annotated[int, Whole(0, 100)] = 0  # how often a user may have 5 more minutes

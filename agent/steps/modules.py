@@ -17,12 +17,11 @@ from agent.steps.versions import Reading, read_version
 from agent.wire.contract import Finding, Severity, StepName
 from agent.wire.manifest import Manifest
 from agent.wire.profile import ApplyKind
+from agent.wire.terms import MODULE_FACT
 from agent.wire.versions import is_updated_along
 
-FACT = "module."
-"""What a fact begins with that tells a module's version, "" = it cannot be read."""
 MOST_TOLD = 40
-_TOLD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,32}")  # with FACT 40 characters
+_TOLD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,32}")  # with MODULE_FACT 40 characters
 _BEFORE = "modules"
 
 
@@ -35,7 +34,7 @@ def survey_modules(work: Work) -> None:
     told = [name for name in names if _TOLD.fullmatch(name)][:MOST_TOLD]
     for name in told:
         reading = _reading(work, name)
-        work.fact(FACT + name, reading.version)
+        work.fact(MODULE_FACT + name, reading.version)
         if not reading.version:
             _warn(work, "module-unread", f"module {name}: {reading.why}")
     if untold := sorted(set(names) - set(told)):

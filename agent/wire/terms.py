@@ -12,6 +12,9 @@ from typing import Annotated
 from agent.wire.bounds import Entries, Text
 from agent.wire.contract import Name, Version
 
+MODULE_FACT = "module."
+"""What a fact begins with that tells an installed module's version, "" = it cannot be read."""
+
 Range = Annotated[str, Text(100, r"[0-9A-Za-z.,<>=!~* +-]*")]
 Day = Annotated[str, Text(10, r"([0-9]{4}-[0-9]{2}-[0-9]{2})?")]
 ModuleName = Annotated[str, Text(60, r"[A-Za-z0-9][A-Za-z0-9._-]*")]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from agent.wire.contract import Finding, Severity
 from agent.wire.profile import DataScope, Profile
 from coordinator.model import Host, HostStanding, SharedData, SurveyOf
+from coordinator.planning.say import blocks
 
 _BYTES_PER_SECOND = 40e6  # copied, and read back
 _AT_LEAST_SECONDS = 5.0
@@ -51,14 +52,14 @@ def _bytes(survey: SurveyOf | None) -> int | None:
 
 def _not_one(role: str, holders: Sequence[Host]) -> Finding:
     if not holders:
-        return _blocks(
+        return blocks(
             "data-holder-missing",
             f"no workstation of the group has the role {role}, which holds the data it shares",
             f"give it to the one that does: role = {role!r} in the fleet file, then roundsman "
             "fleet import FILE; one that is gone for good must be enrolled anew",
         )
     names = ", ".join(h.name for h in holders[:5])
-    return _blocks(
+    return blocks(
         "data-holder-not-one",
         f"{len(holders)} workstations have the role {role}, but one holds the data: {names}",
         "give the others another role in the fleet file: roundsman fleet import FILE",
@@ -69,18 +70,18 @@ def _against(holder: Host, survey: SurveyOf | None, profile: Profile) -> list[Fi
     name = holder.name
     if holder.standing is HostStanding.HELD:
         why = f"{name} holds the data the group shares, and is held by an operator"
-        return [_blocks("data-holder-held", why, f"roundsman fleet release {name}")]
+        return [blocks("data-holder-held", why, f"roundsman fleet release {name}")]
     if survey is None or survey.problem:
         why = f"{name} holds the data the group shares, and cannot be asked about it"
         mend = f"switch {name} on; see roundsman fleet show {name}"
-        return [_blocks("data-holder-silent", why, mend)]
+        return [blocks("data-holder-silent", why, mend)]
     if _bytes(survey) is None:
         why = f"{name} holds the data the group shares, but none of its folders is there"
         mend = f"name them in {name}'s agent.toml: data = [...] under [apps.{profile.name}]"
-        return [_blocks("data-absent", why, mend)]
+        return [blocks("data-absent", why, mend)]
     if problem := survey.facts.get("data_problem", ""):
         mend = "make room on that disk, or have the data in a plain folder of it"
-        return [_blocks("data-cannot-be-kept", f"{name}: {problem}"[:500], mend)]
+        return [blocks("data-cannot-be-kept", f"{name}: {problem}"[:500], mend)]
     return []
 
 
@@ -104,7 +105,3 @@ def _to_strangers(profile: Profile) -> Finding:
         "may open it during the update, and nothing here closes it there",
         "enrol every machine that opens it, or close the share to the others meanwhile",
     )
-
-
-def _blocks(code: str, message: str, fix: str) -> Finding:
-    return Finding(code, Severity.BLOCKS, message, fix)

@@ -2,6 +2,7 @@
 
 from agent.wire.contract import Finding, Severity
 from coordinator.model import Plan
+from coordinator.planning.say import blocks
 from coordinator.walk.policy import is_first, may_be_mixed, plan_seconds
 
 
@@ -29,7 +30,7 @@ def _missing(plan: Plan) -> list[Finding]:
     if any(is_first(plan, planned) for planned in plan.hosts):
         return []
     return [
-        _blocks(
+        blocks(
             "server-missing",
             f"no workstation of the group has the role {plan.server_first}, which the profile "
             "has updated before the others",
@@ -42,7 +43,7 @@ def _missing(plan: Plan) -> list[Finding]:
 def _held(plan: Plan) -> list[Finding]:
     first = [p for p in plan.hosts if is_first(plan, p)]
     return [
-        _blocks(
+        blocks(
             "server-held",
             f"{p.name} is to be updated before the others, and is held",
             f"roundsman fleet release {p.name}",
@@ -56,7 +57,7 @@ def _data(plan: Plan) -> list[Finding]:
     if plan.data is None or plan.data.old_reads_new:
         return []
     return [
-        _blocks(
+        blocks(
             "server-first-data",
             f"the others cannot work on while {plan.server_first} has the new release: the data "
             "they share could not be read by the old one (old_reads_new = false)",
@@ -79,7 +80,3 @@ def _not_all(plan: Plan) -> list[Finding]:
             "choose a longer window, or plan again for those",
         )
     ]
-
-
-def _blocks(code: str, message: str, fix: str) -> Finding:
-    return Finding(code, Severity.BLOCKS, message, fix)
