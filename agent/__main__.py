@@ -1,6 +1,7 @@
 """`roundsman-agent`: the program on every workstation."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -18,6 +19,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for name, command in COMMANDS.items():
         command.arguments(verbs.add_parser(name, help=command.help, description=command.help))
     arguments = parser.parse_args(words)
+    logging.getLogger("agent").addHandler(logging.NullHandler())  # else stderr has what is logged
     return COMMANDS[arguments.verb].act(arguments)
 
 

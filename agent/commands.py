@@ -8,6 +8,7 @@ import dataclasses
 import json
 import logging
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -119,7 +120,11 @@ def _enrol_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _enrol(arguments: argparse.Namespace) -> int:
+    how = f"on the coordinator: roundsman fleet approve {shlex.quote(arguments.name)}"
+    news = iter([f"This PC waits to be let in; {how}\n"])
+
     def wait(seconds: float) -> bool:
+        sys.stderr.write(next(news, ""))
         time.sleep(seconds)
         return True
 

@@ -32,7 +32,7 @@ def make(office: Office, call: Call[PlanAsk]) -> PlanView:
     hosts = _group(office, call.ask)
     ask = call.ask
     known = basis(office, hosts, ask.app, lambda: signed_packages(office, ask.app, ask.version))
-    plan = make_plan(_request(office, call, hosts, known.profile.title), known)
+    plan = make_plan(_request(office, call, hosts), known)
     number = office.rollouts.add_plan(plan)
     return _view(office, plan, f"p{number}")
 
@@ -75,9 +75,7 @@ def show(office: Office, call: Call[NoAsk]) -> PlanView:
     return _view(office, plan, key if key.startswith("p") else f"p{key}")
 
 
-def _request(
-    office: Office, call: Call[PlanAsk], hosts: Sequence[Host], title: str
-) -> PlanRequest:
+def _request(office: Office, call: Call[PlanAsk], hosts: Sequence[Host]) -> PlanRequest:
     ask = call.ask
     return PlanRequest(
         id=new_id(office),
@@ -88,18 +86,12 @@ def _request(
         asked_by=call.who.name,
         window=window_of(ask),
         grace_seconds=ask.grace_seconds,
-        notice=ask.notice or _NOTICE.format(title=title)[:500],
+        notice=ask.notice,
         policy=FailurePolicy(ask.retries, ask.then),
         announce=[Ahead.parse(text) for text in ask.announce],
         postpones=ask.postpones,
         mail=tuple(dict.fromkeys(address for address in ask.mail if address)),
     )
-
-
-_NOTICE = (
-    "{title} va être mis à jour : enregistrez votre travail et quittez. "
-    "{title} is about to be updated: save your work and quit."
-)
 
 
 def window_of(ask: PlanAsk | DrillAsk) -> Window | Within | None:

@@ -226,6 +226,16 @@ def test_the_one_time_code_opens_a_sealed_host(
     assert main(["uncordon", "--config", str(config), "--code", CODE]) == 0
 
 
+def test_who_opens_a_host_reads_sentences_and_nothing_of_the_log(config: Path) -> None:
+    close_app(config, WITH_CODE)
+    words = ["uncordon", "--config", str(config), "--code", CODE]
+    ended = subprocess.run(
+        [sys.executable, "-m", "agent", *words], capture_output=True, check=True
+    )
+    assert ended.stderr == b""
+    assert ended.stdout.startswith(b"The app may be opened again on this PC.")
+
+
 def test_a_seal_holds_from_the_agents_start_and_ends_when_it_is_opened(config: Path) -> None:
     app = config.parent.parent / "app" / "bin" / "app"
     close_app(config, SEALED)

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -122,6 +124,23 @@ def test_a_host_waits_for_approval_and_is_then_let_in(office: Office, tmp_path: 
 
     done = enrol(office.token(Approval.OPERATOR), "PC-01", tmp_path / "s", approve)
     assert office.is_member(done.host_id)
+
+
+def test_who_enrols_a_host_reads_that_it_waits_and_what_lets_it_in(
+    office: Office, tmp_path: Path
+) -> None:
+    words = ["enrol", office.token(Approval.OPERATOR), "--name", "PC 1", "--state", str(tmp_path)]
+    command = [sys.executable, "-m", "agent", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as enrolling:
+        assert enrolling.stderr is not None
+        told = enrolling.stderr.readline().decode()
+        (waiting,) = requests(office)
+        office.enrolment.approve(waiting.host_id)
+        said, rest = enrolling.communicate(timeout=60)
+    assert "waits to be let in" in told
+    assert "roundsman fleet approve 'PC 1'" in told
+    assert (enrolling.returncode, rest) == (0, b"")
+    assert b"a member of the fleet" in said
 
 
 def requests(office: Office) -> list[EnrolRequest]:
