@@ -183,6 +183,11 @@ class WhyView(Answer):
     reason: str
     mend: str
 
+    @property
+    def needs_a_person(self) -> bool:
+        """True when it does not go on, or did not end well, by itself."""
+        return self.state in _UNWELL
+
 
 class CodeView(Answer):
     """The one-time code that opens a host on the spot."""

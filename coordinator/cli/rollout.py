@@ -81,11 +81,11 @@ def watch(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
 
 @app.command()
 def why(rollout: RolloutName = _LATEST, as_json: Json = False) -> None:
-    """Show who holds the walk, since when, for what, and what unblocks it."""
+    """Show who holds the walk, since when, for what, and what unblocks it. Exits as `status`."""
     with talking() as client:
         found = client.why(rollout)
     show(found, lambda: why_text(found), as_json=as_json)
-    end(needs_a_person=found.state is RolloutState.NEEDS_OPERATOR)
+    end(needs_a_person=found.needs_a_person)
 
 
 @app.command()

@@ -104,6 +104,14 @@ def test_the_status_says_what_unblocks_it(
     assert "updating" in status_text(_seen(office))
 
 
+@pytest.mark.parametrize("how", [RolloutState.PARTLY_DONE, RolloutState.PAUSED])
+def test_why_needs_a_person_whenever_the_status_does(
+    office: RealOffice, rollout: str, terminal: Terminal, how: RolloutState
+) -> None:
+    office.tell(rollout, News(how))
+    assert terminal("rollout why").code == terminal("rollout status").code == 1
+
+
 def _drains(office: RealOffice, rollout: str, who: str) -> None:
     step = f"{rollout}/{SECOND}/drain"
     office.rollouts.begin_step(step, Direction.DO, 1)
