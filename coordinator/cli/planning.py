@@ -111,10 +111,10 @@ def _closing(seconds: float) -> str:
     return f"takes {ceil(seconds / 60)} min at most" if seconds else ""
 
 
-def _sessions(here: int, away: int, having_open: int) -> str:
+def _sessions(*counts: object) -> str:
     """Return "3, 1 away, open in 2"; away = nobody can answer there."""
-    counted = {f"{here}": here, f"{away} away": away, f"open in {having_open}": having_open}
-    return ", ".join(said for said, count in counted.items() if count)
+    said = zip(counts, ("{}", "{} away", "open in {}"), strict=True)
+    return ", ".join(form.format(count) for count, form in said if str(count) not in {"", "0"})
 
 
 def _postponed(times: int) -> str:
@@ -157,6 +157,9 @@ def doctor(
     end(needs_a_person=any(check.needs_a_person for check in found))
 
 
+_SESSIONS = ("sessions", "sessions_away", "open_sessions")
+
+
 def _checks(found: list[CheckView]) -> str:
     rows = [
         (
@@ -164,11 +167,12 @@ def _checks(found: list[CheckView]) -> str:
             c.facts.get("app_version", ""),
             c.facts.get("service_manager_version", ""),
             c.facts.get("open_users", ""),
+            _sessions(*(c.facts.get(key, "") for key in _SESSIONS)),
             c.problem or ("see below" if c.findings else "well"),
         )
         for c in found
     ]
-    headers = ("host", "app", "service manager", "open for", "state")
+    headers = ("host", "app", "service manager", "open for", "sessions", "state")
     listed = table(headers, rows, "No workstation to ask: roundsman fleet list")
     return "\n\n".join(filter(None, (listed, _findings([f for c in found for f in c.findings]))))
 

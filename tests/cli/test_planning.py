@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.api.asks import PackageAsk, ProfileAsk
+from coordinator.model import SurveyOf
 from coordinator.walk.ports import News
 from coordinator.walk.states import HostState, RolloutState
 from tests.api.real import APP, PROFILE, RealOffice, make_zip
@@ -54,6 +55,24 @@ def test_nobody_is_told_ahead_or_written_to_unless_it_is_asked_for(
     kept = ready.rollouts.plan("p1")
     assert kept is not None
     assert (kept.announce, kept.mail, kept.postpones) == ((), (), 2)
+
+
+def test_sessions_are_counted_in_the_timetable_and_by_the_doctor(
+    ready: RealOffice, terminal: Terminal
+) -> None:
+    facts = {"app_version": "1.0", "system": "linux", "open_users": "marie, paul"}
+    facts |= {"sessions": "3", "sessions_away": "1", "open_sessions": "2"}
+    ready.surveyor.said["pc-01-abcdef"] = SurveyOf(facts)
+
+    planned, checked = terminal(f"{PLAN} --grace 90"), terminal("doctor PC-01")
+
+    assert "3, 1 away, open in 2" in planned.out
+    assert "takes 12 min at most" in planned.out  # 90 s, and twice 5 minutes more
+    assert "marie" not in planned.out
+    assert "3, 1 away, open in 2" in checked.out
+    hosts = terminal("plan p1 --json").json["hosts"]
+    asked = [(h["sessions"], h["sessions_away"], h["sessions_open"]) for h in hosts]
+    assert asked == [(3, 1, 2), (0, 0, 0)]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from agent.sessions import Sessions
 from agent.steps.drain import drain
 from agent.steps.table import Refused
 from agent.wire.contract import STILL_IN, StepName
-from agent.wire.profile import Windowless
+from agent.wire.profile import Unattended, Windowless
 from tests.desktop.people import STAND_IN, Hands
 from tests.desktop.screens import desktop, end, environment_of
 from tests.steps.bench import Bench, SmallWork, script
@@ -174,3 +174,26 @@ def test_a_program_that_shows_no_window_is_left_alone_when_the_profile_says_so(
         drain(host.work(grace_seconds=1.0))
 
     assert child.poll() is None
+
+
+_A_MOMENT = 0.1  # of a minute; a profile says whole ones
+
+
+def test_who_touches_nothing_is_away_and_is_back_at_the_first_key(host: Host) -> None:
+    close = replace(
+        host.bench.profile.close,
+        unattended=Unattended.ASK,
+        away_minutes=_A_MOMENT,  # type: ignore[arg-type]
+    )
+    host.bench.profile = replace(host.bench.profile, close=close)
+    child = host.opens(0)
+    work = host.work(grace_seconds=600.0)
+
+    with Hands(host.displays[0]) as person, _draining(work) as ended:
+        until(lambda: work.facts.get(STILL_IN, "").endswith("(away)"), 30, "nobody there")
+        person.press("a")
+        until(lambda: "away" not in work.facts[STILL_IN], 30, "somebody there")
+        end(child)
+        ended()
+
+    assert "idle" not in repr(work.facts)

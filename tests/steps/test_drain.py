@@ -372,6 +372,18 @@ def test_where_nobody_can_answer_the_profile_says_what_becomes_of_it(
     assert child.poll() is None
 
 
+def test_what_is_left_open_in_several_sessions_is_told_by_their_number(office: DeskBench) -> None:
+    _close(office, unattended=Unattended.ASK)
+    for session in ("s1", "s2", "s3"):
+        office.desk.sit(session, office.open_app().pid, active=session == "s1")
+    office.desk.says("s1", Word.DONE)
+
+    why, work = _refused(office, grace_seconds=5.0)
+
+    assert why.startswith("cannot close Bench App: it is open in 2 sessions: nobody can answer")
+    assert work.facts["closed_by"] == "window 1"
+
+
 def test_who_comes_back_in_time_may_say_that_it_be_closed(office: DeskBench) -> None:
     _close(office, unattended=Unattended.ASK)
     child = office.open_app()
@@ -430,8 +442,16 @@ def test_a_host_where_twenty_sessions_have_it_open_is_told_in_few_words(
     for number in range(20):
         office.desk.sit(f"s{number}", office.open_app().pid)
 
-    work = _drain(office, grace_seconds=2.0)
+    seen = list[str]()
+    work = office.work(StepName.DRAIN, grace_seconds=2.0)
+    office.desk.later(1.0, lambda: seen.append(work.facts["still_in"]))
 
+    drain(work)
+
+    user = office.desk.platform_user()
+    assert seen[0].startswith(f"20 sessions: {user} (session s0), {user} (session s1), ")
+    assert seen[0].endswith("(session s7) and 12 more")
+    assert work.facts["open_at_first"].endswith(" and 15 more")
     assert work.facts["closed_by"] == "window 20"
     assert {session for where in office.desk.shown_in for session in where} == {
         f"s{number}" for number in range(20)

@@ -14,6 +14,7 @@ from agent.platforms.base import Process, Session
 from agent.steps import service_manager
 from agent.steps.check_health import check_health
 from agent.steps.table import Failed, Seat
+from agent.steps.whose import unpack
 from agent.wire.contract import StepName
 from tests.steps.bench import AtPause, Bench, SmallMemo, SmallPeople, SmallWork
 from tests.until import until
@@ -43,7 +44,7 @@ def office() -> Iterator[Bench]:
 def _open(bench: Bench, *people: Session) -> None:
     for one in people:
         bench.open_app("bin/manager", "600", user=one.user, session=one.id)
-    if any(p.session not in {"2", "5"} for p in bench.running().values()):
+    if any(p.session not in {"2", "5", "7"} for p in bench.running().values()):
         pytest.skip("this host puts every program of a test into a session of its own")
 
 
@@ -260,6 +261,25 @@ def test_a_host_is_not_well_while_one_person_lacks_theirs(office: Bench) -> None
     _ended(office, "nobody")
 
     with pytest.raises(Failed, match=r"does not run for nobody \(session 5\) \(waited 10 s\)"):
+        check_health(office.work(StepName.CHECK_HEALTH, version="1.0"))
+
+
+def test_each_of_three_sessions_that_had_it_is_confirmed_though_one_is_disconnected(
+    office: Bench,
+) -> None:
+    third = Session("7", "daemon", active=True)  # of one who is there twice
+    office.log_in(_DAEMON, _NOBODY, third)
+    _open(office, _DAEMON, _NOBODY, third)
+    _stop(office)
+    work = _start(office)
+    assert _people(office) == [("daemon", "2"), ("daemon", "7"), ("nobody", "5")]
+    assert len(unpack(work.memo.get("for"))) == 3
+    check_health(office.work(StepName.CHECK_HEALTH, version="1.0"))
+
+    (lost,) = [p for p in office.running().values() if p.session == "7"]
+    os.kill(lost.pid, 9)
+    until(lambda: lost.pid not in office.running())
+    with pytest.raises(Failed, match=r"does not run for daemon \(session 7\) \(waited 10 s\)"):
         check_health(office.work(StepName.CHECK_HEALTH, version="1.0"))
 
 
