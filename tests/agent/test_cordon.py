@@ -107,6 +107,19 @@ def test_a_lease_leaves_to_the_drain_what_was_open_before_and_a_seal_does_not(
     assert cordon.apply(SEALED).open == ()
 
 
+def test_a_sight_that_cannot_hold_them_all_names_one_program_of_each_user_first(
+    host: Host, cordon: Cordon
+) -> None:
+    for _ in range(60):
+        host.platform.open(host.app, age=1)
+    host.platform.open(host.app, age=1, user="paul")
+
+    sight = cordon.apply(LEASED)
+
+    assert len(sight.open) == 50
+    assert {seen.user for seen in sight.open[:2]} == {"marie", "paul"}
+
+
 def test_what_was_open_before_is_no_relaunch(host: Host, cordon: Cordon) -> None:
     host.platform.open(host.app, age=1)
     assert cordon.apply(SEALED).relaunches == 0
