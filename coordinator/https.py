@@ -16,6 +16,8 @@ from coordinator.settings import Settings
 
 _START_SECONDS = 30.0
 _GRACE_SECONDS = 5
+MOST_HEAD = 160 * 1024
+"""The longest head of a request, in bytes: a package's notes and terms are in its query."""
 T = TypeVar("T")
 
 
@@ -33,6 +35,7 @@ class HttpsServer:
             log_config=None,
             access_log=False,
             lifespan="off",
+            h11_max_incomplete_event_size=MOST_HEAD,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         self._server = uvicorn.Server(config)

@@ -24,12 +24,14 @@ _WINDOW = r"^([0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})?$"
 _MAIL = f"^({ADDRESS})?$"
 _ANNOUNCE = r"^(start|(day-before|morning) ([01][0-9]|2[0-3]):[0-5][0-9])$"
 _BACKUP = r"^([0-9A-HJKMNP-TV-Z]{26})?$"
+_SHA256 = r"^([0-9a-f]{64})?$"
 _FORMS = {
     _WORD: "must be small letters, digits and hyphens",
     _VERSION: "must be letters, digits and . + _ ~ -, as 1.4.2",
     _CLOCK: "must be a time of day, as 17:30",
     _BACKUP: "must be the name of a backup, as roundsman backup list shows it",
     f"({_WORD})|^$": "must be small letters, digits and hyphens",
+    _SHA256: "must be a SHA-256, 64 digits and letters a to f",
     _MAIL: "must be an address, as ann@example.org",
     _ANNOUNCE: "must be day-before 16:00, morning 08:00 or start",
     _WINDOW: "must be two times of day, as 12:00-14:00",
@@ -104,6 +106,24 @@ class PackageAsk(Ask):
     role: Word = "workstation"
     system: Word = "linux"
     notes: Annotated[str, StringConstraints(max_length=8000)] = ""
+    terms: Annotated[str, StringConstraints(max_length=16_000)] = ""  # JSON; "" = none
+
+
+class FetchAsk(Ask):
+    """Which release the coordinator fetches itself: from the app's feed, or from an address.
+
+    From the feed come all packages, or those of one role or system. What is given here counts
+    before what the feed says.
+    """
+
+    app: AppName
+    version: VersionName
+    url: Annotated[str, StringConstraints(max_length=2000)] = ""  # "" = as the feed says
+    sha256: Annotated[str, StringConstraints(pattern=_SHA256)] = ""  # with url: what must come
+    role: Annotated[str, StringConstraints(max_length=60, pattern=f"({_WORD})|^$")] = ""
+    system: Annotated[str, StringConstraints(max_length=60, pattern=f"({_WORD})|^$")] = ""
+    notes: Annotated[str, StringConstraints(max_length=8000)] = ""
+    terms: Annotated[str, StringConstraints(max_length=16_000)] = ""
 
 
 class StageAsk(Ask):

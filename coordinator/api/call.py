@@ -22,6 +22,7 @@ class Status(IntEnum):
     CONFLICT = 409
     TOO_LONG = 413
     INVALID = 422
+    ELSEWHERE = 502  # another's server is in the way
     NO_SPACE = 507
 
 

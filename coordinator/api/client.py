@@ -11,6 +11,7 @@ from agent.wire.https import MOST_JSON
 from agent.wire.manifest import MOST_BYTES
 from coordinator.api import asks
 from coordinator.api import backup_schemas as b
+from coordinator.api import finding_schemas as f
 from coordinator.api import mail_schemas as m
 from coordinator.api import plan_schemas as p
 from coordinator.api import record_schemas as r
@@ -119,6 +120,23 @@ class Client(Line):
     def stop_staging(self, key: str) -> st.StagingView:
         """End a staging."""
         return self._post(st.StagingView, path_of("stagings", key, "stop"), asks.NoAsk())
+
+    def offers(self, app: str = "", *, everything: bool = False) -> list[f.FoundView]:
+        """Return what vendors offer that is newer, or everything."""
+        options = {"app": app} | ({"all": "1"} if everything else {})
+        return self._list(f.FoundView, "/offers", **options)
+
+    def notes(self, app: str, version: str) -> f.NotesView:
+        """Return the vendor's notes of a release."""
+        return self._get(f.NotesView, path_of("offers", app, version, "notes"))
+
+    def fetch(self, ask: asks.FetchAsk) -> f.DownloadView:
+        """Have the coordinator fetch a release."""
+        return self._post(f.DownloadView, "/downloads", ask)
+
+    def download(self, download: str) -> f.DownloadView:
+        """Return how far a download has come."""
+        return self._get(f.DownloadView, path_of("downloads", download))
 
     def profiles(self) -> list[s.ProfileView]:
         """Return the profiles."""

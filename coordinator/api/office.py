@@ -14,6 +14,7 @@ from coordinator.fleet.standing import Standing
 from coordinator.fleet.turn import Turn
 from coordinator.model import Plan, SurveyOf
 from coordinator.notify.postman import Postman
+from coordinator.releases.downloads import Downloads
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
 from coordinator.store.fleet import Catalogue, Fleet, People
@@ -75,6 +76,8 @@ class Office:
     waiting: Callable[[], Sequence[EnrolRequest]] = tuple  # hosts that wait for approval
     sealed: Callable[[], Collection[str]] = tuple  # hosts kept closed, by whichever rollout
     postman: Postman | None = None  # None = nobody is written to
+    feeds: Mapping[str, str] = field(default_factory=dict)  # by app, where its vendor tells
+    downloads: Downloads = field(default_factory=Downloads)
     site: str = "main"
     version: str = ""
     clock: Callable[[], float] = time.time

@@ -1,6 +1,9 @@
 """Packages and profiles: added by operators, signed elsewhere, published here."""
 
 import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -9,6 +12,7 @@ from agent.wire.contract import Target
 from agent.wire.manifest import MOST_BYTES, write_manifest
 from agent.wire.profile import Profile
 from agent.wire.profile_reader import ProfileError, read_profile
+from agent.wire.terms import NO_TERMS, Terms
 from coordinator.api.asks import AppName, NoAsk, PackageAsk, ProfileAsk, PublishAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
@@ -24,10 +28,21 @@ from coordinator.releases.packages import Label, manifest_name, profile_name
 from coordinator.releases.repository import NotPublished
 from coordinator.releases.titles import profile_in
 from coordinator.store.rows import PackageRow
+from coordinator.terms import read_terms
+from coordinator.vendor_text import on_one_line, readable
 
 _PROFILES = "profiles/"
 _APP = TypeAdapter[str](AppName)
 SIGN = "roundsman release sign"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What comes with a package: on which terms, with which notes, and who brings it."""
+
+    by: str
+    notes: str = ""
+    terms: Terms = NO_TERMS
 
 
 def add_package(office: Office, call: Call[PackageAsk]) -> PackageView:
@@ -35,9 +50,24 @@ def add_package(office: Office, call: Call[PackageAsk]) -> PackageView:
     ask = call.ask
     if call.file is None:
         raise Problem(Status.BAD_REQUEST, "no package was sent")
-    label = Label(ask.app, ask.version, ask.role, ask.system)
+    brought = Brought(call.who.name, readable(ask.notes), terms_of(ask.terms))
+    return take_in(office, Label(ask.app, ask.version, ask.role, ask.system), call.file, brought)
+
+
+def terms_of(text: str) -> Terms:
+    """Return the terms that an operator gives, as JSON; "" = none. Raises `Problem`."""
     try:
-        manifest = office.packages.build(call.file, label)
+        return read_terms(json.loads(text)) if text else NO_TERMS
+    except (ValueError, RecursionError) as error:
+        raise Problem(
+            Status.INVALID, f"cannot use these terms: {on_one_line(str(error))}"
+        ) from None
+
+
+def take_in(office: Office, label: Label, file: Path, brought: Brought) -> PackageView:
+    """Take in a package that is on the coordinator's disk, to be signed next."""
+    try:
+        manifest = office.packages.build(file, label, brought.terms)
     except BadPackage as error:
         raise Problem(Status.INVALID, str(error), "pack it again as a plain zip file") from None
     raw = write_manifest(manifest)
@@ -46,9 +76,9 @@ def add_package(office: Office, call: Call[PackageAsk]) -> PackageView:
     _refuse_other_content(office, label, raw)
     target = _draft(office, manifest_name(label), raw)
     row = PackageRow(
-        target.name, target.sha256, ask.app, ask.version, ask.role, ask.system,
-        manifest.content_size, target in office.repository.published(), call.who.name,
-        office.clock(), ask.notes,
+        target.name, target.sha256, label.app, label.version, label.role, label.system,
+        manifest.content_size, target in office.repository.published(), brought.by,
+        office.clock(), brought.notes,
     )  # fmt: skip
     office.catalogue.put_package(row)
     return _package(row, signed=row.signed)
@@ -61,7 +91,7 @@ def _refuse_other_content(office: Office, label: Label, raw: bytes) -> None:
         raise Problem(
             Status.CONFLICT,
             f"cannot add {label.app} {label.version} for {label.role} on {label.system}: it is "
-            "signed already, with other content, and hosts may have it",
+            "signed already, with other content or terms, and hosts may have it",
             "give the changed package a version of its own",
         )
 

@@ -1,19 +1,16 @@
 """`roundsman backup`: the backups of one workstation, listed, verified, restored."""
 
-import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from agent.wire.contract import StepName
 from coordinator.api.asks import BackupAsk, RestoreAsk
 from coordinator.api.backup_schemas import BackupView, ErrandView
 from coordinator.api.client import Client
 from coordinator.cli.output import Json, clock, duration, end, pairs, show, size, table
+from coordinator.cli.progress import Now, followed
 from coordinator.cli.talk import Yes, agreed, ask, talking
-from coordinator.cli.watching import patiently
 from coordinator.complaint import Complaint
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -23,8 +20,6 @@ AppOption = Annotated[str, typer.Option("--app", help="Of which application.")]
 Named = Annotated[
     str, typer.Option("--backup", metavar="NAME", help="Which one; else the newest complete.")
 ]
-_LOOK_SECONDS = 0.5
-_SAID_EVERY = 5.0
 
 
 @app.command("list")
@@ -118,52 +113,18 @@ def _end(done: ErrandView, *, as_json: bool) -> None:
 
 def _followed(client: Client, begun: ErrandView, *, quiet: bool) -> ErrandView:
     """Return the errand once it has ended, having told people of its progress meanwhile."""
-    console = Console(stderr=True)
-    try:
-        if console.is_terminal and not quiet:
-            return _drawn(client, begun, console)
-        return _told(client, begun, quiet=quiet)
-    except KeyboardInterrupt:
-        typer.echo(f"\n{begun.host} goes on with it without you", err=True)
-        raise typer.Exit(1) from None
+
+    def look() -> ErrandView:
+        return client.errand(begun.id).model_copy(update={"app": begun.app})
+
+    leave = f"{begun.host} goes on with it without you"
+    return followed(begun, look, _now, quiet=quiet, leave=leave)
 
 
-def _drawn(client: Client, begun: ErrandView, console: Console) -> ErrandView:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task(begun.host, total=None)
-        seen = begun
-        while seen.verdict is None:
-            time.sleep(_LOOK_SECONDS)
-            seen = _seen(client, begun)
-            bars.update(
-                bar,
-                description=f"{seen.host}: {seen.step or seen.what}",
-                completed=seen.bytes_done,
-                total=seen.bytes_total or None,
-            )
-    return seen
-
-
-def _told(client: Client, begun: ErrandView, *, quiet: bool) -> ErrandView:
-    said, at, seen = "", time.monotonic(), begun
-    while seen.verdict is None:
-        time.sleep(_LOOK_SECONDS)
-        seen = _seen(client, begun)
-        late = time.monotonic() - at > _SAID_EVERY
-        if seen.step and not quiet and (seen.step != said or late):
-            said, at = seen.step, time.monotonic()
-            typer.echo(f"{seen.host}: {seen.step}{_bytes(seen)}", err=True)
-    return seen
-
-
-def _bytes(seen: ErrandView) -> str:
-    return f", {size(seen.bytes_done)} of {size(seen.bytes_total)}" if seen.bytes_total else ""
-
-
-def _seen(client: Client, begun: ErrandView) -> ErrandView:
-    seen = patiently(lambda: client.errand(begun.id))
-    return seen.model_copy(update={"app": begun.app})
+def _now(seen: ErrandView) -> Now | None:
+    if seen.verdict is not None:
+        return None
+    return Now(f"{seen.host}: {seen.step or seen.what}", seen.bytes_done, seen.bytes_total)
 
 
 def _outcome(done: ErrandView) -> str:

@@ -1,4 +1,4 @@
-"""`roundsman release`: packages are added, listed, signed and published."""
+"""`roundsman release`: what is known of releases is listed, signed and published."""
 
 import json
 from pathlib import Path
@@ -6,50 +6,19 @@ from typing import Annotated
 
 import typer
 
-from coordinator.api.asks import PackageAsk
 from coordinator.api.schemas import PackageView, UnsignedView
-from coordinator.cli import staging
+from coordinator.cli import adding, finding, staging
 from coordinator.cli.output import Json, clock, end, show, size, table
-from coordinator.cli.talk import (
-    PassphraseFile,
-    Yes,
-    agreed,
-    ask,
-    passphrase,
-    read_text,
-    talking,
-)
+from coordinator.cli.talk import PassphraseFile, Yes, agreed, passphrase, talking
 from coordinator.folders import home_folder
 from coordinator.signing import Vouched, key_file, read_list, sign_list
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.command()(finding.find)
+app.command()(finding.notes)
+app.command()(adding.add)
 app.command()(staging.stage)
 app.command()(staging.staged)
-
-
-@app.command()
-def add(
-    name: Annotated[str, typer.Argument(metavar="APP", help="As its profile says.")],
-    version: Annotated[str, typer.Argument()],
-    file: Annotated[Path, typer.Argument(help="The release, a zip file.")],
-    role: Annotated[str, typer.Option(help="For which hosts.")] = "workstation",
-    system: Annotated[str, typer.Option(help="linux, windows or macos.")] = "linux",
-    notes: Annotated[Path | None, typer.Option(help="File with the vendor's notes.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Send a package to the coordinator; it can be installed once it is signed."""
-    said = read_text(notes) if notes else ""
-    wanted = ask(PackageAsk, app=name, version=version, role=role, system=system, notes=said)
-    with talking() as client:
-        added = client.add_package(wanted, file)
-    show(
-        added,
-        lambda: (
-            f"{added.target}, {size(added.size)}\n"
-            + ("signed already" if added.signed else "next: roundsman release sign")
-        ),
-        as_json=as_json,
-    )
 
 
 @app.command("list")

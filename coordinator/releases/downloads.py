@@ -44,6 +44,7 @@ class Download:
     bytes_done: int = 0
     bytes_total: int = 0
     targets: tuple[str, ...] = ()  # what was taken in, to be signed
+    unverified: tuple[str, ...] = ()  # SHA-256 of what came without one to hold against it
     ended: float | None = None
     problem: str = ""
     mend: str = ""
@@ -94,9 +95,11 @@ class Downloads:
         def followed(done: int, total: int) -> None:
             self._change(key, bytes_done=done, bytes_total=total)
 
-        with Fetch(wanted, order.source, order.folder, followed, self._wait).run() as file:
+        fetch = Fetch(wanted, order.source, order.folder, followed, self._wait)
+        with fetch.run() as file:
             target = order.take_in(wanted, file)
-        self._change(key, targets=(*self._all[key].targets, target))
+        unverified = self._all[key].unverified + (() if wanted.sha256 else (fetch.sha256,))
+        self._change(key, targets=(*self._all[key].targets, target), unverified=unverified)
 
     def _end(self, key: str, problem: str, mend: str) -> None:
         state = DownloadState.FAILED if problem else DownloadState.DONE

@@ -54,6 +54,7 @@ class Fetch:
         self._source = source
         self._followed = followed
         self._wait = wait
+        self.sha256 = ""  # of what came, once it is whole
         self._part = folder / f"{wanted.sha256 or secrets.token_hex(16)}.part"
 
     @contextmanager
@@ -138,7 +139,7 @@ class Fetch:
     def _verify(self) -> None:
         wanted = self._wanted.sha256
         with self._part.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            self.sha256 = found = hashlib.file_digest(file, "sha256").hexdigest()
         if wanted and (found != wanted or self._have() != (self._wanted.size or self._have())):
             raise self._mismatch(f"its SHA-256 is {found}, and {wanted} was expected")
 

@@ -45,6 +45,7 @@ from coordinator.notify.line import Patience
 from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
+from coordinator.releases.downloads import Downloads
 from coordinator.releases.keys import SIGNING_KEY
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
@@ -195,6 +196,8 @@ class RealOffice:
         self.surveyor = FakeSurveyor()
         self.enrolment = Enrolment(self.book, self.authority, self._directions)
         self.address = ""
+        self.feeds: dict[str, str] = {}
+        self.downloads = Downloads(lambda _seconds: None)
         self.agents = FakeAgents()
         self.keeper = Keeper(self.cordons, self.agents, _fence, self._plan_of)
         self.stepper = Stepper(self.agents, Event(), _fence)
@@ -232,6 +235,8 @@ class RealOffice:
             waiting=self.book.waiting,
             sealed=self.keeper.sealed,
             postman=self.postman,
+            feeds=self.feeds,
+            downloads=self.downloads,
             version="0.0-test",
             clock=self.clock,
         )

@@ -23,6 +23,7 @@ from coordinator.fleet.ca import Authority
 from coordinator.fleet.door import enrolment_routes, server_context
 from coordinator.fleet.enrolment import Directions, Enrolment
 from coordinator.fleet.enrolment_book import Approval, Place
+from coordinator.https import MOST_HEAD
 from coordinator.model import HostStanding
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.keys import SIGNING_KEY, make_signing_key, sign
@@ -55,6 +56,7 @@ def serving(routes: Sequence[BaseRoute], context: ssl.SSLContext) -> Iterator[st
         ssl_context_factory=lambda _config, _default: context,
         log_config=None,
         lifespan="off",
+        h11_max_incomplete_event_size=MOST_HEAD,
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)

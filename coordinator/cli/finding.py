@@ -1,0 +1,81 @@
+"""`roundsman release find` and `notes`: what vendors offer, and what they say of it."""
+
+from typing import Annotated
+
+import typer
+
+from coordinator.api.finding_schemas import FoundView, OfferView
+from coordinator.cli.notes_page import page
+from coordinator.cli.output import Json, end, show, size, table
+from coordinator.cli.talk import talking
+from coordinator.complaint import Complaint
+
+_MOST_TERMS = 3
+
+
+def find(
+    name: Annotated[str, typer.Argument(metavar="[APP]", help="Else all that have a feed.")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Older ones too, and those added already.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at the vendors' feeds for releases newer than what is installed or added.
+
+    Exits 0 whether there is one or not, 1 when one of several feeds cannot be read, 2 when none
+    can.
+    """
+    with talking() as client:
+        found = client.offers(name, everything=everything)
+    show(found, lambda: "\n\n".join(_found(one) for one in found), as_json=as_json)
+    failed = [one for one in found if one.problem]
+    if failed and len(failed) == len(found):
+        raise Complaint(failed[0].problem, failed[0].mend)
+    for one in failed:
+        typer.echo(f"error: {one.problem}\nmend: {one.mend}", err=True)
+    end(needs_a_person=bool(failed))
+
+
+def _found(found: FoundView) -> str:
+    head = f"{found.app}: {_installed(found)}"
+    if found.problem:
+        return f"{found.app}: {found.problem}"
+    rows = [
+        (r.version, r.released, size(r.size), r.state or "not added", _terms(r), r.headline)
+        for r in found.releases
+    ]
+    headers = ("version", "released", "size", "state", "terms", "notes")
+    listed = table(headers, rows, f"nothing newer is offered at {found.source}")
+    return f"{head}\n\n{listed}{_next(found)}"
+
+
+def _installed(found: FoundView) -> str:
+    said = [f"{version} on {count}" for version, count in found.installed.items()]
+    said += [f"{found.unheard} do not say"] if found.unheard else []
+    return f"installed {', '.join(said)}" if said else "what is installed is not known"
+
+
+def _terms(offer: OfferView) -> str:
+    more = len(offer.terms) - _MOST_TERMS
+    return "; ".join(offer.terms[:_MOST_TERMS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _next(found: FoundView) -> str:
+    new = [offer.version for offer in found.releases if offer.newer]
+    if not new:
+        return ""
+    return (
+        f"\n\nnext: roundsman release notes {found.app} {new[0]}, then "
+        f"roundsman release add {found.app} {new[0]}"
+    )
+
+
+def notes(
+    name: Annotated[str, typer.Argument(metavar="APP")],
+    version: Annotated[str, typer.Argument()],
+    as_json: Json = False,
+) -> None:
+    """Show the vendor's notes of a release."""
+    with talking() as client:
+        found = client.notes(name, version)
+    show(found, lambda: page(found.notes), as_json=as_json)
