@@ -13,15 +13,19 @@ from coordinator.cli.demo_workstation import Workstation
 from tests.faults.ledger import PLANNED, Key
 from tests.faults.office import FaultOffice
 
-_WAIT_SECONDS = 0.1, 3.0
-"""Least and most from the moment it runs again until the next kill is thought of."""
+_WALKED_STEPS = 1, 2
+"""So many steps are done, at the least and at the most, from one kill to the next: counted in
+seconds, a slow machine would be killed in the first steps of a rollout only."""
+_STEP_LOOK_SECONDS = 0.1
+_STUCK_SECONDS = 15.0  # after which the next one is killed though nothing went on
+_WAIT_SECONDS = 0.6  # at the most, after that
 _AIMED = {"coordinator": 1 / 2, "agent": 2 / 3}
 """How many of the kills are to hit a step: those of milliseconds are hardly ever hit by chance."""
 _DOWN_SECONDS = 1.0
 _STEP_SECONDS = 2.5  # so long the step is waited for
 _NEXT = 5  # it is one of so many that come next: all of a visit, say
 _INTO_SECONDS = 0.1  # at most so far into it
-_LOOK_SECONDS = 0.015
+_LOOK_SECONDS = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,21 @@ class Killers:
 
     def _again_and_again(self, kind: str, kill: Callable[[random.Random], None]) -> None:
         chance = self._chances[kind == "agent"]
-        while not self._over.wait(chance.uniform(*_WAIT_SECONDS)) and not self._has_enough(kind):
-            kill(chance)
+        while not self._has_enough(kind) and self._goes_on(chance.randint(*_WALKED_STEPS)):
+            if not self._over.wait(chance.uniform(0, _WAIT_SECONDS)):
+                kill(chance)
+
+    def _goes_on(self, steps: int) -> bool:
+        """Wait until so many more steps are done; return False when the rollout is over."""
+        wanted, last = self._done() + steps, time.monotonic() + _STUCK_SECONDS
+        while self._done() < wanted and time.monotonic() < last:
+            if self._over.wait(_STEP_LOOK_SECONDS):
+                return False
+        return not self._over.is_set()
+
+    def _done(self) -> int:
+        rows = self._office.ledger.steps(self._rollout)
+        return sum(row.state == "done" for row in rows)
 
     def _has_enough(self, kind: str) -> bool:
         tally = self._tally

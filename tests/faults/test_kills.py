@@ -1,6 +1,7 @@
 """Kill -9 of the coordinator and of agents, at random moments of real rollouts of five hosts.
 
-`ROUNDSMAN_SEED` and `ROUNDSMAN_KILLS` choose the moments and how many of each kind.
+Several offices share the kills. `ROUNDSMAN_SEED` and `ROUNDSMAN_KILLS` choose the moments and how
+many of each kind there are in all.
 """
 
 import json
@@ -22,20 +23,22 @@ from tests.faults.office import FaultOffice, office
 from tests.faults.truth import lies_of_coordinator, lies_of_journal
 from tests.until import until
 
-KILLS = int(os.environ.get("ROUNDSMAN_KILLS", "50"))
+OFFICES = 2  # that are killed in at the same time, where there are processors for it
+KILLS = -(-int(os.environ.get("ROUNDSMAN_KILLS", "50")) // OFFICES)  # in each
 VERSIONS = [f"1.{number}" for number in range(1, 3 + KILLS // 3)]
 _ROLLOUT_SECONDS = 400
 _LOOK_SECONDS = 0.1
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("uncounted")  # who is killed leaves no figures anyway
+@pytest.mark.parametrize("number", range(1, OFFICES + 1))
 def test_no_step_is_lost_or_done_twice_whoever_is_killed_and_the_journals_tell_the_truth(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, tmp_path: Path
 ) -> None:
-    # who is killed leaves no figures of coverage, and taking them makes every start slower
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     seed = int(os.environ.get("ROUNDSMAN_SEED") or secrets.randbelow(10**6))
-    chance, tally, began = random.Random(seed), Tally(KILLS), time.monotonic()
+    chance = random.Random(f"{seed} {number}")
+    tally, began = Tally(KILLS), time.monotonic()
     sys.stdout.write(f"\nROUNDSMAN_SEED={seed}\n")
     with office(tmp_path, hosts=5) as made:
         made.begin(*VERSIONS)
