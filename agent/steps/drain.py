@@ -25,6 +25,7 @@ from agent.steps.closing import (
 )
 from agent.steps.families import Family
 from agent.steps.grace import Grace
+from agent.steps.relaunched import staying
 from agent.steps.still_in import is_unattended, is_windowless, still_in, why_open
 from agent.steps.table import Refused, Seat, Work
 from agent.steps.telling import Prints, Telling
@@ -56,8 +57,8 @@ def drain(work: Work) -> None:
 
 
 def refuse_while_open(work: Work) -> None:
-    """Raise `Refused` APP_STILL_OPEN when the app or its updater is open."""
-    if still_open := open_now(work, _programs(work)):
+    """Raise `Refused` APP_STILL_OPEN when the app or its updater is open, and stays open."""
+    if still_open := staying(work, lambda: open_now(work, _programs(work))):
         raise Refused(
             Refusal.APP_STILL_OPEN,
             f"cannot go on: {work.profile.title} is open for {who(still_open)}; close it there, "

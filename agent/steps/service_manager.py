@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from agent.platforms.base import CloseRung, Process
 from agent.programs import Programs, service_manager_programs
 from agent.steps.closing import LOOK_SECONDS, close_all, open_now, who
+from agent.steps.relaunched import staying
 from agent.steps.table import Failed, Memo, Refused, Work
 from agent.steps.versions import fill
 from agent.steps.whose import Whose, has_left, lacking, names, pack, places, unpack, whose
@@ -106,14 +107,19 @@ def is_without_people(work: Work) -> bool:
 
 
 def refuse_while_running(work: Work) -> None:
-    """Raise `Refused` SERVICE_MANAGER_STILL_RUNNING when any of it runs."""
-    running = service_manager_processes(work) + open_now(work, _programs(work))
-    if running:
+    """Raise `Refused` SERVICE_MANAGER_STILL_RUNNING when any of it runs, and goes on to."""
+    if running := staying(work, lambda: _running(work)):
         raise Refused(
             Refusal.SERVICE_MANAGER_STILL_RUNNING,
             f"cannot stop the service manager of {work.profile.title}: it still runs for "
             f"{who(running)}; quit it there, then retry",
         )
+
+
+def _running(work: Work) -> list[Process]:
+    """Return all of it that runs, each process once: also what belongs to no service."""
+    found = service_manager_processes(work) + open_now(work, _programs(work))
+    return list({(process.pid, process.started): process for process in found}.values())
 
 
 def _is_service(work: Work) -> bool:

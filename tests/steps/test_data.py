@@ -179,7 +179,7 @@ def test_neither_way_while_anything_of_the_app_runs_here(
     office.back_up()
     migrate(office.live)
     try:
-        office.bench.open_app(program)
+        office.bench.open_app(program, office.bench.values["port"])
         for way in (office.back_up, office.restore):
             with pytest.raises(Refused) as no:
                 way()
