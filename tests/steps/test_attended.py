@@ -488,6 +488,7 @@ def test_what_does_not_close_is_killed_only_where_the_profile_allows_it(
     assert work.found == (set() if kill else {"left-open"})
     assert all(f"{_ME} (session 2, pid {pid})" in work.findings[0].message for pid in left)
     assert {process.pid for process in bench.guard.spared} == set(left)  # nor does the guard
+    bench.close()
 
 
 def test_a_question_about_unsaved_work_is_not_answered_by_force(tmp_path: Path) -> None:
@@ -500,6 +501,7 @@ def test_a_question_about_unsaved_work_is_not_answered_by_force(tmp_path: Path) 
 
     assert bench.running()
     assert work.found == {"left-open"}
+    bench.close()
 
 
 def test_who_ends_the_step_itself_waits_a_few_seconds_only(tmp_path: Path) -> None:
