@@ -8,6 +8,7 @@ own children of the same program: many programs are several processes.
 """
 
 import logging
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ from agent.wire.contract import CordonMode, OpenProgram
 _log = logging.getLogger(__name__)
 KILL_SECONDS = 0.5
 _MOST = 50
+_MOMENTS, _MOMENT_SECONDS = 4, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ class Watch:
         spared = {p.pid for p in self._spared(record, found)}
         others = [process for process in found if process.pid not in spared]
         if guarded:
+            known = self._asked
             self._close(record, [p for p in others if not self._is_the_drains(record, p, found)])
-            others = [process for process in others if self._platform.is_alive(process)]
+            others = self._staying(others, self._asked.keys() - known.keys())
         else:
             self._asked.clear()
         return Look(
@@ -71,6 +74,21 @@ class Watch:
             open=self._told(record, others),
             spared=self._told(record, [process for process in found if process.pid in spared]),
         )
+
+    def _staying(
+        self, processes: Sequence[Process], fresh: Collection[tuple[int, float]]
+    ) -> list[Process]:
+        """Return those that have not ended; the fresh ones, asked to just now, have a moment.
+
+        Somebody who cannot wait would else be seen to have it open at every look.
+        """
+        left = [process for process in processes if self._platform.is_alive(process)]
+        for _ in range(_MOMENTS):
+            if not any((process.pid, process.started) in fresh for process in left):
+                break
+            time.sleep(_MOMENT_SECONDS)
+            left = [process for process in left if self._platform.is_alive(process)]
+        return left
 
     def _found(self, programs: Programs) -> list[Process]:
         """Return the processes that are to be closed; each is judged once as long as it lasts."""
