@@ -10,6 +10,9 @@ READY := $(VENV)/.ready
 # two for each of two processors: the tests of real processes mostly wait
 WORKERS ?= 4
 
+# hundreds of short programs are started here: compiled anew each time, they take twice as long
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help venv demo test test-faults lint bench lock clean
 
 help:  ## show the targets
