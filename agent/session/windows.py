@@ -6,7 +6,7 @@ closed, each time it is opened: nothing else would tell why it went away again.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -26,6 +26,12 @@ _SAYS_CLOSED = {
     NoticeKind.YOUR_TURN,
     NoticeKind.CLOSE_UPDATED,
 }
+_INSTEAD_OF = {
+    NoticeKind.YOUR_TURN: {NoticeKind.CLOSE_UPDATED},
+    NoticeKind.CLOSE_UPDATED: {NoticeKind.YOUR_TURN},
+    NoticeKind.AVAILABLE: _SAYS_CLOSED,
+}
+"""What holds no longer for an app once this is said of it."""
 _WORDS = {Press.DONE: Word.DONE, Press.LATER: Word.LATER, Press.OPEN: Word.OPEN}
 
 
@@ -72,8 +78,7 @@ class Windows:
         self._render(shown)
         if comes:
             shown.window.come_up()
-        if notice.kind is NoticeKind.AVAILABLE:
-            self._forget_closed(notice.title)
+        self._forget(notice.title, _INSTEAD_OF.get(notice.kind, set()))
 
     def _take_up(self, shown: _Shown, notice: Notice) -> None:
         old = shown.notice
@@ -82,10 +87,10 @@ class Windows:
         shown.called &= notice.seconds_left <= _LAST_CALL_SECONDS
         shown.notice, shown.since = notice, time.monotonic()
 
-    def _forget_closed(self, title: str) -> None:
-        """Take away what said that this app is closed: it is open again."""
+    def _forget(self, title: str, kinds: Collection[NoticeKind]) -> None:
+        """Take away what was said of this app and holds no longer."""
         for kind, shown in list(self._shown.items()):
-            if shown.notice.title == title and kind in _SAYS_CLOSED:
+            if shown.notice.title == title and kind in kinds:
                 self._shown.pop(kind).window.end()
 
     def hush(self) -> None:

@@ -194,7 +194,7 @@ def _ask_about(course: Course, step: StepName, failing: Sequence[Outcome]) -> li
     host, why = failing[0].host, failing[0].detail or "no answer"
     course.tell(
         RolloutState.NEEDS_OPERATOR,
-        f"the roll-back waits: {course.name(host)} cannot {policy.in_words(step)}: {why}",
+        f"the roll-back waits: {course.name(host)}{policy.cannot(step, why)}",
         f"roundsman rollout retry {{rollout}} --host {course.typed(host)}, or roundsman rollout "
         "abort {rollout} --leave-closed, after which each host may be used on the release it has",
     )

@@ -63,9 +63,14 @@ _APPLIES = frozenset({StepName.STAGE, StepName.APPLY_RELEASE})
 _BACKS_UP = frozenset({StepName.BACK_UP, StepName.BACK_UP_DATA})
 
 
-def in_words(step: StepName) -> str:
-    """Return a step as a sentence "PC-01 cannot ..." ends with it."""
-    return _PLAIN.get(step, step.replace("-", " "))
+def cannot(step: StepName, why: str) -> str:
+    """Return how a sentence ends that begins with a host that cannot take a step.
+
+    What a host says itself may be such a sentence: then it stands alone.
+    """
+    if why.startswith("cannot "):
+        return f": {why}"
+    return f" cannot {_PLAIN.get(step, step.replace('-', ' '))}: {why or 'no answer'}"
 
 
 def steps_of(plan: Plan, steps: Sequence[StepName]) -> tuple[StepName, ...]:

@@ -149,8 +149,7 @@ def _tell_stuck(course: Course, stuck: _Stuck) -> None:
     others = f" ({more} more wait{'s' if more == 1 else ''})" if more else ""
     course.tell(
         RolloutState.NEEDS_OPERATOR,
-        f"{name} cannot {policy.in_words(step)}{others}: {outcome.detail or 'no answer'}. "
-        "Nothing was changed",
+        f"{name}{others}{policy.cannot(step, outcome.detail)}. Nothing was changed",
         f"roundsman rollout retry {{rollout}} --host {typed}, or, when it is to be left out: "
         f"roundsman rollout skip {{rollout}} {typed}{_BY_FORCE if step is StepName.DRAIN else ''}",
     )

@@ -170,6 +170,17 @@ def test_an_app_that_is_open_again_is_not_called_closed_any_more(
         until(lambda: len(hands.notices(service)) == 3)
 
 
+def test_whose_turn_is_over_is_not_told_that_it_goes_on(display: str, hands: Hands) -> None:
+    with Service(display) as service:
+        service.show(Notice(NoticeKind.YOUR_TURN, "Office Maker"))
+        turn = hands.notice(service)
+        service.show(Notice(NoticeKind.CLOSE_UPDATED, "Office Maker"))
+        until(lambda: turn not in hands.notices(service) and hands.notices(service))
+        thanks = hands.notice(service)
+        service.show(Notice(NoticeKind.YOUR_TURN, "Office Maker"))
+        until(lambda: thanks not in hands.notices(service) and hands.notices(service))
+
+
 def test_a_code_is_typed_and_its_outcome_told(display: str, hands: Hands) -> None:
     with Service(display) as service:
         window = code_asked_for(hands, service)

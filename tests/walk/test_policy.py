@@ -103,6 +103,20 @@ def test_each_step_is_prepared_closed_for_or_visited_once() -> None:
     assert taken == OF_A_ROLLOUT
 
 
+@pytest.mark.parametrize(
+    ("step", "why", "said"),
+    [
+        (StepName.STAGE, "disk full", " cannot be given the release: disk full"),
+        (StepName.STOP_SERVICE_MANAGER, "", " cannot stop service manager: no answer"),
+        (StepName.DRAIN, "cannot close Caisse: it prints", ": cannot close Caisse: it prints"),
+    ],
+)
+def test_what_a_host_cannot_do_is_said_once_and_in_words(
+    step: StepName, why: str, said: str
+) -> None:
+    assert policy.cannot(step, why) == said
+
+
 def test_the_way_back_is_the_visit_backwards() -> None:
     assert policy.VISIT[::-1] == policy.WAY_BACK
 
