@@ -12,6 +12,7 @@ from agent.wire.manifest import MOST_BYTES
 from coordinator.api import asks
 from coordinator.api import backup_schemas as b
 from coordinator.api import finding_schemas as f
+from coordinator.api import key_schemas as k
 from coordinator.api import mail_schemas as m
 from coordinator.api import plan_schemas as p
 from coordinator.api import record_schemas as r
@@ -159,6 +160,26 @@ class Client(Line):
     def publish(self, signed: str) -> s.PublishedView:
         """Hand in the list, signed."""
         return self._post(s.PublishedView, "/signed", asks.PublishAsk(signed=signed))
+
+    def keys(self) -> k.KeysView:
+        """Return the keys of the fleet, and the change of keys that waits."""
+        return self._get(k.KeysView, "/keys")
+
+    def next_online_key(self) -> k.OnlineKeyView:
+        """Have the coordinator make its online key to come."""
+        return self._post(k.OnlineKeyView, "/keys/online", asks.NoAsk())
+
+    def propose_change(self, ask: k.ChangeAsk) -> s.ProgressView:
+        """Hand in a change of keys, in place of one that waits."""
+        return self._post(s.ProgressView, "/keys/change", ask)
+
+    def sign_change(self, ask: k.ChangeAsk) -> s.ProgressView:
+        """Hand in further signatures of the change that waits."""
+        return self._post(s.ProgressView, "/keys/signed", ask)
+
+    def drop_change(self) -> k.KeysView:
+        """Have the change that waits forgotten."""
+        return self._post(k.KeysView, "/keys/drop", asks.NoAsk())
 
     def record(self, host: str, ask: asks.RecordAsk) -> r.RecordView:
         """Return what runs on a host, with a draft of its profile where it is clear of what."""

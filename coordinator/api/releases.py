@@ -15,6 +15,7 @@ from agent.wire.profile_reader import ProfileError, read_profile
 from agent.wire.terms import NO_TERMS, Terms
 from coordinator.api.asks import AppName, NoAsk, PackageAsk, ProfileAsk, PublishAsk
 from coordinator.api.call import Call, Problem, Status
+from coordinator.api.keys import progress
 from coordinator.api.office import Office
 from coordinator.api.schemas import (
     PackageView,
@@ -25,7 +26,7 @@ from coordinator.api.schemas import (
 )
 from coordinator.releases.actions import actions
 from coordinator.releases.packages import Label, manifest_name, profile_name
-from coordinator.releases.repository import NotPublished
+from coordinator.releases.signatures import NotPublished
 from coordinator.releases.titles import profile_in
 from coordinator.store.rows import PackageRow
 from coordinator.terms import read_terms
@@ -135,10 +136,14 @@ def unsigned(office: Office, _call: Call[NoAsk]) -> UnsignedView:
     """Return the list that is to be signed, with what was added since the last one."""
     drafted = office.repository.drafted()
     published = [t for t in office.repository.published() if t.name not in _names(drafted)]
+    waits = office.repository.waiting()
     return UnsignedView(
-        unsigned=office.repository.unsigned().decode(),
+        unsigned=waits.raw.decode(),
         targets=[_target(t, new=True) for t in drafted]
         + [_target(t, new=False) for t in published],
+        progress=progress(office.repository.progress()),
+        dropped=waits.dropped,
+        overtakes=office.repository.changes.waiting() is not None,
     )
 
 
@@ -151,15 +156,16 @@ def content(office: Office, call: Call[NoAsk]) -> bytes:
 
 
 def publish(office: Office, call: Call[PublishAsk]) -> PublishedView:
-    """Take a signed list: agents accept what is on it from now on."""
+    """Take a signed list: once signatures enough are there, agents accept what is on it."""
     before = office.repository.published()
     try:
-        office.repository.publish(call.ask.signed.encode())
+        reached = office.repository.publish(call.ask.signed.encode())
     except NotPublished as error:
         raise Problem(Status.CONFLICT, str(error), SIGN) from None
     after = office.repository.published()
     office.catalogue.mark_signed([t.name for t in after])
-    return PublishedView(targets=[_target(t, new=t not in before) for t in after])
+    said = [_target(t, new=t not in before) for t in after]
+    return PublishedView(targets=said, progress=progress(reached))
 
 
 def profiles(office: Office, _call: Call[NoAsk]) -> list[ProfileView]:

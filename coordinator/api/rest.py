@@ -3,7 +3,7 @@
 from typing import Any
 
 from coordinator.access import new_token, token_hash
-from coordinator.api import mail
+from coordinator.api import keys, mail
 from coordinator.api.asks import MailAsk, NoAsk, OperatorAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
@@ -14,8 +14,6 @@ from coordinator.walk.states import RolloutState
 
 _TRAIL = 200
 _STUCK = {RolloutState.NEEDS_OPERATOR, RolloutState.PAUSED}
-_SOON_SECONDS = 7 * 86400.0
-_SIGNED_BY_HAND = ("root", "targets")
 
 
 def operators(office: Office, _call: Call[Any]) -> list[OperatorView]:
@@ -106,9 +104,4 @@ def _strangers(office: Office) -> list[str]:
 
 
 def _expiring(office: Office) -> list[str]:
-    expiries = office.repository.expiries()
-    return [
-        f"the signed {kind} expires on {expiries[kind]:%d %B %Y}: roundsman release sign"
-        for kind in _SIGNED_BY_HAND
-        if expiries[kind].timestamp() - office.clock() < _SOON_SECONDS
-    ]
+    return [f"{found.text}: {found.mend}" for found in keys.ending_soon(office)]

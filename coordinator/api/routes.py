@@ -12,6 +12,7 @@ from coordinator.api import (
     fetching,
     finding,
     fleet,
+    keys,
     mail,
     plans,
     records,
@@ -44,6 +45,7 @@ from coordinator.api.asks import (
     StartAsk,
     TokenAsk,
 )
+from coordinator.api.key_schemas import ChangeAsk
 from coordinator.api.roles import OperatorRole
 
 _V, _O, _A = OperatorRole.VIEWER, OperatorRole.OPERATOR, OperatorRole.ADMIN
@@ -107,6 +109,12 @@ ROUTES: tuple[Row, ...] = (
     Row("GET", "/stagings", _V, "release staged", stagings.stagings),
     Row("GET", "/stagings/{staging}", _V, "release staged", stagings.staging),
     Row("POST", "/stagings/{staging}/stop", _O, "release stage stop", stagings.stop),
+
+    Row("GET", "/keys", _V, "keys list", keys.keys),
+    Row("POST", "/keys/online", _A, "keys rotate", keys.online),
+    Row("POST", "/keys/change", _A, "keys change", keys.propose, ChangeAsk),
+    Row("POST", "/keys/signed", _O, "keys sign", keys.sign, ChangeAsk),
+    Row("POST", "/keys/drop", _A, "keys drop", keys.drop),
 
     Row("POST", "/doctor", _O, "doctor", doctor.doctor, DoctorAsk),
 

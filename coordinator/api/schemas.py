@@ -97,16 +97,29 @@ class TargetView(Answer):
     new: bool
 
 
+class ProgressView(Answer):
+    """How far the signatures of something have come; keys are named by their fingerprints."""
+
+    signed: list[str]
+    done: int
+    threshold: int
+    may_sign: list[str]
+    published: bool = False
+
+
 class PublishedView(Answer):
-    """What agents accept from now on."""
+    """What agents accept from now on; as before while signatures are missing."""
 
     targets: list[TargetView]
+    progress: ProgressView
 
 
 class UnsignedView(PublishedView):
     """The list that is to be signed, exactly as it is to be signed."""
 
     unsigned: str
+    dropped: int = 0  # signatures that were lost when the list last changed
+    overtakes: bool = False  # a change of keys waits, which this list ends when it is published
 
 
 class FindingView(Answer):

@@ -34,6 +34,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("fleet", "coordinator.cli.fleet:app", "Workstations: let in, list, hold, revoke."),
     Row("profile", "coordinator.cli.profile_host:app", "How an app is closed and checked."),
     Row("release", "coordinator.cli.release:app", "Packages: add, sign, send ahead."),
+    Row("keys", "coordinator.cli.keys:app", "Keys that sign: list, renew, replace, several."),
     Row("doctor", "coordinator.cli.planning:doctor", "Look for what would spoil the day."),
     Row("plan", "coordinator.cli.planning:plan", "Make or show a timetable; changes nothing."),
     Row("drill", "coordinator.cli.planning:drill", "Walk a plan for real, with nothing applied."),

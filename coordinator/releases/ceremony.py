@@ -4,7 +4,9 @@ Needs no repository: it works on the present root and list, as bytes, on any mac
 """
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Key, Root, Targets
@@ -24,9 +26,9 @@ def renewal(root: bytes, targets: bytes, now: dt.datetime) -> Change:
     return replacement(root, targets, holders_of(_root(root)), now)
 
 
-def replacement(root: bytes, targets: bytes, holders: Holders, now: dt.datetime) -> Change:
+def replacement(root: bytes, targets: bytes, people: Holders, now: dt.datetime) -> Change:
     """Return the change to other keys, or another number of them. Raises `KeyProblem`."""
-    following = next_root(_root(root), now, holders)
+    following = next_root(_root(root), now, people)
     return Change((as_bytes(following),), targets_again(_targets(targets), now))
 
 
@@ -37,12 +39,25 @@ def online_replacement(root: bytes, online: Key, now: dt.datetime) -> Change:
     return Change((as_bytes(both), as_bytes(next_root(both, now, online=[online]))))
 
 
+def public_key(keyid: str, raw: Mapping[str, Any]) -> Key:
+    """Return a public key from what was told of it. Raises `KeyProblem`."""
+    try:
+        return Key.from_dict(keyid, dict(raw))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise KeyProblem("cannot read the online key that the coordinator gave") from None
+
+
 def without(root: bytes, typed: str, new: CryptoSigner) -> Holders:
     """Return who signs once a key has been replaced by a new one. Raises `KeyProblem`."""
-    holders = holders_of(_root(root))
+    present = holders_of(_root(root))
     gone = named_key(root, typed)
-    left = tuple(key for key in holders.keys if key.keyid != gone)
-    return replace(holders, keys=(*left, new.public_key))
+    left = tuple(key for key in present.keys if key.keyid != gone)
+    return replace(present, keys=(*left, new.public_key))
+
+
+def holders(roots: Sequence[bytes]) -> list[str]:
+    """Return the fingerprints of all who sign by one of these roots. Raises `NotPublished`."""
+    return [key.keyid for raw in roots for key in holders_of(parsed(Root, raw).signed).keys]
 
 
 def named_key(root: bytes, typed: str) -> str:

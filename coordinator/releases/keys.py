@@ -21,6 +21,8 @@ from agent.wire.atomic import write_whole
 
 SIGNING_KEY = "signing-key.pem"
 LEAST_PASSPHRASE = 12
+Signer = CryptoSigner
+"""A private key, opened: to be held, and handed on, by those who need not know what it is."""
 
 
 class KeyProblem(Exception):  # noqa: N818 - reads better where it is caught

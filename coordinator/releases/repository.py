@@ -55,6 +55,15 @@ class RootOfTrust:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class RoleStanding:
+    """Who signs one kind of metadata, and until when it is good."""
+
+    fingerprints: tuple[str, ...]
+    threshold: int
+    expires: dt.datetime
+
+
 def init_repository(
     folder: Path, signing: CryptoSigner, clock: Callable[[], float] = time.time
 ) -> "Repository":
@@ -174,6 +183,14 @@ class Repository:
         with self._lock:
             self.changes.finish()
             self._shelf.refresh()
+
+    def roles(self) -> dict[str, RoleStanding]:
+        """Return which keys sign what, how many of them it takes, and until when it is good."""
+        named = self._shelf.root().roles
+        return {
+            kind: RoleStanding(tuple(named[kind].keyids), named[kind].threshold, expires)
+            for kind, expires in self.expiries().items()
+        }
 
     def expiries(self) -> dict[str, dt.datetime]:
         """Return when each role's metadata expires; targets and root need the signing key."""

@@ -6,6 +6,7 @@ must; what signs daily is the coordinator's online key, and never one of theirs.
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 from tuf.api.metadata import Key, Metadata, Root, Targets
 
@@ -16,7 +17,7 @@ from coordinator.releases.metadata import (
     Holders,
     unsigned_root,
 )
-from coordinator.releases.signatures import NotPublished
+from coordinator.releases.signatures import NotPublished, parsed
 
 MOST_KEYS = 9
 NOT_NEXT = "the root in it does not follow the present one; make the change anew"
@@ -101,6 +102,12 @@ _RULES = (
     (_has_enough, f"it takes 1 to {MOST_KEYS} keys, and no more signatures than keys"),
     (_has_each_once, "one key is named twice; each person has one of their own"),
 )
+
+
+def chain_in_words(roots: Sequence[bytes]) -> list[str]:
+    """Return what changes from the first root to the last. Raises `NotPublished`."""
+    chain = [parsed(Root, raw).signed for raw in roots]
+    return [line for old, new in pairwise(chain) for line in in_words(old, new)]
 
 
 def in_words(old: Root, new: Root) -> list[str]:
