@@ -16,7 +16,9 @@ from agent.wire.profile_reader import ProfileError, read_profile
 from coordinator.complaint import Complaint
 from coordinator.releases.actions import actions
 from coordinator.releases.keys import SIGNING_KEY, KeyProblem, SignedItem, describe, sign
+from coordinator.terms import in_words
 
+_NO_TERMS = "no terms: may be put over anything older"
 _OTHER_KEY = (
     "try again with the passphrase that roundsman init was given; "
     "a key elsewhere: roundsman release sign --key FILE"
@@ -27,14 +29,14 @@ Fetch = Callable[[str, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """One target, as it was read: a package's files and bytes, a profile's actions."""
+    """One target, as it was read: a package's files, bytes and terms, a profile's actions."""
 
     name: str
     sha256: str
     what: str  # "package" or "profile"
     files: int = 0
     size: int = 0  # bytes, unpacked
-    actions: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()  # in words; of a package, the terms on which it is installed
 
 
 def read_list(unsigned: str, fetch: Fetch) -> list[Vouched]:
@@ -59,8 +61,9 @@ def _read(item: SignedItem, content: bytes) -> Vouched:
         manifest = read_manifest(content)
     except (ProfileError, BadMessage, ValueError) as error:
         raise Complaint(f"cannot sign {item.name}: it cannot be read: {error}") from None
+    terms = tuple(in_words(manifest.terms)) or (_NO_TERMS,)
     files, size = len(manifest.files), manifest.unpacked_size
-    return Vouched(item.name, item.sha256, "package", files, size)
+    return Vouched(item.name, item.sha256, "package", files, size, terms)
 
 
 def key_file(given: Path | None, home: Path) -> Path:

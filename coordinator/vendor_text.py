@@ -15,8 +15,14 @@ _RULE = re.compile(r"\s*([-=*_]\s*){2,}|\s*```.*")
 
 def readable(text: str) -> str:
     """Return a text of several lines with nothing in it but what can be seen."""
-    lines = _SPACES.sub(" ", _LINE_ENDS.sub("\n", text)).split("\n")
-    return "\n".join(_seen(line.replace("\t", "    ").rstrip()) for line in lines)
+    lines = _LINE_ENDS.sub("\n", text).split("\n")
+    return "\n".join(visible(line.replace("\t", "    ").rstrip()) for line in lines)
+
+
+def visible(text: str) -> str:
+    """Return a text in which all that cannot be seen, but for the ends of lines, is replaced."""
+    spaced = _SPACES.sub(" ", text)
+    return "".join(c if c.isprintable() or c == "\n" else _SHOWN_INSTEAD for c in spaced)
 
 
 def on_one_line(text: str, most: int = 300) -> str:
@@ -32,7 +38,3 @@ def headline(markdown: str, most: int = 100) -> str:
         if words and not _RULE.fullmatch(line):
             return on_one_line(words, most)
     return ""
-
-
-def _seen(line: str) -> str:
-    return "".join(c if c.isprintable() else _SHOWN_INSTEAD for c in line)

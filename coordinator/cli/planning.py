@@ -13,6 +13,7 @@ from coordinator.cli.output import Json, clock, end, pairs, show, table
 from coordinator.cli.talk import Yes, agreed, ask, talking
 from coordinator.complaint import Complaint
 from coordinator.model import AfterRollBack
+from coordinator.vendor_text import headline
 
 _PLAN_NAME = re.compile(r"p?[0-9]+")
 
@@ -87,7 +88,7 @@ def plan_text(found: PlanView) -> str:
             ("first", _first(found.server_first)),
             ("mail to", ", ".join(found.mail)),
             ("verdict", found.verdict),
-            ("notes", found.notes),
+            ("notes", _notes(found)),
         ]
     )
     rows = [_row(host) for host in found.hosts]
@@ -115,6 +116,14 @@ def _sessions(*counts: object) -> str:
     """Return "3, 1 away, open in 2"; away = nobody can answer there."""
     said = zip(counts, ("{}", "{} away", "open in {}"), strict=True)
     return ", ".join(form.format(count) for count, form in said if str(count) not in {"", "0"})
+
+
+def _notes(found: PlanView) -> str:
+    """Return the beginning of the vendor's notes, and where the rest is."""
+    if not found.notes:
+        return ""
+    whole = f"all of them: roundsman release notes {found.app} {found.version}"
+    return f"{headline(found.notes)}; {whole}"
 
 
 def _postponed(times: int) -> str:
