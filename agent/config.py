@@ -12,6 +12,9 @@ folder = "/srv/starface"
 values = { port = "8085" }          # fills {port} in the profile's health checks
 data = ["/srv/starface-data"]       # on the host that holds the data a group shares
 
+[mirrors]                           # asked for packages before the coordinator; not trusted
+urls = ["http://mirror.lan/roundsman"]
+
 [people]                            # when left out, whoever is at a screen of this host is told
 displays = [":0"]                   # notices on these screens only; [] = on none
 """
@@ -31,6 +34,7 @@ from agent.wire.profile import Profile
 STATE_FOLDER = Path("/var/lib/roundsman")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LINK = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
+_MIRROR = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[\w./~-]*)?")
 _HTTPS = re.compile(r"https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 
 
@@ -64,6 +68,7 @@ class Config:
     coordinators: tuple[Coordinator, ...]
     apps: Mapping[str, AppPlace]
     displays: tuple[str, ...] | None = None  # screens where people are told; None = all
+    mirrors: tuple[str, ...] = ()  # web servers with a copy of the coordinator's packages
 
 
 def read_config(file: Path) -> Config:
@@ -131,7 +136,7 @@ class _Table:
 
 
 def _config(table: _Table, beside: Path) -> Config:
-    table.only("host", "state", "coordinators", "apps", "people")
+    table.only("host", "state", "coordinators", "apps", "people", "mirrors")
     apps, people = table.table("apps"), table.table("people")
     people.only("displays")
     return Config(
@@ -140,6 +145,7 @@ def _config(table: _Table, beside: Path) -> Config:
         coordinators=_coordinators(table),
         apps={name: _place(apps.table(name)) for name in apps.raw},
         displays=people.texts("displays"),
+        mirrors=_mirrors(table.table("mirrors")),
     )
 
 
@@ -164,6 +170,15 @@ def _coordinators(table: _Table) -> tuple[Coordinator, ...]:
 def _coordinator(table: _Table) -> Coordinator:
     table.only("link", "https")
     return Coordinator(table.text("link", _LINK), table.text("https", _HTTPS))
+
+
+def _mirrors(table: _Table) -> tuple[str, ...]:
+    table.only("urls")
+    urls = table.texts("urls") or ()
+    for url in urls:
+        if not _MIRROR.fullmatch(url):
+            raise table.error("urls", f'"{url}" is no address like http://mirror.lan/roundsman')
+    return urls
 
 
 def _place(table: _Table) -> AppPlace:

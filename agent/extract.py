@@ -17,10 +17,18 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO, Protocol
 
 from agent.package_paths import BadPackage, check_path, check_together, folders_of
 from agent.wire.manifest import FileEntry, Manifest
+
+
+class Source(Protocol):
+    """Something that is read piece by piece."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`; none at the end."""
+
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of how many are done; may raise to end the work."""
@@ -67,6 +75,17 @@ def extract(content: Path, manifest: Manifest, into: Path, progress: Progress) -
                 _write(archive, entries[path], entry, into)
             done += entry.size
             progress(done, manifest.unpacked_size)
+
+
+def write_entry(source: Source, entry: FileEntry, into: Path) -> None:
+    """Write one file of a release where nothing is, wherever its content comes from.
+
+    Raises `BadPackage` when it is not what the manifest says; what was written stays then.
+    """
+    target = into / entry.path
+    with open(os.open(target, _WRITE_NEW, 0o600), "wb") as file:  # noqa: PTH123 - O_EXCL
+        _copy(source, file, entry)
+    target.chmod(entry.mode & 0o777)
 
 
 def verify_tree(folder: Path, manifest: Manifest, elsewhere: Mapping[str, str] = {}) -> None:
@@ -210,16 +229,11 @@ def _make_folders(into: Path, folders: list[str]) -> None:
 
 
 def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: FileEntry, into: Path) -> None:
-    target = into / entry.path
-    with (
-        archive.open(info) as source,
-        open(os.open(target, _WRITE_NEW, 0o600), "wb") as file,  # noqa: PTH123 - O_EXCL
-    ):
-        _copy(source, file, entry)
-    target.chmod(entry.mode & 0o777)
+    with archive.open(info) as source:
+        write_entry(source, entry, into)
 
 
-def _copy(source: IO[bytes], target: BinaryIO, entry: FileEntry) -> None:
+def _copy(source: Source, target: BinaryIO, entry: FileEntry) -> None:
     digest, left = hashlib.sha256(), entry.size
     while chunk := source.read(min(_CHUNK, left + 1)):
         left -= len(chunk)

@@ -10,11 +10,11 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from agent.download import Download
+from agent.bulk import Bulk
 from agent.enrol import PINNED_ROOT
 from agent.steps.table import Refused, Work
 from agent.trusted import NotReached, NotTrusted, TargetFile, Trusted
@@ -58,12 +58,17 @@ class SignedPackages:
     """Implements `agent.steps.table.Packages` over HTTPS; threads may share it."""
 
     def __init__(
-        self, state: Path, host_id: str, https: Https, clock: Callable[[], float] = time.monotonic
+        self,
+        state: Path,
+        host_id: str,
+        https: Https,
+        clock: Callable[[], float] = time.monotonic,
+        mirrors: Sequence[str] = (),
     ) -> None:
         """Trust the root that enrolment left in `state`; everything else is fetched."""
         root = (state / PINNED_ROOT).read_bytes()
         self._trusted = Trusted(state / "tuf", root, https.get_bytes, places.METADATA)
-        self._host_id = host_id
+        self._bulk = Bulk(https, host_id, mirrors)
         self._https = https
         self._clock = clock
         self._kept = KeptTargets(state / "tuf" / "kept")
@@ -92,8 +97,14 @@ class SignedPackages:
         Raises `Refused` PACKAGE_ABSENT, PACKAGE_MISMATCH or DISK_FULL; reports bytes through
         `work`. What has come so far is kept when the line is cut.
         """
-        headers = {places.TICKET_HEADER: ticket, places.HOST_HEADER: self._host_id}
-        return Download(manifest, self._https, headers, work).run()
+        return self._bulk.fetch(manifest, ticket, work)
+
+    def assemble(self, manifest: Manifest, ticket: str, work: Work, into: Path) -> bool:
+        """Have the release in the folder `into`, of what this host has and what it lacks.
+
+        Returns False when the package is to be fetched whole. Raises `Refused` PACKAGE_ABSENT.
+        """
+        return self._bulk.assemble(manifest, ticket, work, into)
 
     def _verified(self, target: Target) -> bytes:
         with self._lock:

@@ -73,7 +73,9 @@ class Service:
         threading.excepthook = self._die
         with self._held as held:
             https = held.enter_context(Https(self._https(), self._config.state / "ca.pem"))
-            packages = SignedPackages(self._config.state, self._config.host, https)
+            packages = SignedPackages(
+                self._config.state, self._config.host, https, mirrors=self._config.mirrors
+            )
             uplink = self._open(held, packages)
             pause = _FIRST_RENEW
             while not self._stop.wait(pause):

@@ -43,6 +43,7 @@ from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.packages import PackageStore
+from coordinator.releases.patches import Patcher
 from coordinator.releases.repository import Repository
 from coordinator.releases.tickets import Tickets
 from coordinator.releases.titles import title_of
@@ -122,6 +123,7 @@ class Daemon:
         self._open_links(Cordons(database, opened))
         self._repository = Repository(settings.repository_folder)
         self._packages = PackageStore(settings.packages_folder)
+        self._open.enter_context(Patcher(self._packages.blobs))
         self._tickets = Tickets.open(settings.tickets_file)
         self._open_engine()
         self._postman = self._open_mail()

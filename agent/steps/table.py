@@ -66,6 +66,13 @@ class Packages(Protocol):
         Raises `Refused` PACKAGE_ABSENT or PACKAGE_MISMATCH; reports bytes through `work`.
         """
 
+    def assemble(self, manifest: Manifest, ticket: str, work: "Work", into: Path) -> bool:
+        """Have the release in `into`, of what this host has and what it lacks, fetched singly.
+
+        Returns False when the package is to be fetched whole. What is in `into` is not verified
+        yet, whatever is returned. Raises `Refused` PACKAGE_ABSENT.
+        """
+
 
 class Guard(Protocol):
     """What a step may tell the cordon's guard."""

@@ -103,9 +103,9 @@ class Https:
         with self._ask("POST", path, headers, file) as answer:
             return _read_json(_bounded(answer, MOST_JSON))
 
-    def get_bytes(self, path: str, most: int) -> bytes:
+    def get_bytes(self, path: str, most: int, headers: Mapping[str, str] | None = None) -> bytes:
         """Return a body of at most `most` bytes. Raises `HttpsError`."""
-        with self._ask("GET", path, {}, None) as answer:
+        with self._ask("GET", path, headers or {}, None) as answer:
             return _bounded(answer, most)
 
     @contextlib.contextmanager
@@ -116,8 +116,7 @@ class Https:
         """
         wanted = dict(headers) | ({"Range": f"bytes={start}-"} if start else {})
         with self._ask("GET", path, wanted, None) as answer:
-            begin, total = _extent(answer)
-            yield Stream(begin, total, _chunks(answer))
+            yield stream_of(answer)
 
     @contextlib.contextmanager
     def _ask(
@@ -139,6 +138,12 @@ class Https:
             yield answer
         finally:
             answer.close()
+
+
+def stream_of(answer: urllib3.BaseHTTPResponse) -> Stream:
+    """Return the body of an answer that is under way. Raises `BadAnswer`."""
+    begin, total = _extent(answer)
+    return Stream(begin, total, _chunks(answer))
 
 
 def _context(ca: Path) -> ssl.SSLContext:
@@ -192,7 +197,8 @@ def _bounded(answer: urllib3.BaseHTTPResponse, most: int) -> bytes:
 
 def _chunks(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     try:
-        yield from answer.stream(_CHUNK)
+        while chunk := answer.read1(_CHUNK):  # whatever is there: a slow line is heard of, too
+            yield chunk
     except (HTTPError, OSError) as error:
         raise Unreachable(f"the line to the coordinator was cut: {error}") from None
 

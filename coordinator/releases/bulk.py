@@ -1,8 +1,9 @@
 """The HTTPS from which agents fetch: signed metadata, targets, contents of packages.
 
 Metadata and targets are signed, and no secret within the office. A package's content needs a
-ticket, which came over the agent's link. Everything but `timestamp.json` is named by version
-or hash and never changes, so a mirror may serve it as it is.
+ticket, which came over the agent's link; so do its blobs and patches, of that package alone.
+Everything but `timestamp.json` and the lists of parts is named by version or hash and never
+changes, so a mirror may serve it as it is.
 """
 
 import re
@@ -45,23 +46,53 @@ def bulk_routes(bulk: Bulk) -> list[Route]:
 
     def package(request: Request) -> Response:
         sha256 = request.path_params["sha256"]
-        host = request.headers.get(places.HOST_HEADER, "")
-        try:
-            bulk.tickets.check(request.headers.get(places.TICKET_HEADER, ""), host, sha256)
-        except BadTicket as error:
-            return _refusal(403, "bad-ticket", f"cannot give this package: {error}")
-        if not bulk.is_member(host):
-            return _refusal(403, "revoked", f"cannot give this package: {host} was revoked")
-        path = bulk.packages.path(sha256)
-        if path is None:
-            return _refusal(404, "package-absent", "the coordinator has no such package")
-        return FileResponse(path, media_type="application/zip", stat_result=path.stat())
+        return _let_in(bulk, request, sha256) or _file(bulk.packages.path(sha256))
+
+    def parts(request: Request) -> Response:
+        sha256 = request.path_params["sha256"]
+        return _let_in(bulk, request, sha256) or _file(bulk.packages.blobs.parts(sha256))
+
+    def blob(request: Request) -> Response:
+        package, sha256 = _package(request), request.path_params["sha256"]
+        refused = _let_in(bulk, request, package)
+        return refused or _file(bulk.packages.blobs.blob(package, sha256))
+
+    def patch(request: Request) -> Response:
+        package, names = _package(request), request.path_params
+        refused = _let_in(bulk, request, package)
+        return refused or _file(bulk.packages.blobs.patch(package, **names))
 
     return [
         Route(places.METADATA + "{name}", metadata),
         Route(places.TARGETS + "{name:path}", target),
         Route(places.PACKAGES + "{sha256}", package),
+        Route(places.PARTS + "{sha256}", parts),
+        Route(places.BLOBS + "{sha256}", blob),
+        Route(places.PATCHES + places.patch_name("{base}", "{new}"), patch),
     ]
+
+
+def _package(request: Request) -> str:
+    """Return which package a blob or patch is wanted for."""
+    return request.headers.get(places.PACKAGE_HEADER, "")
+
+
+def _let_in(bulk: Bulk, request: Request, package: str) -> Response | None:
+    """Return why this host may have nothing of this package, None when it may."""
+    host = request.headers.get(places.HOST_HEADER, "")
+    try:
+        bulk.tickets.check(request.headers.get(places.TICKET_HEADER, ""), host, package)
+    except BadTicket as error:
+        return _refusal(403, "bad-ticket", f"cannot give this package: {error}")
+    if not bulk.is_member(host):
+        return _refusal(403, "revoked", f"cannot give this package: {host} was revoked")
+    return None
+
+
+def _file(path: Path | None) -> Response:
+    if path is None:
+        return _refusal(404, "package-absent", "the coordinator has no such package, or part")
+    return FileResponse(path, media_type="application/octet-stream", stat_result=path.stat())
 
 
 def _whole(folder: Path, name: str, form: re.Pattern[str]) -> Response:

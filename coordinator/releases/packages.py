@@ -1,7 +1,8 @@
 """Packages by their content: a zip goes in, is judged as an agent will judge it, and is kept.
 
-What is stored is the zip itself, under the SHA-256 of its bytes; what is signed is its
-manifest. A zip that an agent would refuse to unpack is refused here, with the entry's name.
+What is stored is the zip itself, under the SHA-256 of its bytes, and each of its files by its
+own (`coordinator.releases.blobs`); what is signed is its manifest. A zip that an agent would
+refuse to unpack is refused here, with the entry's name.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from agent.package_paths import BadPackage
 from agent.wire.atomic import sync_folder
 from agent.wire.manifest import MOST_FILES, FileEntry, Manifest
 from agent.wire.terms import NO_TERMS, Terms
+from coordinator.releases.blobs import BlobStore
 
 __all__ = ["BadPackage", "Label", "PackageStore", "manifest_name", "profile_name"]
 
@@ -55,6 +57,7 @@ class PackageStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.blobs = BlobStore(folder)
 
     def path(self, sha256: str) -> Path | None:
         """Return the file with this content, None when there is none."""
@@ -76,6 +79,7 @@ class PackageStore:
             shutil.copyfile(zip_file, content)
             manifest = replace(_read(content, label), terms=terms)
             extract(content, manifest, work / "unpacked", _ignore)
+            self.blobs.take(work / "unpacked", manifest)
             self._keep(content, manifest.content_sha256)
         finally:
             wipe(work)

@@ -176,6 +176,9 @@ class FakePackages:
     def manifest(self, target: Target) -> Manifest:
         raise Refused(Refusal.NOT_SIGNED, target.name)
 
+    def assemble(self, manifest: Manifest, ticket: str, work: object, into: Path) -> bool:
+        return False
+
     def fetch(self, manifest: Manifest, ticket: str, work: Work) -> Path:
         raise Refused(Refusal.PACKAGE_ABSENT, manifest.app)
 

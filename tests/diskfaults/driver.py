@@ -117,6 +117,9 @@ class LocalPackages:
     def manifest(self, target: Target) -> Manifest:
         return self._manifest
 
+    def assemble(self, manifest: Manifest, ticket: str, work: object, into: Path) -> bool:
+        return False
+
     def fetch(self, manifest: Manifest, ticket: str, work: Work) -> Path:
         return self._content
 

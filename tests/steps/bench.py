@@ -176,6 +176,9 @@ class SmallPackages:
     def manifest(self, target: Target) -> Manifest:
         return self.the_manifest
 
+    def assemble(self, manifest: Manifest, ticket: str, work: object, into: Path) -> bool:
+        return False
+
     def fetch(self, manifest: Manifest, ticket: str, work: object) -> Path:
         self.fetched += 1
         if not self.content.exists():

@@ -30,6 +30,11 @@ class FakeWork:
     told: list[tuple[int, int]] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     end_at_pause: int = 0  # at the nth pause the step is told to end; 0 = never
+    facts: dict[str, str] = field(default_factory=dict)
+    ticket: str = ""
+
+    def fact(self, key: str, value: str) -> None:
+        self.facts[key] = value
 
     def progress(self, done: int, total: int) -> None:
         self.told.append((done, total))

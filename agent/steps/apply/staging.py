@@ -44,17 +44,24 @@ def unpack(work: Work, manifest: Manifest) -> None:
     """
     if _is_whole(work, work.folders.incoming, manifest) or _take_over(work, manifest):
         return
+    beside = unfinished(work)
+    assembled = work.packages.assemble(manifest, work.ticket, work, beside)
+    if not (assembled and _is_whole(work, beside, manifest)):
+        _unpack_whole(work, manifest, beside)
+    wipe(work.folders.incoming)
+    work.platform.sync_tree(beside)
+    work.platform.rename(Spot(beside), Spot(work.folders.incoming))
+
+
+def _unpack_whole(work: Work, manifest: Manifest, beside: Path) -> None:
     content = work.packages.fetch(manifest, work.ticket, work)
     wipe(work.folders.incoming)
-    beside = unfinished(work)
     wipe(beside)
     try:
         extract(content, manifest, beside, work.progress)
     except BadPackage as error:
         wipe(beside)
         raise Refused(Refusal.PACKAGE_MISMATCH, str(error)) from error
-    work.platform.sync_tree(beside)
-    work.platform.rename(Spot(beside), Spot(work.folders.incoming))
 
 
 def unstage(work: Work) -> None:
