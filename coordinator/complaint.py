@@ -8,3 +8,7 @@ class Complaint(Exception):  # noqa: N818 - reads better where it is caught
         super().__init__(error)
         self.error = error
         self.mend = mend
+
+
+class Blocked(Complaint):
+    """It was heard and judged, and something speaks against it: a person is needed."""

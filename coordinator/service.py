@@ -42,6 +42,7 @@ from coordinator.model import Plan
 from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
+from coordinator.releases.licences import Licences
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.patches import Patcher
 from coordinator.releases.repository import Repository
@@ -243,6 +244,7 @@ class Daemon:
             turn=Turn(self._hub, self._fences.current),
             repository=self._repository,
             packages=self._packages,
+            licences=Licences(settings.licences_folder),
             enrolment=enrolment,
             codes=lambda rollout, host: self._keeper.codes(rollout).get(host, ""),
             uploads=settings.home / "uploads",

@@ -91,6 +91,11 @@ class Settings:
         return self.home / "repository"
 
     @property
+    def licences_folder(self) -> Path:
+        """What vendors have granted, one file an app."""
+        return self.home / "licences"
+
+    @property
     def packages_folder(self) -> Path:
         """The contents of packages, by SHA-256."""
         return self.home / "packages"

@@ -24,6 +24,7 @@ _WINDOW = r"^([0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2})?$"
 _MAIL = f"^({ADDRESS})?$"
 _ANNOUNCE = r"^(start|(day-before|morning) ([01][0-9]|2[0-3]):[0-5][0-9])$"
 _BACKUP = r"^([0-9A-HJKMNP-TV-Z]{26})?$"
+_LEAVE = r"^[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9][A-Za-z0-9._-]*)?$"
 _SHA256 = r"^([0-9a-f]{64})?$"
 _FORMS = {
     _WORD: "must be small letters, digits and hyphens",
@@ -34,6 +35,7 @@ _FORMS = {
     _SHA256: "must be a SHA-256, 64 digits and letters a to f",
     _MAIL: "must be an address, as ann@example.org",
     _ANNOUNCE: "must be day-before 16:00, morning 08:00 or start",
+    _LEAVE: "must be a module, or MODULE@HOST",
     _WINDOW: "must be two times of day, as 12:00-14:00",
 }
 """What each pattern asks for, in words."""
@@ -43,6 +45,7 @@ AppName = Word
 MailAddress = Annotated[str, StringConstraints(max_length=254, pattern=_MAIL)]
 VersionName = Annotated[str, StringConstraints(max_length=64, pattern=_VERSION)]
 Announce = Annotated[str, StringConstraints(pattern=_ANNOUNCE)]
+Leave = Annotated[str, StringConstraints(max_length=170, pattern=_LEAVE)]
 Clock = Annotated[str, StringConstraints(pattern=_CLOCK)]
 
 
@@ -152,6 +155,14 @@ class PublishAsk(Ask):
     signed: Annotated[str, StringConstraints(max_length=4_000_000)]
 
 
+class LicenceAsk(Ask):
+    """An entitlement as the vendor has sent it, and its detached signature in base64."""
+
+    text: Annotated[str, StringConstraints(max_length=16 * 1024)]
+    signature: Annotated[str, StringConstraints(max_length=200)] = ""
+    file: Line = "entitlement"
+
+
 class PlanAsk(Ask):
     """What is to be planned. `window` is "12:00-14:00", local time of the coordinator."""
 
@@ -168,6 +179,7 @@ class PlanAsk(Ask):
     announce: Annotated[list[Announce], Field(max_length=10)] = []  # when people are told ahead
     postpones: Annotated[int, Field(ge=0, le=20)] = 2  # how often a user may have 5 more minutes
     mail: Annotated[list[MailAddress], Field(max_length=50)] = []  # who is told how it ends
+    leave: Annotated[list[Leave], Field(max_length=100)] = []  # modules: MODULE or MODULE@HOST
 
 
 class DrillAsk(Ask):

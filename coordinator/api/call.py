@@ -20,6 +20,7 @@ class Status(IntEnum):
     NOT_ALLOWED = 403
     UNKNOWN = 404
     CONFLICT = 409
+    BLOCKED = 412  # judged, and something speaks against it: a person is needed
     TOO_LONG = 413
     INVALID = 422
     ELSEWHERE = 502  # another's server is in the way

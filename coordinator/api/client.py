@@ -13,6 +13,7 @@ from coordinator.api import asks
 from coordinator.api import backup_schemas as b
 from coordinator.api import finding_schemas as f
 from coordinator.api import key_schemas as k
+from coordinator.api import licence_schemas as li
 from coordinator.api import mail_schemas as m
 from coordinator.api import plan_schemas as p
 from coordinator.api import record_schemas as r
@@ -212,6 +213,14 @@ class Client(Line):
     def make_plan(self, ask: asks.PlanAsk) -> p.PlanView:
         """Make a plan; nothing moves."""
         return self._post(p.PlanView, "/plans", ask)
+
+    def add_licence(self, ask: asks.LicenceAsk) -> li.LicenceView:
+        """Send an entitlement, to be judged by from now on."""
+        return self._post(li.LicenceView, "/licences", ask)
+
+    def licences(self) -> list[li.LicenceView]:
+        """Return what vendors have granted."""
+        return self._list(li.LicenceView, "/licences")
 
     def plan(self, key: str) -> p.PlanView:
         """Return a plan."""

@@ -17,9 +17,10 @@ from agent.wire.https_errors import HttpsError, Refused, Unreachable, WrongServe
 from coordinator.access import Access
 from coordinator.api.asks import PREFIX, Ask
 from coordinator.api.schemas import Answer
-from coordinator.complaint import Complaint
+from coordinator.complaint import Blocked, Complaint
 
 _SECONDS = 120.0  # a doctor asks every host before it answers
+_BLOCKED = 412
 V = TypeVar("V", bound=Answer)
 
 
@@ -74,7 +75,8 @@ class Line:
         try:
             yield
         except Refused as error:
-            raise Complaint(str(error), error.mend) from None
+            kind = Blocked if error.status == _BLOCKED else Complaint
+            raise kind(str(error), error.mend) from None
         except Unreachable as error:
             raise Silent(str(error), "on the coordinator: roundsman serve") from None
         except WrongServer as error:

@@ -15,6 +15,7 @@ from coordinator.fleet.turn import Turn
 from coordinator.model import Plan, SurveyOf
 from coordinator.notify.postman import Postman
 from coordinator.releases.downloads import Downloads
+from coordinator.releases.licences import Licences
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
 from coordinator.store.fleet import Catalogue, Fleet, People
@@ -70,6 +71,7 @@ class Office:
     turn: Turn
     repository: Repository
     packages: PackageStore
+    licences: Licences
     enrolment: Enrolment
     codes: Callable[[str, str], str]  # rollout id, host id -> the one-time code, "" = none
     uploads: Path  # where what is being sent is kept until it is whole

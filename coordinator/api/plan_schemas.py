@@ -1,7 +1,43 @@
 """The JSON of plans that operators' programs see; see `coordinator.api.schemas`."""
 
+from enum import StrEnum
+
 from agent.wire.contract import Severity
 from coordinator.api.schemas import Answer, FindingView
+from coordinator.model import Gate, ModuleVerdict
+
+
+class ModuleView(Answer):
+    """What becomes of one module of a host."""
+
+    name: str
+    from_version: str
+    to_version: str
+    verdict: ModuleVerdict
+    left: bool  # the agent leaves it as it is
+
+
+class Cell(StrEnum):
+    """What one gate says of one host."""
+
+    GO = "go"
+    WARNING = "warning"
+    NO_GO = "no-go"
+
+
+class MatrixRow(Answer):
+    """One host, judged: what each gate says, and the worst of it. Host "" = the whole group."""
+
+    host: str
+    id: str
+    verdict: Cell
+    gates: dict[Gate, Cell]
+
+
+class PlanFindingView(FindingView):
+    """One thing that speaks against a plan, or should be known of it, and of which gate it is."""
+
+    gate: Gate | None = None
 
 
 class PlannedHostView(Answer):
@@ -16,6 +52,7 @@ class PlannedHostView(Answer):
     ends: float | None
     reason: str
     visited: bool
+    modules: tuple[ModuleView, ...] = ()
     sessions: int = 0  # when it was asked, as the next two
     sessions_away: int = 0  # nobody can answer there: locked, disconnected or away
     sessions_open: int = 0  # the app is open there
@@ -36,7 +73,8 @@ class PlanView(Answer):
     fits: bool
     verdict: str  # the same in words
     hosts: list[PlannedHostView]
-    findings: list[FindingView]
+    findings: list[PlanFindingView]
+    matrix: tuple[MatrixRow, ...] = ()
     notes: str = ""  # the vendor's, of this version
     announce: tuple[float, ...] = ()  # when people are told ahead
     postpones: int = 0

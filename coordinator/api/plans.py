@@ -1,28 +1,32 @@
 """Plans: made from what the hosts say, shown, kept until somebody starts them."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agent.wire.contract import Target
 from coordinator.api.asks import DrillAsk, NoAsk, PlanAsk
 from coordinator.api.call import Call, Problem, Status
-from coordinator.api.doctor import finding_views
+from coordinator.api.licences import seats_taken
 from coordinator.api.mail import check_mail
+from coordinator.api.matrix import finding_views_of, matrix_of, modules_of
 from coordinator.api.office import Office
 from coordinator.api.plan_schemas import PlannedHostView, PlanView
 from coordinator.api.releases import read_target, signed_profile
 from coordinator.fleet.standing import Standing
-from coordinator.model import FailurePolicy, Host, HostStanding, Plan
+from coordinator.model import FailurePolicy, Host, HostStanding, Plan, SurveyOf
 from coordinator.planning.announce import Ahead
+from coordinator.planning.judge_modules import Leave
 from coordinator.planning.plan import Basis, PackageChoice, PlanRequest, make_plan
 from coordinator.planning.preflight import seconds_needed, timetable, verdict
 from coordinator.planning.server_first import forecast_seconds
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.planning.window import Window, Within
+from coordinator.releases.signed_terms import terms_in
 from coordinator.walk.policy import closing_seconds, fits, may_be_mixed
 from coordinator.walk.states import HostState
 
 _REMEMBERED = 10  # rollouts that are looked at for how long a host takes
+_ABSENT = "app-absent"  # the survey's word
 _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 
 
@@ -48,17 +52,25 @@ def basis(
     chosen = packages()
     standings = office.hub.standings()
     ids = [h.id for h in hosts]
+    rules, surveys = read_target(office, profile), office.surveyor.survey(ids, profile)
     return Basis(
-        profile=read_target(office, profile),
+        profile=rules,
         profile_target=profile,
         hosts=hosts,
-        surveys=office.surveyor.survey(ids, profile),
+        surveys=surveys,
         packages=chosen,
         slowest=_slowest(office, app),
         now=office.clock(),
         skews={i: _skew(standings[i]) for i in ids if i in standings},
         left_closed=office.sealed(),
+        held=office.licences.held(app, rules.licence),
+        seats=seats_taken(office, app, _having(surveys)),
     )
+
+
+def _having(surveys: Mapping[str, SurveyOf]) -> list[str]:
+    """Return which of these hosts have the app; one that cannot be asked counts as having it."""
+    return [i for i, said in surveys.items() if all(f.code != _ABSENT for f in said.findings)]
 
 
 def new_id(office: Office) -> str:
@@ -90,6 +102,7 @@ def _request(office: Office, call: Call[PlanAsk], hosts: Sequence[Host]) -> Plan
         policy=FailurePolicy(ask.retries, ask.then),
         announce=[Ahead.parse(text) for text in ask.announce],
         postpones=ask.postpones,
+        leave=tuple(Leave.parse(text) for text in ask.leave),
         mail=tuple(dict.fromkeys(address for address in ask.mail if address)),
     )
 
@@ -129,7 +142,11 @@ def signed_packages(office: Office, app: str, version: str) -> list[PackageChoic
             f"roundsman release add {app} {version} FILE",
         )
     targets = [(Target(r.target, r.sha256), r) for r in rows]
-    return [PackageChoice(t, r.role, r.system) for t, r in targets if t in signed]
+    return [
+        PackageChoice(t, r.role, r.system, terms_in(office.repository, t))
+        for t, r in targets
+        if t in signed
+    ]
 
 
 def _slowest(office: Office, app: str) -> dict[str, float]:
@@ -168,7 +185,8 @@ def _view(office: Office, plan: Plan, label: str) -> PlanView:
         fits=fits(plan.opens, plan.deadline, seconds_needed(plan)),
         verdict="it can be started" if judged.go else "; ".join(judged.reasons[:5]),
         hosts=_turns(plan),
-        findings=list(finding_views(plan.findings)),
+        findings=finding_views_of(plan),
+        matrix=matrix_of(plan),
         notes=next((row.notes for row in rows if row.notes), ""),
         announce=plan.announce,
         postpones=plan.postpones,
@@ -192,6 +210,7 @@ def _turns(plan: Plan) -> list[PlannedHostView]:
             ends=turns[planned.id].ends if planned.id in turns else None,
             reason=planned.reason,
             visited=planned.visited,
+            modules=modules_of(planned),
             sessions=planned.sessions.here,
             sessions_away=planned.sessions.away,
             sessions_open=planned.sessions.open,

@@ -3,7 +3,8 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from agent.wire.contract import STILL_IN, Direction, StepName, StepState
+from agent.wire.contract import STILL_IN, Direction, Severity, StepName, StepState
+from coordinator.api import licences
 from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
@@ -11,7 +12,7 @@ from coordinator.api.schemas import CodeView, NewsView, ReportView, RolloutView,
 from coordinator.api.take_back import is_way_back, take_back
 from coordinator.api.why import explain
 from coordinator.model import Plan, PlannedHost
-from coordinator.planning.preflight import changes_since, verdict
+from coordinator.planning.preflight import changes_since
 from coordinator.planning.window import later_today
 from coordinator.report.rollout import as_html, as_text, rollout_report
 from coordinator.store.busy import HostsBusy
@@ -23,6 +24,7 @@ from coordinator.walk.states import HostState
 
 _STEPS = (*PREPARE, *CLOSE, *VISIT)
 _LATEST = "latest"
+_MOST_REASONS = 10
 _NEEDS_HOST = {Verb.SKIP, Verb.SWITCHED_OFF}
 
 
@@ -37,13 +39,24 @@ def start(office: Office, call: Call[StartAsk]) -> RolloutView:
 
 def begin(office: Office, plan: Plan, key: str, by: str) -> RolloutView:
     """Start a plan that is kept as `key`. Raises `Problem` when something speaks against it."""
-    for why_not, mend in _against(office, plan, key):
-        raise Problem(Status.CONFLICT, f"cannot start {key}: {why_not}", mend)
+    if found := list(dict.fromkeys(_against(office, plan, key))):
+        raise Problem(Status.BLOCKED, *_told(key, found))
     try:
         number = office.engine.submit(plan, by)
     except HostsBusy as error:
         raise Problem(Status.CONFLICT, str(error), "roundsman rollout list") from None
     return whole(office, known(office, f"r{number}"))
+
+
+def _told(key: str, found: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Return all of it as one error and one mend, each reason with its own."""
+    if len(found) == 1:
+        return f"cannot start {key}: {found[0][0]}", found[0][1]
+    shown = [f"{number}. {why}" for number, (why, _) in enumerate(found[:_MOST_REASONS], 1)]
+    mends = [f"{number}. {mend}" for number, (_, mend) in enumerate(found[:_MOST_REASONS], 1)]
+    more = len(found) - len(shown)
+    last = [f"and {more} more: roundsman plan {key}"] if more else []
+    return "\n".join([f"cannot start {key}:", *shown, *last]), "\n".join(["", *mends])
 
 
 def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
@@ -63,13 +76,23 @@ def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
             f"a drill re-opens its hosts, and an earlier rollout left closed: {', '.join(closed)}",
             f"roundsman plan {plan.app} VERSION, which updates and opens them",
         )
-    judged = verdict(plan)
-    if not judged.go:
-        yield "; ".join(judged.reasons[:3]), f"roundsman plan {key} lists it all; then plan again"
+    yield from _judged(office, plan, key)
     hosts = office.fleet.hosts(plan.group, plan.site)
     changes = [] if plan.drill else changes_since(plan, hosts, office.sealed())
     if changes:  # a drill changes nothing, so who is missing from it does no harm
         yield f"group {plan.group} has changed since: {', '.join(changes[:5])}", again
+
+
+def _judged(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
+    """Yield what blocks in the plan, and what the licence says by now."""
+    again = f"roundsman plan {key} lists it all; then plan again"
+    known = {finding.message for finding in plan.findings}
+    for finding in plan.findings:
+        if finding.severity is Severity.BLOCKS:
+            yield finding.message, f"{finding.fix}; {again}" if finding.fix else again
+    for finding in licences.against(office, plan):
+        if finding.message not in known:
+            yield finding.message, finding.fix
 
 
 def rollouts(office: Office, call: Call[NoAsk]) -> list[RolloutView]:

@@ -13,6 +13,7 @@ from coordinator.api import (
     finding,
     fleet,
     keys,
+    licences,
     mail,
     plans,
     records,
@@ -30,6 +31,7 @@ from coordinator.api.asks import (
     DrillAsk,
     FetchAsk,
     ImportAsk,
+    LicenceAsk,
     MailAsk,
     MailTestAsk,
     NoAsk,
@@ -115,6 +117,9 @@ ROUTES: tuple[Row, ...] = (
     Row("POST", "/keys/change", _A, "keys change", keys.propose, ChangeAsk),
     Row("POST", "/keys/signed", _O, "keys sign", keys.sign, ChangeAsk),
     Row("POST", "/keys/drop", _A, "keys drop", keys.drop),
+
+    Row("GET", "/licences", _V, "licence list", licences.listed),
+    Row("POST", "/licences", _A, "licence add", licences.add, LicenceAsk),
 
     Row("POST", "/doctor", _O, "doctor", doctor.doctor, DoctorAsk),
 

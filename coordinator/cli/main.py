@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import typer
 
-from coordinator.complaint import Complaint
+from coordinator.complaint import Blocked, Complaint
 
-COULD_NOT_ASK = 2
+A_PERSON_IS_NEEDED, COULD_NOT_ASK = 1, 2
 _ABOUT = "Update the workstations of an office, one at a time, all on the same day."
 
 
@@ -35,6 +35,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("profile", "coordinator.cli.profile_host:app", "How an app is closed and checked."),
     Row("release", "coordinator.cli.release:app", "Packages: add, sign, send ahead."),
     Row("keys", "coordinator.cli.keys:app", "Keys that sign: list, renew, replace, several."),
+    Row("licence", "coordinator.cli.licence:app", "What vendors have granted, until when."),
     Row("doctor", "coordinator.cli.planning:doctor", "Look for what would spoil the day."),
     Row("plan", "coordinator.cli.planning:plan", "Make or show a timetable; changes nothing."),
     Row("drill", "coordinator.cli.planning:drill", "Walk a plan for real, with nothing applied."),
@@ -65,7 +66,7 @@ def run(words: Sequence[str]) -> int:
         typer.echo(f"error: {complaint.error}", err=True)
         if complaint.mend:
             typer.echo(f"mend: {complaint.mend}", err=True)
-        return COULD_NOT_ASK
+        return A_PERSON_IS_NEEDED if isinstance(complaint, Blocked) else COULD_NOT_ASK
     return 0
 
 

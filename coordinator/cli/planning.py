@@ -1,6 +1,7 @@
 """`roundsman plan`, `drill` and `doctor`: what would happen, and what speaks against it."""
 
 import re
+from collections.abc import Sequence
 from math import ceil
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from coordinator.api.asks import DoctorAsk, DrillAsk, PlanAsk
 from coordinator.api.plan_schemas import PlannedHostView, PlanView
 from coordinator.api.schemas import CheckView, FindingView
+from coordinator.cli.matrix import matrix_text, modules_text
 from coordinator.cli.output import Json, clock, end, pairs, show, table
 from coordinator.cli.talk import Yes, agreed, ask, talking
 from coordinator.complaint import Complaint
@@ -39,6 +41,11 @@ Mail = Annotated[
     typer.Option(metavar="ADDRESS", help="Who is told how it ends, too; repeatable."),
 ]
 
+Leave = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODULE[@HOST]", help="A module that is not updated along; repeatable."),
+]
+
 
 def plan(
     app: Annotated[str, typer.Argument(metavar="APP|PLAN", help="An app; or, say, p3.")],
@@ -54,6 +61,7 @@ def plan(
     announce: Announce = None,
     postpones: Postpones = 2,
     mail: Mail = None,
+    leave: Leave = None,
     as_json: Json = False,
 ) -> None:
     """Make or show a timetable; changes nothing. Exits 1 when something speaks against it."""
@@ -70,6 +78,7 @@ def plan(
             given |= {"retries": retries, "then": on_failure, "grace_seconds": grace}
             given |= {"group": group or None, "site": site or None, "notice": notice}
             given |= {"announce": announce or [], "postpones": postpones, "mail": mail or []}
+            given["leave"] = leave or []
             found = client.make_plan(ask(PlanAsk, **given, within_seconds=within or None))
     show(found, lambda: plan_text(found), as_json=as_json)
     end(needs_a_person=found.needs_a_person)
@@ -92,7 +101,8 @@ def plan_text(found: PlanView) -> str:
         ]
     )
     rows = [_row(host) for host in found.hosts]
-    parts = [facts, table(_HEADERS, rows, "no workstation"), _findings(found.findings)]
+    parts = [facts, table(_HEADERS, rows, "no workstation"), matrix_text(found)]
+    parts += [modules_text(found), _findings(found.findings)]
     if not found.needs_a_person:
         again = "drill" if found.drill else "rollout start"
         parts.append(f"next: roundsman {again} {found.label}")
@@ -186,6 +196,6 @@ def _checks(found: list[CheckView]) -> str:
     return "\n\n".join(filter(None, (listed, _findings([f for c in found for f in c.findings]))))
 
 
-def _findings(found: list[FindingView]) -> str:
-    rows = [(f.severity, f.host, f.message, f.fix) for f in found]
+def _findings(found: Sequence[FindingView]) -> str:
+    rows = [(f.severity, f.host, f.message.removeprefix(f"{f.host}: "), f.fix) for f in found]
     return table(("severity", "host", "finding", "fix"), rows, "")

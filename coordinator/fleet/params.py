@@ -24,6 +24,7 @@ def step_params(plan: Plan, planned: PlannedHost, step: StepName, now: float) ->
         notice=plan.notice,
         asked_by=plan.asked_by,
         drill=plan.drill,
+        leaves=planned.leaves,
     )
     if step in _TOLD:
         params = replace(params, takes=closed_seconds(plan, planned), postpones=plan.postpones)

@@ -47,6 +47,7 @@ from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.downloads import Downloads
 from coordinator.releases.keys import SIGNING_KEY
+from coordinator.releases.licences import Licences
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
 from coordinator.releases.tickets import Tickets
@@ -229,6 +230,7 @@ class RealOffice:
             turn=Turn(self.agents, _fence),
             repository=self.repository,
             packages=PackageStore(self.settings.packages_folder),
+            licences=Licences(self.settings.licences_folder),
             enrolment=self.enrolment,
             codes=self._code,
             uploads=self.settings.home / "uploads",

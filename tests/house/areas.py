@@ -89,6 +89,7 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.api.finding_schemas",
         "coordinator.api.line",
         "coordinator.api.key_schemas",
+        "coordinator.api.licence_schemas",
         "coordinator.api.mail_schemas",
         "coordinator.api.record_schemas",
         "coordinator.api.plan_schemas",
