@@ -157,7 +157,7 @@ def say(office: Office, call: Call[CommandAsk]) -> RolloutView:
     if row.state.is_final:
         raise Problem(
             Status.CONFLICT,
-            f"cannot {call.ask.verb} {row.label}: it has ended, {row.state}",
+            f"cannot {call.ask.verb.typed} {row.label}: it has ended, {row.state}",
             f"roundsman plan {row.plan.app} VERSION, for a new rollout of the group; "
             f"roundsman rollout codes {row.label} shows what opens a host on the spot",
         )
@@ -167,7 +167,7 @@ def say(office: Office, call: Call[CommandAsk]) -> RolloutView:
 
 def _command(row: RolloutRow, ask: CommandAsk, now: float, by: str) -> Command:
     if ask.host is None and ask.verb in _NEEDS_HOST:
-        raise Problem(Status.INVALID, f"cannot {ask.verb}: which host?")
+        raise Problem(Status.INVALID, f"cannot {ask.verb.typed}: which host?")
     if ask.verb is Verb.ROLL_BACK and ask.host and _go_back_together(row.plan):
         raise Problem(
             Status.CONFLICT,
@@ -175,7 +175,9 @@ def _command(row: RolloutRow, ask: CommandAsk, now: float, by: str) -> Command:
             f"roundsman rollout abort {row.label} --roll-back-all",
         )
     if ask.until is not None and ask.verb is not Verb.RESUME:
-        raise Problem(Status.INVALID, f"cannot {ask.verb} until a time: only resume takes one")
+        raise Problem(
+            Status.INVALID, f"cannot {ask.verb.typed} until a time: only resume takes one"
+        )
     host = _planned(row, ask.host).id if ask.host else ""
     verb = Verb.ABORT_ROLL_BACK if ask.verb is Verb.ROLL_BACK and not host else ask.verb
     until = _today_at(ask.until, now) if ask.until else 0.0

@@ -235,6 +235,6 @@ def _say(rollout: str, as_json: bool, verb: Verb, host: str = "", until: str = "
     about = f" {host}" if host else ""
     show(
         seen,
-        lambda: f"{seen.label}: {verb}{about} is noted, and heard at the next safe point",
+        lambda: f"{seen.label}: {verb.typed}{about} is noted, and heard at the next safe point",
         as_json=as_json,
     )

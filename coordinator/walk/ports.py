@@ -73,6 +73,18 @@ class Verb(StrEnum):
     ROLL_BACK = "roll-back"
     SWITCHED_OFF = "switched-off"
 
+    @property
+    def typed(self) -> str:
+        """The command as an operator types it, after `roundsman rollout`."""
+        return _TYPED.get(self, self.value)
+
+
+_TYPED = {
+    Verb.ABORT_ROLL_BACK: "abort --roll-back-all",
+    Verb.ABORT_LEAVE_CLOSED: "abort",
+    Verb.SWITCHED_OFF: "skip --switched-off",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Command:

@@ -281,6 +281,7 @@ def test_aborting_says_first_what_becomes_of_each_host(
     assert said.code == 0
     assert "Rolled back to the old release: PC-01" in said.err
     assert [c.verb for c in office.engine.said] == [Verb.ABORT_ROLL_BACK]
+    assert "abort --roll-back-all is noted" in said.out
     assert "mixed versions" in terminal("rollout abort r1 --yes").err
     assert office.engine.said[-1].verb is Verb.ABORT_LEAVE_CLOSED
 
