@@ -8,6 +8,7 @@ interpreter whose script is that file: an app in Python or Java shows `python3` 
 import posixpath
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -37,14 +38,23 @@ class Programs:
 
     def name_of(self, process: Process) -> str:
         """Return which of the names the process is, "" when it is none."""
+        places = _places(self.folder, self.names)
         files = [_slashes(file) for file in (process.exe, _script(process)) if file]
-        return next((n for n in self.names if any(self._is(n, file) for file in files)), "")
+        keys = [key for f in files for key in ((f, True), (posixpath.basename(f), False))]
+        found = [places[key] for key in keys if key in places]
+        return self.names[min(found)] if found else ""
 
-    def _is(self, name: str, file: str) -> bool:
+
+@lru_cache(maxsize=64)  # every process of the host is looked up here, once a second or more
+def _places(folder: str, names: tuple[str, ...]) -> dict[tuple[str, bool], int]:
+    """Return which name a file is meant by: whole paths with True, bare file names with False."""
+    places: dict[tuple[str, bool], int] = {}
+    for number, name in enumerate(names):
         wanted = _slashes(name)
-        if "/" not in wanted:
-            return posixpath.basename(file) == wanted
-        return file == posixpath.normpath(posixpath.join(_slashes(self.folder), wanted))
+        whole = "/" in wanted
+        place = posixpath.normpath(posixpath.join(_slashes(folder), wanted)) if whole else wanted
+        places.setdefault((place, whole), number)
+    return places
 
 
 def all_programs(profile: Profile, folder: Path) -> Programs:
