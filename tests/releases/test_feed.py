@@ -3,12 +3,22 @@
 import json
 import random
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from agent.wire.terms import ModuleTerms
-from coordinator.releases.feed import MOST_FEED, MOST_NOTES, Feed, FeedTrouble, read_feed
+from agent.wire.terms import ModuleTerms, Terms
+from coordinator.releases.feed import (
+    MOST_FEED,
+    MOST_NOTES,
+    Feed,
+    FeedPackage,
+    FeedRelease,
+    FeedTrouble,
+    read_feed,
+)
+from tests.house.source import ROOT
 from tests.releases.vendor import a_feed, a_release
 
 SOURCE = "https://vendor.example/feed.json"
@@ -36,6 +46,20 @@ def test_a_good_feed_is_read_newest_first() -> None:
     assert (found.packages[0].url, found.size) == ("my-app-1.10.zip", 1)
     assert found.notes == "# What is new in 1.10"
     assert feed.release("3") is None
+
+
+def test_the_example_in_the_documents_is_a_good_feed() -> None:
+    text = (ROOT / "docs" / "feed.md").read_text("utf-8")
+    example = text.split("```json")[1].split("```")[0]
+    (release,) = read_feed(example.encode(), "my-app", SOURCE).releases
+    assert release.terms.editions == ("pro", "team")
+    assert release.terms.modules[0].updates == ">=1,<2.1"
+
+
+@pytest.mark.parametrize("kind", [Feed, FeedRelease, FeedPackage, Terms, ModuleTerms])
+def test_the_documents_name_every_field(kind: type) -> None:
+    text = (ROOT / "docs" / "feed.md").read_text("utf-8")
+    assert [f.name for f in fields(kind) if f"`{f.name}`" not in text] == []
 
 
 def test_the_order_does_not_depend_on_the_feeds_own() -> None:
