@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from coordinator.complaint import Complaint
@@ -14,6 +15,7 @@ from coordinator.complaint import Complaint
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _END_SECONDS = 15.0
+_PORTS, _PORTS_APART = range(12_000, 32_000), 25
 
 Process = subprocess.Popen[bytes]
 
@@ -78,9 +80,19 @@ def wait_for(is_so: Callable[[], object], otherwise: str, log: Path) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody has at this moment."""
-    with contextlib.ExitStack() as stack:
-        probes = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [probe.getsockname()[1] for probe in probes]
+    """Return ports that nobody has at this moment.
+
+    Each process begins to look elsewhere, so that demos begun at the same time find others; and
+    none of them is a port that the system would give to a connection before it is taken.
+    """
+    begin = os.getpid() * _PORTS_APART
+    ports = (_PORTS[(begin + number) % len(_PORTS)] for number in range(len(_PORTS)))
+    return list(islice((port for port in ports if _is_free(port)), count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

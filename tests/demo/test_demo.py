@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from agent.wire.profile_reader import read_profile
 from coordinator.cli.demo_drafts import own_home
-from coordinator.cli.demo_processes import processes_below
+from coordinator.cli.demo_processes import free_ports, processes_below
 from tests.until import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -115,6 +116,14 @@ def test_an_app_opened_past_the_guard_is_reported(tmp_path: Path) -> None:
     assert "open-elsewhere" in kinds
     assert kinds <= {"open-elsewhere", "open-here", "open-while-mixed"}
     assert all("intruder" in v["detail"] for v in said["violations"])
+
+
+def test_ports_that_somebody_has_are_not_chosen() -> None:
+    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", port)):
+        chosen = free_ports(3)
+    assert port not in chosen
+    assert len(set(chosen)) == 3
 
 
 @pytest.mark.parametrize("fail", ["PC-09:apply-release", "PC-01:reboot", "nonsense"])
