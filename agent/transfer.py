@@ -63,6 +63,12 @@ class Lines:
         self.coordinator = coordinator
         self.headers = headers
         self._mirrors = list(mirrors)
+        self.were_more = bool(mirrors)
+
+    @property
+    def are_one(self) -> bool:
+        """True when only the coordinator is asked."""
+        return not self._mirrors
 
     @property
     def first(self) -> Line:
@@ -96,13 +102,14 @@ class Transfer:
             CutShort, HttpsError: it could not be had; what came so far is kept.
         """
         while True:
+            from_one = self._lines.are_one and not have_of(body.file)
             try:
                 self._fetch_all(body, tell)
                 _prove(body, check)
             except Lie as lie:
                 body.file.unlink(missing_ok=True)
-                if not self._lines.leave(str(lie)):
-                    raise
+                if not self._lines.leave(str(lie)) and (from_one or not self._lines.were_more):
+                    raise  # else a mirror's bytes may have been among them: once more without
             else:
                 return
 

@@ -30,6 +30,13 @@ def test_a_config_is_read_whole(tmp_path: Path) -> None:
     assert config.apps["starface"].values == {"port": "8085"}
 
 
+def test_a_config_may_name_mirrors_to_be_asked_first(tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text(GOOD + '[mirrors]\nurls = ["http://m.lan/roundsman", "https://[::1]:8443"]\n')
+
+    assert read_config(file).mirrors == ("http://m.lan/roundsman", "https://[::1]:8443")
+
+
 @pytest.mark.parametrize(
     ("text", "displays"),
     [
@@ -64,6 +71,11 @@ def test_a_config_may_name_the_screens_where_people_are_told(
         (GOOD.replace("{ port", "3 # "), "apps: starface: values: must be a table"),
         (GOOD + "[people]\ndisplays = 3\n", "people: displays: must be a list of texts"),
         (GOOD + "[people]\nscreens = []\n", "people: screens: unknown; known here: displays"),
+        (GOOD + "[mirrors]\nurls = 3\n", "mirrors: urls: must be a list of texts"),
+        (GOOD + '[mirrors]\nurls = ["file:///srv"]\n', "mirrors: urls: .* is no address like"),
+        (GOOD + '[mirrors]\nurls = ["http://a b/"]\n', "mirrors: urls: .* is no address like"),
+        (GOOD + '[mirrors]\nurls = ["http://u:p@a/"]\n', "mirrors: urls: .* is no address like"),
+        (GOOD + "[mirrors]\nurl = []\n", "mirrors: url: unknown; known here: urls"),
         ("host =\nstate = 1\n", "agent.toml: cannot be read: .*line 1"),
     ],
 )
