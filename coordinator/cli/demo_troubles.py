@@ -170,7 +170,7 @@ def _life_of(opened: Process, end: threading.Event) -> float:
     return time.monotonic() - begun
 
 
-def leave_unsaved(drafts: Drafts, host: Workstation, patience: float = 3.0) -> None:
+def leave_unsaved(drafts: Drafts, host: Workstation, patience: float = 2.0) -> None:
     """Have somebody write something, save nothing and go away; return once it is written.
 
     Asked to close, the app asks for `patience` seconds, 0 = for ever, and gives up.
