@@ -12,7 +12,7 @@ from agent.programs import app_programs
 from agent.steps.closing import open_now
 from agent.steps.data import survey_data
 from agent.steps.modules import survey_modules
-from agent.steps.reach import survey_reach
+from agent.steps.reach import survey_own_port, survey_reach
 from agent.steps.room import rooms
 from agent.steps.sessions_here import survey_sessions
 from agent.steps.table import Work
@@ -147,7 +147,7 @@ def _find(work: Work, code: str, severity: Severity, message: str, fix: str = ""
 
 
 def _elsewhere(work: Work, _live: list[Item]) -> None:
-    for look in (survey_data, survey_modules, survey_reach):
+    for look in (survey_data, survey_modules, survey_reach, survey_own_port):
         look(work)
 
 

@@ -15,7 +15,7 @@ from agent.wire.profile import (
 
 def actions(profile: Profile) -> list[str]:
     """Return every action that a profile lets an agent take, one sentence each."""
-    parts = (_closing, _service_manager, _changing, _reading, _asking)
+    parts = (_closing, _service_manager, _changing, _modules, _reading, _asking, _licence)
     return [sentence for part in parts for sentence in part(profile)]
 
 
@@ -154,23 +154,46 @@ def _data(profile: Profile) -> list[str]:
     return found
 
 
+def _modules(profile: Profile) -> list[str]:
+    modules = profile.modules
+    if modules is None:
+        return []
+    found = [f"reads a version of each module: {modules.folder}/*/{modules.version.source}"]
+    if profile.apply.kind is ApplyKind.REPLACE_FOLDER:
+        found.append(
+            "carries over every module that an operator leaves, or that the package does not "
+            f"bring: {modules.folder}/*; brings none that is not installed"
+        )
+    return found
+
+
+def _licence(profile: Profile) -> list[str]:
+    licence = profile.licence
+    found = ["is installed with a vendor's entitlement only"] if licence.required else []
+    signed = f"takes an entitlement only when it is signed with the key {licence.key}"
+    return found + ([signed] if licence.key else [])
+
+
 def _reading(profile: Profile) -> list[str]:
     readers = [profile.app.version, profile.service_manager.version]
     found = []
-    for reader in dict.fromkeys(r for r in readers if r is not None):
+    for reader in (r for r in readers if r is not None):
         if reader.kind is VersionKind.PROGRAM:
             command = " ".join((reader.source, *reader.arguments))
             found.append(f"runs without any right, to read a version: {command}")
         else:
             found.append(f"reads a version: {reader.kind} {reader.source}")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _asking(profile: Profile) -> list[str]:
     health = profile.health
     asked = [f"port {health.port}"] if health.port else []
     asked += [health.http] if health.http else []
-    return [f"asks on the host itself: {_listed(asked)}"] if asked else []
+    found = [f"asks on the host itself: {_listed(asked)}"] if asked else []
+    if profile.reach:
+        found.append(f"connects to, and says nothing there: {_listed(profile.reach)}")
+    return found
 
 
 def _listed(items: list[str] | tuple[str, ...]) -> str:

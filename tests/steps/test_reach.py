@@ -10,7 +10,7 @@ import pytest
 from agent.steps.reach import why_not_reached
 from agent.steps.survey import survey
 from agent.wire.contract import Severity
-from tests.steps.bench import Bench
+from tests.steps.bench import WAITING, Bench, script, write_tree
 
 
 @pytest.fixture
@@ -66,6 +66,26 @@ def test_a_value_that_the_host_does_not_give_is_said(tmp_path: Path) -> None:
 def test_what_is_no_address_is_said(peer: str, why: str) -> None:
     assert why in why_not_reached(peer)
     assert why_not_reached(peer)
+
+
+def test_a_service_manager_that_runs_without_answering_on_its_port_is_said(
+    tmp_path: Path, open_port: str
+) -> None:
+    bench = Bench(tmp_path, port=int(_closed_port()))
+    write_tree(bench.app, {"bin/manager": script(WAITING)})
+    quiet, silent, well = bench.work(), bench.work(), bench.work()
+    try:
+        survey(quiet)
+        bench.open_app("bin/manager")
+        survey(silent)
+        bench.values["port"] = open_port
+        survey(well)
+    finally:
+        bench.close()
+
+    assert "port-silent" not in quiet.found
+    assert "port-silent" in silent.found
+    assert "port-silent" not in well.found
 
 
 def test_an_address_of_ipv6_is_tried() -> None:

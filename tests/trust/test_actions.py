@@ -14,6 +14,8 @@ from agent.wire.profile import (
     Data,
     DataScope,
     ExitMeaning,
+    Licence,
+    Modules,
     Profile,
     Unattended,
     VersionKind,
@@ -152,6 +154,20 @@ def test_a_program_that_is_run_to_read_a_version(profile: Profile) -> None:
 
     assert "runs without any right, to read a version: bin/app --version" in told
     assert "reads a version: file VERSION" in told
+
+
+def test_modules_licences_and_addresses(profile: Profile) -> None:
+    reader = VersionReader(VersionKind.FILE, "module.txt", "(.+)")
+    changes = {"modules": Modules("modules", reader), "reach": ("vendor.example:443",)}
+
+    told = _told(profile, licence=Licence(required=True, key="abc="), **changes)
+
+    assert "reads a version of each module: modules/*/module.txt" in told
+    assert "carries over every module that an operator leaves" in told
+    assert "is installed with a vendor's entitlement only" in told
+    assert "only when it is signed with the key abc=" in told
+    assert "connects to, and says nothing there: vendor.example:443" in told
+    assert "entitlement" not in _told(profile)
 
 
 @pytest.mark.parametrize("name", ["impact-emploi", "starface", "office-maker"])
