@@ -56,7 +56,7 @@ def _started(order: dict[str, Any]) -> int:
         try:
             _become(order, identity)
         except (OSError, ValueError) as error:
-            os.write(tell, str(error).encode("utf-8", "replace")[:_MOST_TOLD])
+            os.write(tell, _why(error, order).encode("utf-8", "replace")[:_MOST_TOLD])
         finally:
             os._exit(1)
     os.close(tell)
@@ -67,6 +67,17 @@ def _started(order: dict[str, Any]) -> int:
         os.kill(pid, signal.SIGKILL)  # not reaped yet: its number is its own
         raise OSError(why)
     return pid
+
+
+def _why(error: OSError | ValueError, order: dict[str, Any]) -> str:
+    """Return why it cannot be started, in words for who may mend it."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    if error.filename != order["argv"][0]:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, PermissionError):
+        return "its user may not run that file; look at its rights (chmod +x)"
+    return error.strerror
 
 
 def _late(seconds: float) -> str:

@@ -73,8 +73,9 @@ def within_bounds(seen: Observation) -> list[str]:
 
 
 def _is_ours(file: str) -> bool:
-    """True for what belongs to the agent itself."""
-    return any(PurePosixPath(file).is_relative_to(at) for at in {sys.prefix, sys.base_prefix})
+    """True for what belongs to the agent itself, or is no file of anybody's, as `/dev/fd/3`."""
+    nobody_s = {sys.prefix, sys.base_prefix, "/dev", "/proc"}
+    return any(PurePosixPath(file).is_relative_to(at) for at in nobody_s)
 
 
 def _weight(candidate: Candidate) -> int:

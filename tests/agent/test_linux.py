@@ -202,6 +202,14 @@ def test_nothing_is_started_whose_owner_could_halt_who_starts_it() -> None:
         assert not given & {"extra_groups", "preexec_fn", "group"}, name
 
 
+def test_a_program_that_may_not_be_run_is_told_in_words(linux: Linux, tmp_path: Path) -> None:
+    file = tmp_path / "app.py"
+    file.write_text("#!/bin/sh\n")
+    file.chmod(0o644)
+    with pytest.raises(OSError, match=r"app\.py\": its user may not run that file; .*chmod \+x"):
+        linux.start_program([str(file)], tmp_path, "")
+
+
 def test_a_user_who_is_not_there_is_told(linux: Linux) -> None:
     with pytest.raises(OSError, match=r'cannot start "/bin/sleep": .*nobody-at-all'):
         linux.start_program(["/bin/sleep", "60"], Path("/"), "nobody-at-all")

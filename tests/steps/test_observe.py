@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,9 +157,15 @@ def test_an_entry_with_an_odd_name_spoils_nothing(host: Host, tmp_path: Path) ->
     assert len(shown.name) == 100
 
 
-def test_the_agent_itself_and_the_system_are_no_candidates(host: Host) -> None:
-    folders = [c.folder for c in host.seen().candidates]
-    assert not [f for f in folders if f.startswith((sys.prefix, "/usr/bin", "/bin"))]
+def test_the_agent_itself_and_the_system_are_no_candidates(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "nameless").write_text(SLEEP)
+    with (tmp_path / "nameless").open() as file:
+        words = [sys.executable, f"/dev/fd/{file.fileno()}"]
+        with subprocess.Popen(words, pass_fds=[file.fileno()]) as nameless:
+            folders = [c.folder for c in host.seen().candidates]
+            nameless.kill()
+    ours = (sys.prefix, "/usr/bin", "/bin", "/dev")
+    assert not [f for f in folders if f.startswith(ours)]
 
 
 def test_a_host_with_a_hundred_programs_tells_the_first_and_how_many_more(
