@@ -17,7 +17,7 @@ from tests.steps.desk import DeskBench
 
 _MINUTES = 10
 _AWAY = _MINUTES * 60.0
-_GRACE = 600.0
+_GRACE = 80.0
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def test_who_is_away_is_told_first_and_then_closed_politely_while_others_have_th
     other = office.open_app()
     desk.sit("s1", day.child.pid, idle=_AWAY)
     desk.sit("s2", other.pid, idle=_AWAY - 1)
-    day.look_after(20.0, 60.0)
+    day.look_after(20.0, 50.0)
     open_later = list[bool]()
-    desk.later(500.0, lambda: open_later.append(other.poll() is None))
+    desk.later(70.0, lambda: open_later.append(other.poll() is None))
 
     drain(day.work)
 
@@ -86,7 +86,7 @@ def test_nobody_is_away_by_another_measure_than_the_profiles(
     _close(office, away_minutes=minutes)
     day = _Day(office)
     office.desk.sit("s1", day.child.pid, idle=_AWAY)
-    day.look_after(500.0)
+    day.look_after(70.0)
 
     drain(day.work)
 
@@ -100,13 +100,13 @@ def test_a_question_about_unsaved_work_is_left_for_its_person_as_long_as_people_
     day, desk = _Day(office), office.desk
     desk.sit("s1", day.child.pid, idle=_AWAY)
     desk.ask.add(day.child.pid)
-    day.look_after(590.0)
+    day.look_after(75.0)
 
     drain(day.work)
 
     assert day.seen == [(True, f"{desk.platform_user()} (asks a question, away)")]
     assert desk.asked_to_close == [day.child.pid]
-    assert min(seconds for seconds, _ in desk.told("s1")) <= 5
+    assert min(seconds for seconds, _ in desk.told("s1")) < 15  # the countdown stays in sight
     assert day.work.facts["closed_by"] == "terminate 1"
 
 
@@ -116,7 +116,7 @@ def test_what_does_not_close_is_not_forced_while_its_person_is_away_and_has_time
     day, desk = _Day(office), office.desk
     desk.sit("s1", day.child.pid, idle=_AWAY)
     desk.deaf.add(day.child.pid)
-    day.look_after(590.0)
+    day.look_after(75.0)
 
     drain(day.work)
 
@@ -130,7 +130,7 @@ def test_who_moves_the_mouse_when_the_notice_comes_up_keeps_the_app_open(
     day, desk = _Day(office), office.desk
     desk.sit("s1", day.child.pid, idle=_AWAY)
     desk.later(20.0, lambda: desk.touches("s1"))
-    day.look_after(15.0, 500.0)
+    day.look_after(15.0, 70.0)
 
     drain(day.work)
 
@@ -145,10 +145,10 @@ def test_who_comes_back_to_the_question_and_goes_on_working_has_all_of_the_time(
     day, desk = _Day(office), office.desk
     desk.sit("s1", day.child.pid, idle=_AWAY)
     desk.ask.add(day.child.pid)
-    desk.later(100.0, lambda: desk.touches("s1"))
-    desk.later(110.0, lambda: desk.asks(day.child.pid, now=False))
-    desk.later(120.0, desk.ask.clear)  # the work is saved by now
-    day.look_after(500.0)
+    desk.later(40.0, lambda: desk.touches("s1"))
+    desk.later(44.0, lambda: desk.asks(day.child.pid, now=False))
+    desk.later(48.0, desk.ask.clear)  # the work is saved by now
+    day.look_after(70.0)
 
     drain(day.work)
 
@@ -162,7 +162,8 @@ def test_who_asked_for_more_time_and_went_away_has_it(office: DeskBench) -> None
     desk.sit("s1", day.child.pid)
     desk.says("s1", Word.LATER, after=5.0)
     desk.later(10.0, lambda: desk.sit("s1", day.child.pid, idle=_AWAY))
-    day.look_after(60.0, 890.0)
+    day.look_after(60.0, 90.0)
+    desk.later(92.0, day.child.kill)
 
     drain(day.work)
 
@@ -175,8 +176,8 @@ def test_who_prints_or_runs_something_unseen_is_waited_for_though_away(office: D
     import_ = office.open_app()
     desk.sit("s1", day.child.pid, idle=_AWAY)
     office.printers.jobs.append(PrintJob(desk.platform_user(), "Laser-42"))
-    day.look_after(500.0)
-    desk.later(500.0, lambda: day.seen.append((import_.poll() is None, "")))
+    day.look_after(70.0)
+    desk.later(70.0, lambda: day.seen.append((import_.poll() is None, "")))
 
     drain(day.work)
 
@@ -200,7 +201,7 @@ def test_one_of_two_desktops_with_somebody_at_it_is_enough(office: DeskBench) ->
     day, desk = _Day(office), office.desk
     desk.sit("s1", day.child.pid, idle=_AWAY)
     desk.sit("s2", day.child.pid)  # the same program shows a window at both
-    day.look_after(500.0)
+    day.look_after(70.0)
 
     drain(day.work)
 
