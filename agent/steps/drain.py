@@ -1,7 +1,8 @@
 """Tells the people who have the app open, waits for them, and then closes what is left open.
 
 Each session has its own time: who says that the work is saved is closed at once, who asks for
-five more minutes has them, and all ends the moment the last has closed. What is opened again
+five more minutes has them, and all ends the moment the last has closed. Of who is away it is
+closed politely, ahead of the others' time, when the profile says so. What is opened again
 afterwards is the guard's business.
 """
 
