@@ -38,6 +38,7 @@ from coordinator.fleet.surveyor import Surveyor
 from coordinator.fleet.turn import Turn
 from coordinator.https import HttpsServer, opened
 from coordinator.logs import log_to
+from coordinator.lookout import Lookout
 from coordinator.model import Plan
 from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
@@ -54,6 +55,7 @@ from coordinator.store.database import DatabaseLock, open_database
 from coordinator.store.enrolment import Book
 from coordinator.store.fleet import Catalogue, Fleet, People
 from coordinator.store.history import History
+from coordinator.store.marks import Marks
 from coordinator.store.members import Members
 from coordinator.store.outbox import Outbox, opened_unheard, post_nowhere
 from coordinator.store.rollouts import Rollouts
@@ -114,6 +116,7 @@ class Daemon:
         post = self._outbox.post if settings.mail else post_nowhere
         self._rollouts = Rollouts(database, post=post)
         self._members = Members(database)
+        self._marks = Marks(database)
         self._fleet = Fleet(database, note=self._members.note)
         self._catalogue = Catalogue(database)
         self._stagings = Stagings(database)
@@ -251,10 +254,12 @@ class Daemon:
             waiting=self._book.waiting,
             sealed=self._keeper.sealed,
             postman=self._postman,
+            feeds=settings.feeds,
             stagings=self._stagings,
             site=settings.site,
             version=__version__,
         )
+        self._lookout = Lookout(office, settings.feeds_at, self._outbox, self._marks)
         bulk = Bulk(self._repository.folder, self._packages, self._tickets, self._is_member)
         routes = [
             *enrolment_routes(self._authority.certificate_pem, enrolment),
@@ -282,8 +287,9 @@ class Daemon:
     # -- while it serves -----------------------------------------------------------------
 
     def look(self) -> None:
-        """What is done every second: upkeep, ending what is broken, telling of other daemons."""
+        """What is done every second: upkeep, feeds, ending what is broken, telling of rivals."""
         self._upkeep.look()
+        self._lookout.look()
         self._engine.end_broken()
         self._rivals.look(self._hub.standings())
 

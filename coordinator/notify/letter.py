@@ -15,9 +15,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from coordinator.mail_settings import Language, MailSettings
-from coordinator.notify.words import DRILLED, LABELS, WORDS, Labels, Words
+from coordinator.notify.words import DRILLED, LABELS, NOTICES, WORDS, Labels, Words
 from coordinator.report.rollout import Report, as_html, without_people
-from coordinator.store.outbox import MailKind, MailRow
+from coordinator.store.outbox import MailKind, MailRow, NoticeKind
 from coordinator.store.rows import RolloutRow
 
 _MOST_NAMED = 60
@@ -46,8 +46,9 @@ class Story:
 
 def rollout_mail(settings: MailSettings, mail: MailRow, story: Story) -> EmailMessage:
     """Return the mail that tells its recipient what the row says."""
-    labels, words = LABELS[settings.language], _words(settings.language, mail.kind, story)
-    has_ended = mail.kind is not MailKind.NEEDS_YOU
+    kind = MailKind(mail.kind)
+    labels, words = LABELS[settings.language], _words(settings.language, kind, story)
+    has_ended = kind is not MailKind.NEEDS_YOU
     only_waits = has_ended and _only_waits(settings, mail, story)
     if only_waits:
         words = replace(words, explains=False)
@@ -59,6 +60,23 @@ def rollout_mail(settings: MailSettings, mail: MailRow, story: Story) -> EmailMe
         page = as_html(without_people(story.report)).encode()
         made.add_attachment(page, maintype="text", subtype="html", filename=name)
     return made
+
+
+def notice_mail(settings: MailSettings, mail: MailRow) -> EmailMessage:
+    """Return the mail that tells its recipient of something that is about no rollout."""
+    labels = LABELS[settings.language]
+    words = NOTICES[settings.language][NoticeKind(mail.kind)]
+    names = {"about": mail.event.partition("/")[2], "detail": mail.detail}
+    why = [(labels.why, _line(mail.detail))] if words.explains else []
+    told = {
+        "subject": words.subject.format(**names),
+        "first": _line(words.first.format(**names)),
+        "facts": [*why, (labels.mend, _line(mail.mend))],
+        "notes": [],
+        "colon": labels.colon,
+        "foot": labels.foot,
+    }
+    return _mail(settings, mail.recipient, told, mail.message_id, mail.at)
 
 
 def trial_mail(settings: MailSettings, recipient: str, message_id: str, at: float) -> EmailMessage:

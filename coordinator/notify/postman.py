@@ -10,14 +10,15 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from email.message import EmailMessage
 
 from coordinator.mail_settings import MailSettings
 from coordinator.model import Plan
-from coordinator.notify.letter import Story, rollout_mail, trial_mail
+from coordinator.notify.letter import Story, notice_mail, rollout_mail, trial_mail
 from coordinator.notify.line import USUAL, MailError, Patience, RefusedForGood, ServerAway, send
 from coordinator.report.rollout import rollout_report
 from coordinator.store.database import StoreTrouble
-from coordinator.store.outbox import MailRow, Outbox
+from coordinator.store.outbox import MailRow, NoticeKind, Outbox
 from coordinator.store.rollouts import Rollouts
 
 _log = logging.getLogger(__name__)
@@ -109,12 +110,17 @@ class Postman:
 
     def _hand_over(self, row: MailRow) -> str:
         """Make a mail and send it; return why it cannot be made, "" when the server took it."""
-        story = self._story(row)
-        if story is None:
+        mail = self._made(row)
+        if mail is None:
             return _FORGOTTEN
-        mail = rollout_mail(self._settings, row, story)
         send(self._settings, mail, row.recipient, self._patience)
         return ""
+
+    def _made(self, row: MailRow) -> EmailMessage | None:
+        if isinstance(row.kind, NoticeKind):
+            return notice_mail(self._settings, row)
+        story = self._story(row)
+        return None if story is None else rollout_mail(self._settings, row, story)
 
     def _put_off(self, rows: Iterable[MailRow], why: str) -> None:
         for row in rows:

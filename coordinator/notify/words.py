@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from coordinator.mail_settings import Language
-from coordinator.store.outbox import MailKind
+from coordinator.store.outbox import MailKind, NoticeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,35 @@ DRILLED: dict[Language, dict[MailKind, Words]] = {
             "{title} : ouvert sur un poste, après un exercice",
             "L'exercice de {title} dans le groupe {group} est terminé, et {title} restait fermé "
             "sur le poste nommé ci-dessous. Il y a été ouvert ; rien n'a été mis à jour.",
+        ),
+    },
+}
+
+NOTICES: dict[Language, dict[NoticeKind, Words]] = {
+    Language.ENGLISH: {
+        NoticeKind.EXPIRES: Words(
+            "Roundsman: what is signed expires",
+            "Something that is signed for all workstations expires. From then on they refuse "
+            "everything new, until it is signed anew.",
+        ),
+        NoticeKind.RELEASE: Words(
+            "{about} is out",
+            "The vendor offers {about}, which is newer than what the fleet has. {detail}. Nothing "
+            "is installed by itself: somebody adds, signs and plans it first.",
+            explains=False,
+        ),
+    },
+    Language.FRENCH: {
+        NoticeKind.EXPIRES: _french(
+            "Roundsman : une signature arrive à échéance",
+            "Une signature valable pour tous les postes arrive à échéance. À partir de là, ils "
+            "refusent toute nouveauté, jusqu'à ce qu'elle soit renouvelée.",
+        ),
+        NoticeKind.RELEASE: _french(
+            "{about} est disponible",
+            "L'éditeur propose {about}, version plus récente que celles des postes. {detail}. "
+            "Rien ne s'installe tout seul : il faut d'abord l'ajouter, la signer et la planifier.",
+            explains=False,
         ),
     },
 }

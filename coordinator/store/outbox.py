@@ -39,6 +39,13 @@ class MailKind(StrEnum):
     OPENED = "opened"  # on the spot, with its code say, when nothing more was under way
 
 
+class NoticeKind(StrEnum):
+    """What a mail says that is about no rollout."""
+
+    EXPIRES = "expires"
+    RELEASE = "release"  # a vendor offers a newer one
+
+
 class MailState(StrEnum):
     """How far a mail has come."""
 
@@ -78,10 +85,10 @@ class MailRow:
     """One mail to one recipient."""
 
     number: int
-    rollout: str
+    rollout: str  # "" = about none
     event: str
     recipient: str
-    kind: MailKind
+    kind: MailKind | NoticeKind
     detail: str
     mend: str
     message_id: str
@@ -91,6 +98,17 @@ class MailRow:
     tries: int
     ended: float | None
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to be told by mail that is about no rollout."""
+
+    kind: NoticeKind
+    event: str  # the same for the same: it is not told again within the interval
+    detail: str
+    mend: str
+    every_seconds: float
 
 
 def backoff(tries: int) -> float:
@@ -132,6 +150,20 @@ class Outbox:
         for recipient in self._recipients(MailKind.OPENED, *_concerned(c, rollout_id)):
             self._write(c, MailKind.OPENED, item, rollout_id, f"opened/{host}", recipient)
 
+    def announce(self, notice: Notice, others: Collection[str] = ()) -> int:
+        """Write a mail that is about no rollout, to the standing recipients and some others.
+
+        Who was told the same less than its interval ago is not told again. Returns to how many
+        it is written.
+        """
+        item = News(RolloutState.NEEDS_OPERATOR, notice.detail, notice.mend)
+        to = {address.lower(): address for address in (*self._standing, *others) if address}
+        with self._engine.begin() as c:
+            told = _told(c, "", notice.event, self._clock() - notice.every_seconds)
+            for recipient in (new := [to[key] for key in to if key not in told]):
+                self._write(c, notice.kind, item, "", notice.event, recipient)
+        return len(new)
+
     def remind(self) -> None:
         """Write again the mails of what has waited for somebody so long: a walk tells it once."""
         long_ago = self._clock() - REMIND_SECONDS
@@ -156,7 +188,13 @@ class Outbox:
         return list({a.lower(): a for a in reversed(everybody)}.values())[::-1]
 
     def _write(
-        self, c: Connection, kind: MailKind, item: News, rollout_id: str, event: str, to: str
+        self,
+        c: Connection,
+        kind: MailKind | NoticeKind,
+        item: News,
+        rollout_id: str,
+        event: str,
+        to: str,
     ) -> None:
         now = self._clock()
         c.execute(
@@ -239,5 +277,6 @@ def _told(c: Connection, rollout_id: str, event: str, since: float) -> set[str]:
 
 
 def _row(row: RowMapping) -> MailRow:
-    values = {**row, "kind": MailKind(row["kind"]), "state": MailState(row["state"])}
+    kind = (MailKind if row["rollout"] else NoticeKind)(row["kind"])
+    values = {**row, "kind": kind, "state": MailState(row["state"])}
     return MailRow(**values)

@@ -110,6 +110,7 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.cli.serve",
         "coordinator.fences",
         "coordinator.https",
+        "coordinator.lookout",
         "coordinator.ceremony",
         "coordinator.papers",
         "coordinator.setup",

@@ -23,6 +23,7 @@ class Vendor:
 
     authority: trustme.CA = field(default_factory=trustme.CA)
     answers: dict[str, Answer] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)  # by path
     asked: list[tuple[str, str]] = field(default_factory=list)  # path, Range
     gone: threading.Event = field(default_factory=threading.Event)  # the test is over
     port: int = 0
@@ -51,6 +52,7 @@ class Vendor:
 
     def give(self, path: str, content: bytes, kind: str = "application/json") -> None:
         """Have a content there, with ranges."""
+        self.contents[path] = content
         self.answers[path] = lambda handler: _give(handler, content, kind)
 
     def feed(self, **changes: Any) -> None:

@@ -1,0 +1,85 @@
+"""Looks at the vendors' feeds once a day, by itself, and has a newer release told by mail.
+
+The look runs in a thread of its own, so a slow feed or a workstation that is off delays nothing.
+That it was done today is written down before it begins: a daemon that is started anew, or dies
+in the middle of it, does not look again the same day.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from coordinator.api.finding import look
+from coordinator.api.finding_schemas import FoundView, OfferView
+from coordinator.api.office import Office
+from coordinator.store.database import StoreTrouble
+from coordinator.store.marks import Marks
+from coordinator.store.outbox import Notice, NoticeKind, Outbox
+
+_log = logging.getLogger(__name__)
+_LOOKED = "feeds looked at"
+_FOR_EVER = 1e10  # seconds: each release is told once
+
+
+class Lookout:
+    """The one that looks; `at` is a time of day here, "06:30", "" = never by itself."""
+
+    def __init__(
+        self,
+        office: Office,
+        at: str,
+        outbox: Outbox,
+        marks: Marks,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._office = office
+        self._at = at if office.feeds else ""
+        self._outbox = outbox
+        self._marks = marks
+        self._clock = clock
+        self._looked = marks.read(_LOOKED)
+        self._thread: threading.Thread | None = None
+
+    def look(self) -> None:
+        """Begin to look when it is time, and today's look was not begun yet; returns at once."""
+        now = time.localtime(self._clock())
+        today = time.strftime("%Y-%m-%d", now)
+        if not self._at or today == self._looked or time.strftime("%H:%M", now) < self._at:
+            return
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._marks.write(_LOOKED, today)
+        self._looked = today
+        self._thread = threading.Thread(target=self.round, name="lookout", daemon=True)
+        self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Return once a look under way has ended, or after so long."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def round(self) -> None:
+        """Look at every feed now."""
+        for app in sorted(self._office.feeds):
+            try:
+                self._tell(look(self._office, app, everything=False))
+            except StoreTrouble as error:
+                _log.warning("cannot tell of a release", extra={"app": app, "why": str(error)})
+
+    def _tell(self, found: FoundView) -> None:
+        """Have the newest release told: those in between are in it."""
+        if found.problem:
+            _log.warning("feed not read", extra={"app": found.app, "why": found.problem})
+        elif found.releases:
+            newest = found.releases[0]
+            about = {"app": found.app, "release": newest.version}
+            _log.info("newer release", extra=about)
+            self._outbox.announce(_notice(found.app, newest))
+
+
+def _notice(app: str, offer: OfferView) -> Notice:
+    detail = "; ".join(filter(None, (offer.released, offer.headline, *offer.terms)))
+    mend = f"roundsman release notes {app} {offer.version}, then roundsman release add {app} "
+    event = f"{NoticeKind.RELEASE}/{app} {offer.version}"
+    return Notice(NoticeKind.RELEASE, event, detail[:500], mend + offer.version, _FOR_EVER)
