@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from agent.wire.contract import Severity
 from coordinator.api.asks import DoctorAsk, DrillAsk, PlanAsk
 from coordinator.api.plan_schemas import PlannedHostView, PlanView
 from coordinator.api.schemas import CheckView, FindingView
@@ -92,7 +93,7 @@ def plan_text(found: PlanView) -> str:
             ("window", f"{clock(found.opens)} to {clock(found.deadline)}"),
             ("would end", clock(found.ends)),
             ("told ahead", ", ".join(clock(moment) for moment in found.announce)),
-            ("closing", _closing(found.closing_seconds)),
+            ("closing", _closing(found)),
             ("postponed", _postponed(found.postpones)),
             ("first", _first(found.server_first)),
             ("mail to", ", ".join(found.mail)),
@@ -118,8 +119,17 @@ def _row(h: PlannedHostView) -> tuple[object, ...]:
     return h.place + 1, h.host, h.role, h.from_version, begins, ends, sessions, h.reason
 
 
-def _closing(seconds: float) -> str:
-    return f"takes {ceil(seconds / 60)} min at most" if seconds else ""
+def _closing(found: PlanView) -> str:
+    """Return how long closing takes; where an app is left open a person ends it, not the clock."""
+    minutes = ceil(found.closing_seconds / 60)
+    said = [f"takes {minutes} min at most"] * bool(minutes)
+    if any(_is_waited_for(finding) for finding in found.findings):
+        said.append("then waits for you where nobody can answer")
+    return ", ".join(said)
+
+
+def _is_waited_for(found: FindingView) -> bool:
+    return found.code == "nobody-answers" and found.severity is not Severity.NOTE
 
 
 def _sessions(*counts: object) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.wire.contract import Finding, Severity
 from coordinator.api.asks import PackageAsk, ProfileAsk
 from coordinator.model import SurveyOf
 from coordinator.walk.ports import News
@@ -55,6 +56,20 @@ def test_nobody_is_told_ahead_or_written_to_unless_it_is_asked_for(
     kept = ready.rollouts.plan("p1")
     assert kept is not None
     assert (kept.announce, kept.mail, kept.postpones) == ((), (), 2)
+
+
+@pytest.mark.parametrize(("severity", "waits"), [("warning", True), ("note", False)])
+def test_a_plan_says_when_closing_would_wait_for_a_person(
+    ready: RealOffice, terminal: Terminal, severity: str, waits: bool
+) -> None:
+    found = Finding("nobody-answers", Severity(severity), "nobody can answer in 1 of 3 sessions")
+    facts = {"app_version": "1.0", "system": "linux"}
+    ready.surveyor.said["pc-01-abcdef"] = SurveyOf(facts, (found,))
+
+    said = terminal(PLAN).out
+
+    assert ("min at most, then waits for you where nobody can answer" in said) is waits
+    assert "nobody can answer in 1 of 3 sessions" in said
 
 
 def test_sessions_are_counted_in_the_timetable_and_by_the_doctor(
