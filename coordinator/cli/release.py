@@ -47,4 +47,6 @@ def _listed(found: list[PackageView]) -> str:
         for p in found
     ]
     headers = ("app", "version", "role", "system", "size", "state", "added by", "at")
-    return table(headers, rows, "No packages yet: roundsman release add APP VERSION FILE")
+    return table(
+        headers, rows, "No packages yet: roundsman release find, or release add APP VERSION FILE"
+    )
