@@ -36,6 +36,7 @@ from coordinator.fleet.stager import Stager
 from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
 from coordinator.fleet.turn import Turn
+from coordinator.freshness import Freshness
 from coordinator.https import HttpsServer, opened
 from coordinator.logs import log_to
 from coordinator.lookout import Lookout
@@ -133,7 +134,7 @@ class Daemon:
         self._postman = self._open_mail()
         self._open_https(People(database))
         self._upkeep = Upkeep(
-            self._repository,
+            Freshness(self._repository, self._outbox if settings.mail else None, People(database)),
             self._engine,
             History(database),
             settings.history_days,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from coordinator.engine import Engine
-from coordinator.releases.repository import Repository
+from coordinator.freshness import Freshness
 from coordinator.store.history import History
 
 _DAY_SECONDS = 86_400.0
@@ -16,13 +16,13 @@ class Upkeep:
 
     def __init__(
         self,
-        repository: Repository,
+        freshness: Freshness,
         engine: Engine,
         history: History,
         history_days: int,
         renew_certificate: Callable[[], None],
     ) -> None:
-        self._repository = repository
+        self._freshness = freshness
         self._engine = engine
         self._history = history
         self._history_days = history_days
@@ -33,7 +33,7 @@ class Upkeep:
         """Do it when it is time."""
         if time.time() - self._done < _EVERY_SECONDS:
             return
-        self._repository.refresh()
+        self._freshness.refresh()
         self._renew_certificate()
         self._forget_old()
         self._done = time.time()

@@ -65,8 +65,8 @@ class DemoOffice:
         self._environment = os.environ | {
             "ROUNDSMAN_HOME": str(base / "coordinator"),
             "ROUNDSMAN_CONFIG": str(base / "operator"),
-            "ROUNDSMAN_PASSPHRASE": _PASSPHRASE,
         }
+        self._signing = self._environment | {"ROUNDSMAN_PASSPHRASE": _PASSPHRASE}
 
     @property
     def drafts(self) -> Drafts | None:
@@ -81,7 +81,7 @@ class DemoOffice:
         Exit code 1, a person is needed, is an answer too. Raises `Complaint` for 2.
         """
         command = [sys.executable, "-m", "coordinator.cli", *words, "--json"]
-        ended = subprocess.run(command, env=self._environment, capture_output=True, check=False)
+        ended = subprocess.run(command, env=self._signing, capture_output=True, check=False)
         if ended.returncode not in {0, 1}:
             raise Complaint(f"roundsman {' '.join(words)}: {ended.stderr.decode().strip()}")
         return json.loads(ended.stdout)

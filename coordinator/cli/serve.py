@@ -1,5 +1,7 @@
 """`roundsman serve`: runs the coordinator in this terminal, or under a service manager."""
 
+import os
+import time
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ from coordinator.folders import home_folder
 from coordinator.service import serve as run
 from coordinator.settings import read_settings
 from coordinator.store.database import DatabaseError
+from coordinator.unlocked import check_keys, expired
 
 
 def serve(
@@ -21,6 +24,9 @@ def serve(
 ) -> None:
     """Run the coordinator until it is told to stop. Exits 2 when it cannot."""
     settings = read_settings(home_folder(home))
+    check_keys(settings, os.environ)
+    for said in expired(settings, time.time()):
+        typer.echo(f"error: {said}", err=True)
     typer.echo(
         f"coordinator of {settings.home}, TCP {settings.link_port} and {settings.https_port}; "
         f"it writes {settings.log_folder / 'coordinator.log'}; Ctrl-C ends it"

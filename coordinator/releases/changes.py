@@ -18,7 +18,7 @@ from tuf.api.metadata import Key, Metadata, Root, Targets, VerificationResult
 from agent.wire.atomic import write_whole
 from coordinator.releases.keys import fingerprint, online_key, open_online_key
 from coordinator.releases.roots import NOT_NEXT, check_next, online_of
-from coordinator.releases.shelf import ONLINE_KEY, Shelf
+from coordinator.releases.shelf import NEXT_ONLINE_KEY, ONLINE_KEY, Shelf
 from coordinator.releases.signatures import (
     NotPublished,
     Progress,
@@ -30,7 +30,7 @@ from coordinator.releases.signatures import (
     together,
 )
 
-_FILE, _NEXT_KEY = "change.json", "online-key.next.pem"
+_FILE = "change.json"
 _MOST_ROOTS = 2
 _NONE_WAITS = "cannot sign: no change of keys waits; it was published, dropped or overtaken"
 
@@ -76,7 +76,7 @@ class Changes:
     def next_online_key(self) -> Key:
         """Return the public half of the online key to come; made when there is none."""
         with self._lock:
-            return online_key(self._shelf.folder / _NEXT_KEY).public_key
+            return online_key(self._shelf.folder / NEXT_ONLINE_KEY).public_key
 
     def propose(self, change: Change) -> Progress:
         """Take a change, to be signed by who must; it replaces one that waits.
@@ -178,7 +178,7 @@ class Changes:
             raise NotPublished("cannot change the keys: it lay too long; make it anew")
 
     def _online_keys(self) -> set[str]:
-        files = (self._shelf.folder / name for name in (ONLINE_KEY, _NEXT_KEY))
+        files = (self._shelf.folder / name for name in (ONLINE_KEY, NEXT_ONLINE_KEY))
         return {fingerprint(open_online_key(file)) for file in files if file.exists()}
 
     def _chain(self, change: Change) -> list[Root]:
@@ -222,7 +222,7 @@ class Changes:
     def _take_over_online(self, root: Root) -> None:
         """Before a root that takes the new online key alone: sign with that one."""
         daily = {key.keyid for key in online_of(root)}
-        following = self._shelf.folder / _NEXT_KEY
+        following = self._shelf.folder / NEXT_ONLINE_KEY
         if fingerprint(self._shelf.online()) not in daily and following.exists():
             following.replace(self._shelf.folder / ONLINE_KEY)
         if not self._shelf.is_accepted(root):

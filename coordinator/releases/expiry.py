@@ -20,6 +20,11 @@ class Ending:
     text: str
     mend: str
 
+    @property
+    def is_by_hand(self) -> bool:
+        """True when a person has to sign it anew."""
+        return self.role in _BY_HAND
+
 
 def endings(expiries: Mapping[str, dt.datetime], now: dt.datetime) -> list[Ending]:
     """Return what expires within 30 days; of what is renewed daily, only what has expired."""

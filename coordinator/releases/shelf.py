@@ -16,7 +16,7 @@ from agent.wire.atomic import READABLE, write_whole
 from coordinator.releases.keys import open_online_key
 from coordinator.releases.metadata import LIFETIMES, make_snapshot, make_timestamp
 
-ONLINE_KEY = "online-key.pem"
+ONLINE_KEY, NEXT_ONLINE_KEY = "online-key.pem", "online-key.next.pem"
 S = TypeVar("S", bound=Signed)
 
 

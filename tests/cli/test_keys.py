@@ -84,6 +84,26 @@ def test_what_expires_within_thirty_days_ends_with_one_and_the_mend(desk: Desk) 
     assert desk("health").code == 1
 
 
+def test_the_doctor_finds_what_expires_and_blocks_once_it_has(desk: Desk) -> None:
+    desk.add_profile()
+    desk.office.sign()
+    assert "expires" not in desk("doctor").out
+    assert _severity_after(desk, 61) == "warning"
+    said = desk("doctor")
+    assert "the signed list of releases expires on" in said.out
+    assert "roundsman keys renew" in said.out
+    assert _severity_after(desk, 91) == "blocks"
+    assert desk("doctor").code == 1
+
+
+def _severity_after(desk: Desk, days: float) -> str:
+    """Return how much the doctor finds that it matters, after so many days."""
+    desk.office.clock.ahead = days * 86400.0
+    checks = desk("doctor --json").json
+    findings = [found for check in checks for found in check["findings"]]
+    return next(f["severity"] for f in findings if "list of releases" in f["message"])
+
+
 def test_renewed_it_is_good_again(desk: Desk) -> None:
     said = desk("keys renew --yes", *desk.by("init"))
     assert said.code == 0, said.err

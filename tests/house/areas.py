@@ -112,6 +112,8 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.https",
         "coordinator.lookout",
         "coordinator.ceremony",
+        "coordinator.freshness",
+        "coordinator.unlocked",
         "coordinator.papers",
         "coordinator.setup",
         "coordinator.signing",
