@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agent.platforms.base import Item, Spot
 from agent.steps.apply.parts import backed_up, keeps, moving
+from agent.steps.modules import kept_modules
 from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
 from agent.wire.manifest import Manifest
@@ -68,7 +69,8 @@ def _release_bytes(work: Work, live: list[Item], manifest: Manifest | None) -> i
     ours = moving(work.profile, live)
     new = manifest.unpacked_size if manifest else total_bytes(ours)
     if work.profile.apply.kind is ApplyKind.REPLACE_FOLDER:
-        return new + total_bytes(matching(ours, keeps(work.profile)))
+        kept = kept_modules(work, manifest) if manifest else ()
+        return new + total_bytes(matching(ours, keeps(work.profile) + kept))
     return new + total_bytes(ours)  # the old release, written anew from its backup to go back
 
 

@@ -213,10 +213,11 @@ class CommandAsk(Ask):
 
 
 class DoctorAsk(Ask):
-    """Which hosts to look at; all of them when none is named."""
+    """Which hosts to look at, all when none is named, and judged for which version."""
 
     hosts: list[Short] = []
     app: AppName | None = None
+    version: VersionName | None = None  # None = as they are
 
 
 class BackupAsk(Ask):

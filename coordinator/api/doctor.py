@@ -7,6 +7,7 @@ from coordinator.api import keys, mail
 from coordinator.api.asks import DoctorAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.fleet import known_host
+from coordinator.api.judged import judged
 from coordinator.api.office import Office
 from coordinator.api.releases import SIGN, signed_apps, signed_profile
 from coordinator.api.schemas import CheckView, FindingView
@@ -21,8 +22,11 @@ def doctor(office: Office, call: Call[DoctorAsk]) -> list[CheckView]:
     profile = signed_profile(office, app)
     named = [known_host(office, key) for key in call.ask.hosts] or office.fleet.hosts()
     hosts = [h for h in named if h.standing in _IN_THE_FLEET]
-    said = office.surveyor.survey([h.id for h in hosts], profile)
-    checks = [_check(h, app, said[h.id]) for h in hosts]
+    if call.ask.version is not None:
+        checks = [*judged(office, hosts, app, call.ask.version)]
+    else:
+        said = office.surveyor.survey([h.id for h in hosts], profile)
+        checks = [_check(h, app, said[h.id]) for h in hosts]
     return checks if call.ask.hosts else [*checks, *_own(office, app)]
 
 

@@ -177,11 +177,14 @@ def drill(
 def doctor(
     hosts: Annotated[list[str] | None, typer.Argument(metavar="[HOST]...")] = None,
     app: Annotated[str, typer.Option(help="For which application.")] = "",
+    version: Annotated[str, typer.Option(help="Judged for this release of it.")] = "",
     as_json: Json = False,
 ) -> None:
     """Ask workstations what would spoil the day. Exits 1 when something would."""
     with talking() as client:
-        found = client.doctor(ask(DoctorAsk, hosts=hosts or [], app=app or None))
+        found = client.doctor(
+            ask(DoctorAsk, hosts=hosts or [], app=app or None, version=version or None)
+        )
     show(found, lambda: _checks(found), as_json=as_json)
     end(needs_a_person=any(check.needs_a_person for check in found))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from coordinator.api.asks import LicenceAsk, PackageAsk, PlanAsk, ProfileAsk
+from coordinator.api.asks import DoctorAsk, LicenceAsk, PackageAsk, PlanAsk, ProfileAsk
 from coordinator.api.plan_schemas import Cell, PlanView
 from coordinator.api.roles import OperatorRole
 from coordinator.complaint import Blocked, Complaint
@@ -284,3 +284,15 @@ def test_the_matrix_and_the_modules_are_told_to_programs(
 def test_what_names_no_module_is_refused(office: RealOffice, leave: str) -> None:
     with pytest.raises(ValueError, match="leave"):
         PlanAsk(app=APP, version="1.1", leave=[leave])
+
+
+def test_the_doctor_judges_for_a_release_too(office: RealOffice, tmp_path: Path) -> None:
+    _made(office, tmp_path, _REQUIRED, {"over": ">=2"})
+    with office.client() as client:
+        whole, first, *_ = client.doctor(DoctorAsk(app=APP, version="1.1"))
+        (as_it_is,) = client.doctor(DoctorAsk(app=APP, hosts=["PC-01"]))
+
+    assert (whole.host, [f.code for f in whole.findings]) == ("group office", ["licence-missing"])
+    assert (first.host, [f.code for f in first.findings]) == ("PC-01", ["version-too-old"])
+    assert first.needs_a_person
+    assert as_it_is.findings == []

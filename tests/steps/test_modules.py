@@ -1,16 +1,19 @@
 """Modules: told by the survey, updated with the release, left when an operator wants that."""
 
 import getpass
+import os
+import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from agent.platforms.base import Session
 from agent.steps import service_manager
-from agent.steps.apply_release import apply_release, put_old_back
+from agent.steps.apply_release import apply_release, put_old_back, recover
 from agent.steps.check_health import check_health
 from agent.steps.modules import MOST_TOLD, confirm_modules
 from agent.steps.stage import stage
@@ -20,6 +23,7 @@ from agent.wire.contract import Refusal, Severity, StepName
 from agent.wire.profile import Modules, VersionKind, VersionReader
 from agent.wire.terms import ModuleTerms, Terms
 from tests.steps.bench import AtPause, Bench, release, snapshot, write_tree
+from tests.steps.power import effects_of, was_cut
 
 _STEP = StepName.APPLY_RELEASE
 _READER = VersionReader(VersionKind.FILE, "module.txt", "^version=(.+)$")
@@ -119,6 +123,37 @@ def test_an_apply_that_was_cut_short_leaves_the_same_modules(bench: Bench) -> No
     apply_release(bench.work(_STEP, leaves=("fax",)))
 
     assert (bench.app / "modules/fax/lib/code.bin").read_bytes() == b"fax 1.0"
+
+
+def test_modules_are_whole_wherever_the_power_is_cut(tmp_path: Path) -> None:
+    bench = with_modules(Bench(tmp_path / "world"), _CRM, _FAX, _VOICE)
+    old = _contents(bench.app)
+    stage(bench.work(StepName.STAGE, leaves=("fax",)))
+    shutil.copytree(bench.root, tmp_path / "saved", symlinks=True)
+    apply = partial(apply_release, bench.work(_STEP, leaves=("fax",)))
+    effects = effects_of(apply)
+    new = _contents(bench.app)
+    assert new["modules/fax/lib/code.bin"] == b"fax 1.0"
+
+    for cut_at in range(1, effects + 1):
+        shutil.rmtree(bench.root)
+        shutil.copytree(tmp_path / "saved", bench.root, symlinks=True)
+        assert was_cut(apply, cut_at)
+        recover(bench.work(_STEP, leaves=("fax",)))
+        assert _contents(bench.app) in (old, new)
+        apply()
+        assert _contents(bench.app) == new
+
+
+def test_room_is_counted_for_modules_that_are_carried_over(bench: Bench) -> None:
+    huge = bench.app / "modules/own/huge.dat"
+    huge.touch()
+    os.truncate(huge, 10**13)
+
+    with pytest.raises(Refused) as refused:
+        stage(bench.work(StepName.STAGE))
+
+    assert refused.value.refusal is Refusal.DISK_FULL
 
 
 def test_a_module_that_is_not_what_it_was_to_be_is_found_out(bench: Bench) -> None:
