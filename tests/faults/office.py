@@ -56,7 +56,7 @@ class FaultOffice(DemoOffice):
             https_port=self.https_port,
             addresses=("127.0.0.1",),
         )
-        passphrase = self._environment["ROUNDSMAN_PASSPHRASE"]
+        passphrase = self._signing["ROUNDSMAN_PASSPHRASE"]
         set_up(settings, self.base / "operator", "root", lambda: passphrase)
 
     def set_up_coordinator(self) -> None:
