@@ -93,7 +93,7 @@ def _fetched(client: Client, wanted: FetchAsk, *, quiet: bool) -> DownloadView:
 def _now(seen: DownloadView) -> Now | None:
     if seen.state is not DownloadState.UNDER_WAY:
         return None
-    about = seen.place.rpartition("/")[2] or seen.place
+    about = seen.place.rpartition("/")[2] or f"{seen.app} {seen.version}"
     return Now(about, seen.bytes_done, seen.bytes_total)
 
 

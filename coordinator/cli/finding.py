@@ -10,8 +10,6 @@ from coordinator.cli.output import Json, end, show, size, table
 from coordinator.cli.talk import talking
 from coordinator.complaint import Complaint
 
-_MOST_TERMS = 3
-
 
 def find(
     name: Annotated[str, typer.Argument(metavar="[APP]", help="Else all that have a feed.")] = "",
@@ -41,12 +39,13 @@ def _found(found: FoundView) -> str:
     if found.problem:
         return f"{found.app}: {found.problem}"
     rows = [
-        (r.version, r.released, size(r.size), r.state or "not added", _terms(r), r.headline)
+        (r.version, r.released, size(r.size), r.state or "not added", r.headline)
         for r in found.releases
     ]
-    headers = ("version", "released", "size", "state", "terms", "notes")
+    headers = ("version", "released", "size", "state", "notes")
     listed = table(headers, rows, f"nothing newer is offered at {found.source}")
-    return f"{head}\n\n{listed}{_next(found)}"
+    terms = "\n".join(_terms(offer) for offer in found.releases if offer.terms)
+    return "\n\n".join(filter(None, (head, listed, terms, _next(found))))
 
 
 def _installed(found: FoundView) -> str:
@@ -56,8 +55,7 @@ def _installed(found: FoundView) -> str:
 
 
 def _terms(offer: OfferView) -> str:
-    more = len(offer.terms) - _MOST_TERMS
-    return "; ".join(offer.terms[:_MOST_TERMS]) + (f"; and {more} more" if more > 0 else "")
+    return f"{offer.version}: {'; '.join(offer.terms)}"
 
 
 def _next(found: FoundView) -> str:
@@ -65,7 +63,7 @@ def _next(found: FoundView) -> str:
     if not new:
         return ""
     return (
-        f"\n\nnext: roundsman release notes {found.app} {new[0]}, then "
+        f"next: roundsman release notes {found.app} {new[0]}, then "
         f"roundsman release add {found.app} {new[0]}"
     )
 

@@ -241,6 +241,11 @@ def test_notes_are_drawn_on_a_terminal_only(on_a_terminal: None) -> None:
     assert "\x1b[1m" in drawn
 
 
+def test_a_picture_is_named_in_words(on_a_terminal: None) -> None:
+    drawn = OWN.sub("", page("![our building](https://vendor.example/x.png) ![](y.png)"))
+    assert drawn.strip() == "(picture: our building) (picture: y.png)"
+
+
 def test_notes_are_printed_as_they_are_elsewhere(world: World, terminal: Terminal) -> None:
     world.offer(notes="# News\n\n* **Faster**")
     assert terminal(f"release notes {APP} 1.2").out == "# News\n\n* **Faster**\n"
