@@ -46,7 +46,7 @@ class ProfileError(ValueError):
     """A profile cannot be read; the text is `file:line: key: why`."""
 
 
-_SECTIONS: dict[str, dict[str, Field]] = {
+SECTIONS: dict[str, dict[str, Field]] = {
     "profile": {
         "name": Field(read.name),
         "title": Field(read.line),
@@ -143,7 +143,7 @@ def read_profile(text: str, file: str) -> Profile:
     source = _Source(file, Lines(text))
     _refuse_unknown(document, source)
     values = {
-        section: _section(document.get(section, {}), section, source) for section in _SECTIONS
+        section: _section(document.get(section, {}), section, source) for section in SECTIONS
     }
     check_together(values, source.error)
     return _profile(values)
@@ -161,15 +161,15 @@ def _parse(text: str, file: str) -> dict[str, Any]:
 
 def _refuse_unknown(document: Mapping[str, Any], source: _Source) -> None:
     for section in document:
-        if section not in _SECTIONS:
-            known = ", ".join(_SECTIONS)
+        if section not in SECTIONS:
+            known = ", ".join(SECTIONS)
             raise source.error(f"unknown section; known are {known}", section)
 
 
 def _section(given: object, section: str, source: _Source) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise source.error("must be a section", section)
-    fields = _SECTIONS[section]
+    fields = SECTIONS[section]
     for key in given:
         if key not in fields:
             raise source.error(f"unknown key; known are {', '.join(fields)}", section, key)
