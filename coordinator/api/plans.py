@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from agent.wire.contract import Target
+from agent.wire.terms import Terms
 from coordinator.api.asks import DrillAsk, NoAsk, PlanAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.licences import seats_taken
@@ -143,10 +144,19 @@ def signed_packages(office: Office, app: str, version: str) -> list[PackageChoic
         )
     targets = [(Target(r.target, r.sha256), r) for r in rows]
     return [
-        PackageChoice(t, r.role, r.system, terms_in(office.repository, t))
-        for t, r in targets
-        if t in signed
+        PackageChoice(t, r.role, r.system, _terms(office, t)) for t, r in targets if t in signed
     ]
+
+
+def _terms(office: Office, target: Target) -> Terms:
+    try:
+        return terms_in(office.repository, target)
+    except (OSError, ValueError) as error:
+        raise Problem(
+            Status.CONFLICT,
+            f"cannot judge {target.name} by its terms: {error}",
+            "add the release again, under a version of its own: roundsman release add",
+        ) from None
 
 
 def _slowest(office: Office, app: str) -> dict[str, float]:

@@ -5,6 +5,7 @@ may not be put over the one installed. A tick taken off takes nothing but that m
 out of a plan: it never mends anything that speaks against it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,8 @@ from coordinator.model import ModuleVerdict, PlannedHost, PlannedModule
 from coordinator.planning.say import blocks, warns
 
 _V = ModuleVerdict
-_MOST_NAME, _MOST_VERSION = 100, 64
+_IS_ONE = re.compile(re.escape(MODULE_FACT) + r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}").fullmatch
+_MOST_VERSION = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,12 @@ class Leave:
 
 def installed_modules(facts: Mapping[str, str]) -> dict[str, str]:
     """Return the version of each module that a host has told of, by name; "" = not read."""
-    return {
-        key.removeprefix(MODULE_FACT)[:_MOST_NAME]: version[:_MOST_VERSION]
-        for key, version in sorted(facts.items())
-        if key.startswith(MODULE_FACT)
-    }
+    told = ((key.removeprefix(MODULE_FACT), facts[key]) for key in sorted(facts) if _IS_ONE(key))
+    return {name: version if _is_told(version) else "" for name, version in told}
+
+
+def _is_told(version: str) -> bool:
+    return version.isprintable() and len(version) <= _MOST_VERSION
 
 
 def with_modules(

@@ -174,10 +174,16 @@ def test_a_host_that_is_not_visited_is_not_judged() -> None:
     assert _codes(plan) == ["nothing-to-do"]
 
 
-def test_what_a_host_tells_is_cut_to_what_a_plan_holds() -> None:
-    told = installed_modules({"module." + "x" * 300: "9" * 400, "modules": "no", "module.": "1"})
+@pytest.mark.parametrize(
+    "fact", ["module." + "x" * 61, "modules", "module.", "module.\x1b[31m", "module.a b", "x"]
+)
+def test_what_is_no_module_is_not_taken_for_one(fact: str) -> None:
+    assert installed_modules({fact: "1.0"}) == {}
 
-    assert told == {"": "1", "x" * 100: "9" * 64}
+
+@pytest.mark.parametrize("version", ["9" * 65, "1.0\x1b[31m", "1\n2"])
+def test_a_version_that_cannot_be_shown_counts_as_not_read(version: str) -> None:
+    assert installed_modules({"module.crm": version}) == {"crm": ""}
 
 
 # -- roles ------------------------------------------------------------------------------------

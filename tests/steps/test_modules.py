@@ -314,6 +314,16 @@ def test_a_release_is_put_over_the_versions_it_names_only(tmp_path: Path) -> Non
         stage(bench.work(StepName.STAGE, version="3.0"))
 
 
+def test_terms_that_cannot_be_read_let_nothing_be_installed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    _over(bench, "3.0", Terms(over="newest"))
+
+    with pytest.raises(Refused, match='"newest" is no range of versions') as refused:
+        apply_release(bench.work(_STEP, version="3.0"))
+
+    assert refused.value.refusal is Refusal.PACKAGE_MISMATCH
+
+
 def test_what_was_begun_is_ended_though_the_release_is_not_over_itself(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     _over(bench, "3.0", Terms(over="<2"))

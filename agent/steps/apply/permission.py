@@ -19,10 +19,17 @@ def check_permission(work: Work, manifest: Manifest) -> None:
     why = ""
     if is_older(manifest.version, installed) and not manifest.terms.downgrade:
         why = "that is newer, and nobody has signed that it may be put over a newer one"
-    elif not is_in(installed, manifest.terms.over):
+    elif not _is_over(installed, manifest):
         why = f"it may be put over {manifest.terms.over} only"
     if why:
         raise Refused(
             Refusal.WRONG_VERSION,
             f"cannot put {manifest.version} over {installed} of {manifest.app}: {why}",
         )
+
+
+def _is_over(installed: str, manifest: Manifest) -> bool:
+    try:
+        return is_in(installed, manifest.terms.over)
+    except ValueError as error:
+        raise Refused(Refusal.PACKAGE_MISMATCH, f"cannot use this package: {error}") from None
