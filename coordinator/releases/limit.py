@@ -1,14 +1,22 @@
-"""A time limit on one talk over a socket, whatever it is waiting in just then.
+"""Time limits: on one talk over a socket, whatever it is waiting in, and on one look at a share.
 
 A server that sends a byte a second never lets a read time out. So the socket is shut down from
-beside once the talk has lasted too long, or too little has come in the last while.
+beside once the talk has lasted too long, or too little has come in the last while. A share whose
+server is gone lets nobody go who asks it: that thread is left behind.
 """
 
 import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TypeVar
+
+from coordinator.complaint import Complaint
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +80,17 @@ class Limit:
         if self._held is not None:
             self._held.close()
             self._held = None
+
+
+def in_time(call: Callable[[], T], seconds: float) -> T:
+    """Return what `call` returns, or raise what it raises; `TimeoutError` after so long."""
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except (OSError, Complaint) as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="in time", daemon=True).start()
+    return answer.result(seconds)

@@ -15,8 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from coordinator.complaint import Complaint
+from coordinator.releases.limit import in_time
 
 FEED_FILE = "feed.json"
+_SECONDS = 30.0  # to read a feed, or notes
 CHUNK = 64 * 1024
 """How many bytes are read at once: what a cut costs at most."""
 
@@ -66,9 +68,13 @@ class FolderSource:
 
     def read(self, place: str, most: int) -> bytes:
         """Return at most `most` bytes and one of a file."""
-        path = self._judged(place or FEED_FILE)
+        with _sorted(self._folder):
+            return in_time(lambda: self._read(place or FEED_FILE, most + 1), _SECONDS)
+
+    def _read(self, place: str, most: int) -> bytes:
+        path = self._judged(place)
         with _sorted(path), _opened(path) as file:
-            return file.read(most + 1)
+            return file.read(most)
 
     @contextmanager
     def opened(self, place: str, start: int) -> Iterator[Body]:
@@ -128,6 +134,8 @@ def _sorted(path: Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise NotGiven(f"cannot read {path}: {error.strerror}", _LOOK) from None
+    except TimeoutError:
+        raise Away(f"cannot read {path}: it does not answer", _LOOK) from None
     except OSError as error:
         raise Away(f"cannot read {path}: {error.strerror}", _LOOK) from None
 

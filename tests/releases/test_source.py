@@ -2,10 +2,12 @@
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
+from coordinator.releases.limit import in_time
 from coordinator.releases.source import Away, FolderSource, NotGiven
 
 
@@ -80,6 +82,14 @@ def test_what_is_no_plain_file_is_not_waited_for(share: Path) -> None:
             FolderSource(share).read(name, 10)
     with pytest.raises(Away):
         FolderSource(share).read("socket", 10)
+
+
+def test_a_share_that_lets_nobody_go_is_left() -> None:
+    gone = threading.Event()
+    with pytest.raises(TimeoutError):
+        in_time(lambda: gone.wait(20), 0.1)
+    gone.set()
+    assert in_time(lambda: "there", 20) == "there"
 
 
 def test_what_is_absent_or_locked_is_said_so(share: Path) -> None:
