@@ -60,7 +60,9 @@ class Bulk:
         """Return what the coordinator says there is to fetch singly; nothing when it says none."""
         path = places.PARTS + manifest.content_sha256
         try:
-            return read_parts(self._https.get_bytes(path, MOST_BYTES, transfer.headers))
+            raw = self._https.get_bytes(path, MOST_BYTES, transfer.headers)
+            transfer.came += len(raw)
+            return read_parts(raw)
         except (HttpsError, ValueError, RecursionError) as error:
             _log.info("no list of parts", extra={"why": str(error)})
             return Parts(())

@@ -92,7 +92,13 @@ def _let_in(bulk: Bulk, request: Request, package: str) -> Response | None:
 def _file(path: Path | None) -> Response:
     if path is None:
         return _refusal(404, "package-absent", "the coordinator has no such package, or part")
-    return FileResponse(path, media_type="application/octet-stream", stat_result=path.stat())
+    return _Bulky(path, media_type="application/octet-stream", stat_result=path.stat())
+
+
+class _Bulky(FileResponse):
+    """A file in larger pieces: each is read in a thread, and going there and back costs."""
+
+    chunk_size = 512 * 1024
 
 
 def _whole(folder: Path, name: str, form: re.Pattern[str]) -> Response:

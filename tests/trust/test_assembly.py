@@ -63,7 +63,15 @@ def host(office: Office) -> Iterator[Workstation]:
 
 
 def fetched(work: HostWork) -> int:
+    """Return how many bytes came, the list of parts among them."""
     return int(work.facts["fetched_bytes"])
+
+
+def _singly(host: Workstation, manifest: Manifest, patch: str = "") -> int:
+    """Return how long the list of parts, the core's blob and the app's part are."""
+    of_app = length(host, "patches", patch) if patch else length(host, "blobs", APP)
+    of_parts = length(host, "parts", manifest.content_sha256)
+    return of_parts + of_app + length(host, "blobs", CORE)
 
 
 def length(host: Workstation, kind: str, name: str) -> int:
@@ -76,7 +84,7 @@ def test_only_what_the_host_lacks_comes_over_the_network(host: Workstation) -> N
     work = host.unpack(manifest)
 
     assert host.has() == NEW
-    assert fetched(work) == length(host, "patches", PATCH) + length(host, "blobs", CORE)
+    assert fetched(work) == _singly(host, manifest, PATCH)
     assert fetched(work) < manifest.content_size // 3
     assert int(work.facts["reused_bytes"]) == 500_000 + len(OLD["readme"])
     assert work.told == sorted(work.told)
@@ -142,7 +150,7 @@ def test_until_patches_are_made_the_file_comes_as_a_blob(host: Workstation) -> N
     work = host.unpack(manifest)
 
     assert host.has() == NEW
-    assert fetched(work) == length(host, "blobs", APP) + length(host, "blobs", CORE)
+    assert fetched(work) == _singly(host, manifest)
 
 
 def test_a_package_from_before_there_were_parts_is_fetched_whole(host: Workstation) -> None:
@@ -177,7 +185,7 @@ def test_it_goes_on_at_any_byte_and_file_where_the_line_was_cut(office: Office, 
 
             assert host.has() == NEW
             assert heard == ["", f"bytes={cut}-"]
-            assert fetched(work) == length(host, "patches", PATCH) + length(host, "blobs", CORE)
+            assert fetched(work) == _singly(host, manifest, PATCH)
 
 
 def _cutting(office: Office, cut: int, heard: list[str]) -> Route:
@@ -211,9 +219,8 @@ def test_a_fetch_that_was_ended_is_taken_up_with_what_had_come(host: Workstation
 
     assert host.has() == NEW
     assert fetched(work) > 0
-    assert fetched(again) + fetched(work) == (
-        length(host, "patches", PATCH) + length(host, "blobs", CORE)
-    )
+    twice_listed = length(host, "parts", manifest.content_sha256)
+    assert fetched(again) + fetched(work) == _singly(host, manifest, PATCH) + twice_listed
 
 
 def test_a_coordinator_that_is_gone_is_told_and_nothing_unverified_is_staged(
