@@ -4,6 +4,7 @@ The app is opened for them, in their session, and the guard lets them have it op
 step lasts: them, and nobody else at this host. It has ended when the ordered version is
 installed and the app is closed again. An operator may end it at any time, and take over at the
 workstation: a step begun anew puts the app back first, and it is the turn of who is there then.
+Once the ordered version is installed it is done, whoever ends it: only the app is closed.
 """
 
 from agent.steps.apply.from_backup import is_unsure, put_back
@@ -36,22 +37,21 @@ def apply(work: Work) -> None:
         complete_store(work, work.folders.backup)  # without a way back nothing may be changed
         turn = Turn(work)
         note(work, Standing.CHANGING)
-        is_done = False
+        agreed = False
         try:
-            _have_it_updated(work, turn)
-            is_done = True
+            agreed = _have_it_updated(work, turn)
         finally:
             work.people.hush()
-            shut(work, agreed=is_done)
+            shut(work, agreed=agreed)
         work.platform.sync_tree(work.installation.folder)
     confirm_version(work)
     note(work, Standing.CHANGED)
 
 
-def _have_it_updated(work: Work, turn: Turn) -> None:
+def _have_it_updated(work: Work, turn: Turn) -> bool:
     try:
         turn.begin()
     except Failed:
         note(work, Standing.NOT_BEGUN)
         raise
-    turn.wait()
+    return turn.wait()

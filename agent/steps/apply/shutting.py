@@ -1,6 +1,7 @@
 """Closes what is left open when an attended update has ended, however it has ended.
 
-Its person is told first and has a minute, a few seconds when somebody ends the step itself. Then
+Its person is told first and has a minute, a few seconds when somebody ends the step itself and
+no question about unsaved work is on the screen. Then
 it goes as in a drain: windows first, autosaves copied before any force, questions and the last
 rung as the profile says.
 """
@@ -56,8 +57,13 @@ class _Shutting:
                 self._ladder.send(family)
         self._ladder.climb(families, seats)
         self._tell(families, seats)
-        late = self._work.platform.clock() >= self._force_at + CLOSING_SECONDS
+        late = self._work.platform.clock() >= self._until(families) + CLOSING_SECONDS
         return not late and not all(family.stuck for family in families)
+
+    def _until(self, families: Sequence[Family]) -> float:
+        """Return when force may begin: who is asked about unsaved work keeps the whole time."""
+        is_asked = any(family.asked for family in families)
+        return self._begun + _GRACE_SECONDS if is_asked else self._force_at
 
     def rest(self) -> None:
         """Let a moment pass, also in a step that is being ended."""
@@ -91,8 +97,8 @@ class _Shutting:
         self._agreed = self._agreed or any(answer.word is Word.DONE for answer in said)
         return self._agreed or self._hurried or self._may_force()
 
-    def _may_force(self, _family: Family | None = None) -> bool:
-        return self._work.platform.clock() >= self._force_at
+    def _may_force(self, *families: Family) -> bool:
+        return self._work.platform.clock() >= self._until(families)
 
     def _tell(self, families: Sequence[Family], seats: Sequence[Seat]) -> None:
         now = self._work.platform.clock()
@@ -102,5 +108,5 @@ class _Shutting:
         sessions = {seat.session for f in families for seat in seats_of(f.members, seats)}
         self._told = sessions, now
         if sessions:
-            left = max(0.0, self._force_at - now)
+            left = max(0.0, self._until(families) - now)
             self._work.people.show(notice_of(self._work, left, 0), sorted(sessions))

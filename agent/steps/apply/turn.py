@@ -8,8 +8,8 @@ turn it is, and the guard lets that one have the app open.
 import os
 
 from agent.programs import Programs
-from agent.steps.closing import open_now, who
-from agent.steps.table import Answer, Failed, Refused, Word, Work
+from agent.steps.closing import open_now
+from agent.steps.table import Answer, Cancelled, Failed, Refused, Word, Work
 from agent.steps.versions import app_reading, fill, values_of
 from agent.steps.whose import Whose, has_left
 from agent.wire.contract import Refusal
@@ -40,23 +40,41 @@ class Turn:
         if self._person is not None:
             self._give_to(self._person)
 
-    def wait(self) -> None:
-        """Return when the ordered version is installed, and the app closed or said to be done.
+    def wait(self) -> bool:
+        """Return when the ordered version is installed; False when nobody said to close the app.
 
-        Raises `Failed` when the time is up.
+        Once it is installed, neither the time limit nor who ends the step undoes it: what is
+        open then is to be closed. Raises `Failed` when the time is up before, and `Cancelled`.
         """
         well = 0
         while well < 2:  # twice in a row: an app may close and open itself while it is updated
             version, still_open = app_reading(self._work).version, self._open()
             self._updated = self._updated or version == self._work.params.version
             if self._says_done(version) and self._updated:
-                return
+                return True
             well = well + 1 if self._updated and not still_open else 0
             if self._end <= self._work.platform.clock() and not well:
-                raise Failed(self._why_late(still_open))
+                return self._ended_late()
             self._follow()
             self._show()
+            if not self._goes_on():
+                return False
+        return True
+
+    def _goes_on(self) -> bool:
+        """Let time pass; False when the step is ended from outside and the update is done."""
+        try:
             self._work.pause(_LOOK_SECONDS)
+        except Cancelled:
+            if app_reading(self._work).version != self._work.params.version:
+                raise
+            return False
+        return True
+
+    def _ended_late(self) -> bool:
+        if not self._updated:
+            raise Failed(self._why_late())
+        return False
 
     def _at_the_screen(self) -> Whose | None:
         sessions = self._work.platform.sessions()
@@ -120,17 +138,15 @@ class Turn:
             installed="" if self._updated else self._too_early,
         )
 
-    def _open(self) -> str:
+    def _open(self) -> bool:
         names = self._work.profile.app.programs + self._work.profile.updater_programs
         programs = Programs(str(self._work.installation.folder), names)
-        return who(open_now(self._work, programs))
+        return bool(open_now(self._work, programs))
 
-    def _why_late(self, open_for: str) -> str:
-        title = self._work.profile.title
+    def _why_late(self) -> str:
         limit = f"{self._work.profile.apply.limit_seconds:g} s have passed"
-        if self._updated:
-            return f"cannot wait for {title} to be closed: {limit}, open for {open_for}"
         alone = "" if self._person else ", and nobody is logged in"
+        title = self._work.profile.title
         return f"cannot wait for the update of {title} any longer: {limit}{alone}"
 
 
