@@ -13,6 +13,8 @@ from coordinator.settings import SettingsError, quoted, read_toml, text
 
 OPERATOR_FILE = "operator.toml"
 CA_FILE = "ca.pem"
+PASSPHRASE_VARIABLE = "ROUNDSMAN_PASSPHRASE"
+"""Holds the passphrase of a signing key, for programs; never in the daemon's environment."""
 _PREFIX = "rmo_"
 _HEAD = "# Whoever reads this file can speak to the coordinator in your name.\n"
 

@@ -23,7 +23,7 @@ from coordinator.releases.keys import (
     open_signing_key,
 )
 from coordinator.releases.metadata import Holders
-from coordinator.releases.roots import MOST_KEYS, chain_in_words, short
+from coordinator.releases.roots import MOST_KEYS, chain_in_words, check_chain, short
 from coordinator.releases.sheet import BadSheet, Sheet, as_page, as_text, read_key
 from coordinator.releases.signatures import NotPublished
 
@@ -62,6 +62,18 @@ class Opened:
     def fingerprint(self) -> str:
         """By what it is known."""
         return fingerprint(self.signer)
+
+
+def follow(file: Path, roots: Sequence[str]) -> None:
+    """Raise `Complaint` unless these roots lead on from the one that `file` keeps; keep the last.
+
+    What somebody signs rests on the present keys, and who tells them may be a thief. The first
+    time they are believed, and kept.
+    """
+    raw = [root.encode() for root in roots]
+    with _complaining("do not sign until a person has looked at the coordinator"):
+        check_chain(file.read_bytes() if file.exists() else None, raw)
+        write_whole(file, raw[-1])
 
 
 def open_key(file: Path, passphrase: str) -> Opened:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from coordinator.access import PASSPHRASE_VARIABLE
 from coordinator.complaint import Complaint
 from coordinator.releases.expiry import endings
 from coordinator.releases.keys import KeyProblem, fingerprint, fingerprint_in, is_unlocked, opens
@@ -17,7 +18,6 @@ from coordinator.releases.repository import Repository, is_repository
 from coordinator.releases.shelf import NEXT_ONLINE_KEY, ONLINE_KEY, Shelf, moment
 from coordinator.settings import Settings
 
-PASSPHRASE_VARIABLE = "ROUNDSMAN_PASSPHRASE"
 _MOST_KEY, _MOST_TEXT, _MOST_LINES = 32_768, 4096, 40
 _WORDS = re.compile(r"[=:]\s*(.+)$")
 

@@ -40,9 +40,14 @@ class KeysView(Answer):
 
     roles: list[RoleView]
     endings: list[FindingView]  # what expires within 30 days, or has
-    root: str
+    roots: list[str]  # every one there was; the last is the present one
     targets: str
     change: ChangeView | None = None
+
+    @property
+    def root(self) -> str:
+        """The present root."""
+        return self.roots[-1]
 
 
 class OnlineKeyView(Answer):

@@ -38,7 +38,7 @@ def keys(office: Office, _call: Call[NoAsk]) -> KeysView:
             for role, standing in office.repository.roles().items()
         ],
         endings=[finding(ending) for ending in ending_soon(office)],
-        root=changes.root().decode(),
+        roots=[raw.decode() for raw in changes.roots()],
         targets=changes.targets().decode(),
         change=_waiting(office),
     )

@@ -16,6 +16,7 @@ from coordinator.cli.key_holders import (
     Keys,
     NewPassphrases,
     Sheets,
+    known,
     make_keys,
     open_keys,
     printed,
@@ -48,7 +49,7 @@ def hand_over(
     """Make new keys, several of which must sign, in place of the present ones."""
     ceremony.check_numbers(keys, threshold)
     with talking() as client:
-        found = client.keys()
+        found = known(client)
         by = open_keys(root_of(found).fingerprints, old, old_passphrases)
         root = root_of(found)
         instead = f"the present {root.threshold} of {len(root.fingerprints)}"
@@ -74,7 +75,7 @@ def renew(
 ) -> None:
     """Sign root and list of releases anew: good for another year, another 90 days."""
     with talking() as client:
-        found = client.keys()
+        found = known(client)
         by = open_keys(root_of(found).fingerprints, keys, passphrases)
         typer.echo("\n".join(shown(read_list(found.targets, client.content))), err=as_json)
         agreed("Sign this list, which is the published one, for a new term?", yes=yes)
@@ -99,7 +100,7 @@ def rotate(
 ) -> None:
     """Replace a key: one that was lost, by the others; the only one, by itself."""
     with talking() as client:
-        found = client.keys()
+        found = known(client)
         if online:
             by = open_keys(root_of(found).fingerprints, old, old_passphrases)
             tell(_rotate_online(client, found, by, yes=yes), DONE, as_json=as_json)

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from coordinator import ceremony
+from coordinator.access import PASSPHRASE_VARIABLE, fingerprint_of, read_access
+from coordinator.api.client import Client
 from coordinator.api.key_schemas import KeysView, MadeKeyView, RoleView
 from coordinator.ceremony import Opened
-from coordinator.cli.talk import PASSPHRASE_VARIABLE, read_first_line
+from coordinator.cli.talk import read_first_line
 from coordinator.complaint import Complaint
-from coordinator.folders import home_folder
+from coordinator.folders import home_folder, operator_folder
 from coordinator.signing import key_file
 
 Keys = Annotated[
@@ -35,6 +37,15 @@ NewPassphrases = Annotated[
 Sheets = Annotated[
     Path, typer.Option(help="Folder for the recovery sheets, to be printed and then deleted.")
 ]
+
+
+def known(client: Client) -> KeysView:
+    """Return the keys of the fleet, which follow from those seen before. Raises `Complaint`."""
+    found = client.keys()
+    folder = operator_folder()
+    fleet = fingerprint_of(read_access(folder).ca.read_bytes())[:16]
+    ceremony.follow(folder / f"root-{fleet}.json", found.roots)
+    return found
 
 
 def root_of(found: KeysView) -> RoleView:

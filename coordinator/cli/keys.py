@@ -13,7 +13,7 @@ from coordinator.api.key_schemas import ChangeAsk, KeysView, MadeKeyView
 from coordinator.ceremony import Draft
 from coordinator.cli import key_changes
 from coordinator.cli.key_changes import DONE, SIGN, tell
-from coordinator.cli.key_holders import Keys, Sheets, open_keys, printed
+from coordinator.cli.key_holders import Keys, Sheets, known, open_keys, printed
 from coordinator.cli.output import Json, clock, end, show, table
 from coordinator.cli.signing import From, Key, To, next_to_sign, shown
 from coordinator.cli.talk import PassphraseFile, Yes, agreed, passphrase, read_text, talking
@@ -67,7 +67,7 @@ def _listed(found: KeysView) -> str:
 def unsigned(to: To = None, as_json: Json = False) -> None:
     """Show the change of keys that waits for signatures. Exits 1 when one does."""
     with talking() as client:
-        found = client.keys()
+        found = known(client)
         if to is not None:
             write_paper(to, _carried(_paper(found), client.content))
     show(found, lambda: _waiting(found, to), as_json=as_json)
@@ -109,7 +109,7 @@ def sign(
         _sign_paper(source, to, keys, passphrases, yes=yes)
         return
     with talking() as client:
-        paper = _paper(client.keys())
+        paper = _paper(known(client))
         _agree(paper, client.content, yes=yes, as_json=as_json)
         signed = _signed(paper, keys, passphrases)
         reached = client.sign_change(ChangeAsk(roots=list(signed.roots), targets=signed.targets))

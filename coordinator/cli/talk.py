@@ -9,13 +9,12 @@ from typing import Annotated, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
-from coordinator.access import read_access
+from coordinator.access import PASSPHRASE_VARIABLE, read_access
 from coordinator.api.asks import first_fault
 from coordinator.api.client import Client
 from coordinator.complaint import Complaint
 from coordinator.folders import operator_folder
 
-PASSPHRASE_VARIABLE = "ROUNDSMAN_PASSPHRASE"
 PassphraseFile = Annotated[
     Path | None,
     typer.Option("--passphrase-file", help="File whose first line is the passphrase."),

@@ -28,8 +28,9 @@ def renewal(root: bytes, targets: bytes, now: dt.datetime) -> Change:
 
 def replacement(root: bytes, targets: bytes, people: Holders, now: dt.datetime) -> Change:
     """Return the change to other keys, or another number of them. Raises `KeyProblem`."""
-    following = next_root(_root(root), now, people)
-    return Change((as_bytes(following),), targets_again(_targets(targets), now))
+    present = _root(root)
+    following = next_root(present, now, people)
+    return Change((as_bytes(following),), targets_again(_targets(targets, present), now))
 
 
 def online_replacement(root: bytes, online: Key, now: dt.datetime) -> Change:
@@ -90,8 +91,12 @@ def _root(raw: bytes) -> Root:
     return root.signed
 
 
-def _targets(raw: bytes) -> Targets:
+def _targets(raw: bytes, root: Root) -> Targets:
+    """Return the present list, which must be signed by those whom the root names."""
     try:
-        return parsed(Targets, raw).signed
+        listed = parsed(Targets, raw)
     except NotPublished:
         raise KeyProblem("cannot read the present list of targets: it is none") from None
+    if not standing(listed, Targets.type, [root])[0]:
+        raise KeyProblem("cannot sign the present list of targets anew: it is not signed rightly")
+    return listed.signed

@@ -63,6 +63,11 @@ class Changes:
         """Return the present root, as it was signed."""
         return self._shelf.root_bytes()
 
+    def roots(self) -> list[bytes]:
+        """Return every root there was, the first one first."""
+        last = self._shelf.root_version()
+        return [self._shelf.root_bytes(version) for version in range(1, last + 1)]
+
     def targets(self) -> bytes:
         """Return the present list of targets, as it was signed."""
         return self._shelf.targets_bytes()

@@ -17,7 +17,7 @@ from coordinator.releases.metadata import (
     Holders,
     unsigned_root,
 )
-from coordinator.releases.signatures import NotPublished, parsed
+from coordinator.releases.signatures import NotPublished, parsed, standing
 
 MOST_KEYS = 9
 NOT_NEXT = "the root in it does not follow the present one; make the change anew"
@@ -108,6 +108,26 @@ def chain_in_words(roots: Sequence[bytes]) -> list[str]:
     """Return what changes from the first root to the last. Raises `NotPublished`."""
     chain = [parsed(Root, raw).signed for raw in roots]
     return [line for old, new in pairwise(chain) for line in in_words(old, new)]
+
+
+def check_chain(known: bytes | None, roots: Sequence[bytes]) -> None:
+    """Raise `NotPublished` unless these roots, from version 1 on, lead on from a known one."""
+    chain = [parsed(Root, raw) for raw in roots]
+    if known is not None:
+        seen = parsed(Root, known)
+        chain = chain[seen.signed.version - 1 :]
+        if not chain or chain[0].signed_bytes != seen.signed_bytes:
+            raise NotPublished(_OTHER_ROOT)
+    for old, new in pairwise(chain):
+        follows = new.signed.version == old.signed.version + 1
+        if not follows or not all(standing(new, Root.type, [old.signed, new.signed])):
+            raise NotPublished(_OTHER_ROOT)
+
+
+_OTHER_ROOT = (
+    "cannot use what the coordinator gives as the present keys: they do not follow from those "
+    "that this user has seen before"
+)
 
 
 def in_words(old: Root, new: Root) -> list[str]:

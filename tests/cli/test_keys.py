@@ -1,12 +1,15 @@
 """`roundsman keys` and signing by several, at terminals: the coordinator's and others."""
 
 import json
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.api.real import PROFILE, RealOffice
+from tests.api.real import PROFILE, RealOffice, make_home
 from tests.cli.terminal import Said, Terminal
 
 OLD = "correct horse battery"
@@ -101,7 +104,7 @@ def _severity_after(desk: Desk, days: float) -> str:
     desk.office.clock.ahead = days * 86400.0
     checks = desk("doctor --json").json
     findings = [found for check in checks for found in check["findings"]]
-    return next(f["severity"] for f in findings if "list of releases" in f["message"])
+    return str(next(f["severity"] for f in findings if "list of releases" in f["message"]))
 
 
 def test_renewed_it_is_good_again(desk: Desk) -> None:
@@ -331,3 +334,38 @@ def test_two_keys_on_one_stick_are_not_made(desk: Desk) -> None:
 def test_the_same_key_given_twice_is_told(desk: Desk) -> None:
     said = desk("keys renew --yes", *desk.by("init", "init"))
     assert (said.code, "one key counts once" in said.err) == (2, True)
+
+
+def test_keys_that_do_not_follow_from_those_seen_before_are_not_built_upon(desk: Desk) -> None:
+    desk("keys renew --yes", *desk.by("init"))
+    metadata = desk.office.repository.folder / "metadata"
+    shutil.rmtree(desk.office.repository.folder / "metadata")
+    make_home(desk.folder / "thief")
+    shutil.copytree(desk.folder / "thief" / "home" / "repository" / "metadata", metadata)
+    for words in ("keys renew --yes", "keys rotate --yes --online", "keys unsigned --to x"):
+        said = desk(words)
+        assert (said.code, "they do not follow from those" in said.err) == (2, True)
+        assert "until a person has looked at the coordinator" in said.err
+
+
+def test_without_options_each_person_is_asked_in_turn(desk: Desk) -> None:
+    folders = [str(desk.folder / name) for name in ("one", "two")]
+    words = ["the first passphrase", "the second passphrase"]
+    lines = [OLD, "y"]
+    for folder, word in zip(folders, words, strict=True):
+        lines += [folder, word, word]
+    done = subprocess.run(
+        [sys.executable, "-m", "coordinator.cli", "keys", "ceremony", "--keys", "2"],
+        input="\n".join(lines) + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+        cwd=desk.folder,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Key 1 of 2" in done.stdout
+    assert "2 keys, of which 2 must sign" in done.stdout
+    assert not any(word in done.stdout + done.stderr for word in words)
+    assert (desk.folder / "recovery-sheets").is_dir()
+    assert "2 of 2" in desk("keys list").out

@@ -15,7 +15,7 @@ from coordinator.releases.changes import Change
 from coordinator.releases.keys import KeyProblem, sign_with
 from coordinator.releases.metadata import Holders
 from coordinator.releases.repository import Repository
-from coordinator.releases.roots import as_bytes, next_root
+from coordinator.releases.roots import as_bytes, check_chain, next_root
 from coordinator.releases.shelf import Shelf
 from coordinator.releases.signatures import NotPublished
 from tests.trust.keyring import PROFILE, Agent, Keyring
@@ -396,3 +396,22 @@ def test_a_present_root_that_its_own_keys_did_not_sign_is_not_built_upon(ring: K
     root.signed.version += 1
     with pytest.raises(KeyProblem, match="not signed by its own keys"):
         renewal(root.to_bytes(), ring.present[1], ring.now)
+
+
+def test_a_list_that_the_present_keys_did_not_sign_is_not_signed_anew(ring: Keyring) -> None:
+    ring.office.repository.add("profiles/starface.toml", PROFILE)
+    with pytest.raises(KeyProblem, match="it is not signed rightly"):
+        renewal(ring.present[0], ring.office.repository.unsigned(), ring.now)
+
+
+def test_roots_are_believed_once_and_followed_from_then_on(ring: Keyring) -> None:
+    first = ring.present[0]
+    check_chain(None, [first])
+    ring.ceremony(THREE, 2)
+    ring.renew("ann", "ben")
+    roots = ring.office.repository.changes.roots()
+    check_chain(first, roots)
+    check_chain(roots[1], roots)
+    for known, given in ((roots[2], roots[:2]), (first, roots[1:]), (None, [roots[0], roots[2]])):
+        with pytest.raises(NotPublished, match="do not follow from those"):
+            check_chain(known, given)
