@@ -40,7 +40,9 @@ def start(office: Office, call: Call[StartAsk]) -> RolloutView:
 def begin(office: Office, plan: Plan, key: str, by: str) -> RolloutView:
     """Start a plan that is kept as `key`. Raises `Problem` when something speaks against it."""
     if found := list(dict.fromkeys(_against(office, plan, key))):
-        raise Problem(Status.BLOCKED, *_told(key, found))
+        blocks = any(f.severity is Severity.BLOCKS for f in plan.findings)
+        again = f"then plan again; roundsman plan {key} lists it all" if blocks else ""
+        raise Problem(Status.BLOCKED, *_told(key, found, again))
     try:
         number = office.engine.submit(plan, by)
     except HostsBusy as error:
@@ -48,15 +50,16 @@ def begin(office: Office, plan: Plan, key: str, by: str) -> RolloutView:
     return whole(office, known(office, f"r{number}"))
 
 
-def _told(key: str, found: Sequence[tuple[str, str]]) -> tuple[str, str]:
+def _told(key: str, found: Sequence[tuple[str, str]], again: str) -> tuple[str, str]:
     """Return all of it as one error and one mend, each reason with its own."""
     if len(found) == 1:
-        return f"cannot start {key}: {found[0][0]}", found[0][1]
+        why, mend = found[0]
+        return f"cannot start {key}: {why}", "; ".join(filter(None, (mend, again)))
     shown = [f"{number}. {why}" for number, (why, _) in enumerate(found[:_MOST_REASONS], 1)]
     mends = [f"{number}. {mend}" for number, (_, mend) in enumerate(found[:_MOST_REASONS], 1)]
-    more = len(found) - len(shown)
-    last = [f"and {more} more: roundsman plan {key}"] if more else []
-    return "\n".join([f"cannot start {key}:", *shown, *last]), "\n".join(["", *mends])
+    more = [f"and {len(found) - len(shown)} more"] if len(found) > len(shown) else []
+    error = "\n".join([f"cannot start {key}:", *shown, *more])
+    return error, "\n".join(["", *mends, *([again] if again else [])])
 
 
 def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
@@ -76,23 +79,18 @@ def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
             f"a drill re-opens its hosts, and an earlier rollout left closed: {', '.join(closed)}",
             f"roundsman plan {plan.app} VERSION, which updates and opens them",
         )
-    yield from _judged(office, plan, key)
+    yield from _judged(office, plan)
     hosts = office.fleet.hosts(plan.group, plan.site)
     changes = [] if plan.drill else changes_since(plan, hosts, office.sealed())
     if changes:  # a drill changes nothing, so who is missing from it does no harm
         yield f"group {plan.group} has changed since: {', '.join(changes[:5])}", again
 
 
-def _judged(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
+def _judged(office: Office, plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield what blocks in the plan, and what the licence says by now."""
-    again = f"roundsman plan {key} lists it all; then plan again"
-    known = {finding.message for finding in plan.findings}
-    for finding in plan.findings:
-        if finding.severity is Severity.BLOCKS:
-            yield finding.message, f"{finding.fix}; {again}" if finding.fix else again
-    for finding in licences.against(office, plan):
-        if finding.message not in known:
-            yield finding.message, finding.fix
+    found = [f for f in plan.findings if f.severity is Severity.BLOCKS]
+    found += licences.against(office, plan)
+    yield from {f.message: (f.message, f.fix) for f in found}.values()
 
 
 def rollouts(office: Office, call: Call[NoAsk]) -> list[RolloutView]:
