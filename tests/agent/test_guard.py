@@ -95,6 +95,42 @@ def test_a_relaunch_loop_is_closed_and_counted_whole(
     assert cordon.look().relaunches == 50
 
 
+@pytest.mark.parametrize("program", ["app", "manager", "updater"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        'setsid "$0" 60 &',  # a menu: what was clicked on has ended, and left it behind
+        'XDG_SESSION_ID=c7 DISPLAY=:99 exec "$0" 60',  # an auto-start of the session
+        'cd / && env -i HOME=/ /bin/sh -c "$0 60"',  # a scheduled task: no session, no desktop
+        'cd "${0%/*}" && exec -a "Office Maker" "./${0##*/}" 60',  # under another name
+    ],
+    ids=["menu", "auto-start", "scheduled task", "another name"],
+)
+def test_what_is_kept_closed_is_closed_wherever_it_is_started_from(
+    cordon: Cordon, linux: Linux, tmp_path: Path, how: str, program: str
+) -> None:
+    file = tmp_path / "app" / "bin" / program
+    shutil.copy("/bin/sleep", file)
+    put_on(cordon)
+
+    subprocess.run(["bash", "-c", how, file], check=False, timeout=20)
+
+    until(lambda: cordon.look().relaunches == 1)
+    until(lambda: not [p for p in linux.processes() if p.exe == str(file)])
+
+
+def test_what_is_started_again_whenever_it_ends_is_closed_each_time(
+    cordon: Cordon, linux: Linux, tmp_path: Path
+) -> None:
+    """As a service's own recovery does."""
+    put_on(cordon)
+    app = tmp_path / "app" / "bin" / "app"
+    with subprocess.Popen(["bash", "-c", 'for n in 1 2 3 4 5; do "$0" 60; done', app]) as keeper:
+        assert keeper.wait(20) != 0
+    assert cordon.look().relaunches == 5
+    assert cordon.look().open == ()
+
+
 def test_an_interpreter_that_is_given_the_app_late_is_closed(
     cordon: Cordon, linux: Linux, tmp_path: Path
 ) -> None:
