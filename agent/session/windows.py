@@ -19,6 +19,8 @@ from agent.wire.notices import Notice, NoticeKind, Outlook
 _LAST_CALL_SECONDS = 60.0
 _HEARD_SECONDS = 10.0
 """How long an answer is taken as heard though the service has not acted on it."""
+_GOOD_NEWS_SECONDS = 6.0
+"""How long it can be read that a code was right, though nothing is closed any more."""
 _LEAST_LEFT = 1.0
 _SAYS_CLOSED = {
     NoticeKind.CLOSE,
@@ -42,6 +44,8 @@ class _Shown:
     since: float = field(default_factory=time.monotonic)
     called: bool = False  # came back for the last minute
     heard_until: float = 0.0
+    stays_until: float = 0.0  # what became of a code is to be read first
+    hushed: bool = False
 
     def aged(self) -> Notice:
         """Return the notice as it is now: with less time left than when it came."""
@@ -85,6 +89,7 @@ class Windows:
         if (notice.postpones_left, notice.installed) != (old.postpones_left, old.installed):
             shown.heard_until = 0.0
         shown.called &= notice.seconds_left <= _LAST_CALL_SECONDS
+        shown.hushed = False
         shown.notice, shown.since = notice, time.monotonic()
 
     def _forget(self, title: str, kinds: Collection[NoticeKind]) -> None:
@@ -94,13 +99,20 @@ class Windows:
                 self._shown.pop(kind).window.end()
 
     def hush(self) -> None:
-        """Take every notice away."""
+        """Take every notice away, one where a code was typed once its outcome could be read."""
         for shown in self._shown.values():
-            shown.window.end()
-        self._shown.clear()
+            shown.hushed = True
+        self._end_hushed()
+
+    def _end_hushed(self) -> None:
+        now = time.monotonic()
+        for kind, shown in list(self._shown.items()):
+            if shown.hushed and now >= shown.stays_until:
+                self._shown.pop(kind).window.end()
 
     def tick(self) -> None:
         """Let every notice say how much time is left."""
+        self._end_hushed()
         for shown in self._shown.values():
             self._render(shown)
 
@@ -140,12 +152,16 @@ class Windows:
 
     def _typed(self, code: str) -> None:
         self._say(CodeTyped(code))
+        if shown := self._shown.get(NoticeKind.CLOSED):
+            shown.stays_until = time.monotonic() + _HEARD_SECONDS
 
     def judged(self, *, opened: bool, why: str) -> None:
         """Say what became of the code that was typed."""
         shown = self._shown.get(NoticeKind.CLOSED)
         if shown:
             shown.window.judged(opened=opened, why=plain(self._desk.tongue.known(why)))
+            shown.hushed |= opened
+            shown.stays_until = time.monotonic() + _GOOD_NEWS_SECONDS if opened else 0.0
 
 
 def _news(notice: Notice) -> Notice:

@@ -192,6 +192,31 @@ def test_a_code_is_typed_and_its_outcome_told(display: str, hands: Hands) -> Non
         assert "The code is right" in text_of(picture(display, "code-right-en", window.id))
 
 
+def test_that_a_code_was_right_can_be_read_though_nothing_is_closed_any_more(
+    display: str, hands: Hands
+) -> None:
+    with Service(display, "fr") as service:
+        window = code_asked_for(hands, service)
+        hands.press("a", "b", "Return")
+        assert service.hear(CodeTyped) == CodeTyped("ab")
+        service.send(Hush())  # it is open from here on, and its notices gone
+        hands.change(window, lambda: service.send(CodeJudged(opened=True)))
+        assert "Le code est bon" in text_of(picture(display, "code-right-fr", window.id), "fr")
+        until(lambda: not hands.notices(service), 20, "it goes by itself")
+
+
+def test_a_code_that_was_wrong_keeps_no_notice_that_was_taken_away(
+    display: str, hands: Hands
+) -> None:
+    with Service(display) as service:
+        code_asked_for(hands, service)
+        hands.press("a", "b", "Return")
+        assert service.hear(CodeTyped) == CodeTyped("ab")
+        service.send(Hush())
+        service.send(CodeJudged(opened=False, why="no"))
+        until(lambda: not hands.notices(service))
+
+
 def test_an_empty_code_is_not_sent(display: str, hands: Hands) -> None:
     with Service(display) as service:
         code_asked_for(hands, service)
