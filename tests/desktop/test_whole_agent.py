@@ -1,10 +1,11 @@
 """A whole agent and a real desktop: who opens the app is told at once, and the code opens it."""
 
+import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,36 @@ def test_a_killed_agents_notice_does_not_stay_on_the_screen(
         until(lambda: notices(hands), 20, "the notice")
         agent.kill()
         until(lambda: not notices(hands))
+
+
+def test_a_loop_of_relaunches_is_one_window_on_the_screen(
+    tmp_path: Path, closed_app: Path
+) -> None:
+    with desktop() as display, Hands(display) as hands, agent_on(display, tmp_path):
+        seen: list[int] = []
+        for _ in range(2):  # the second time it is up already
+            with ExitStack() as held:
+                opens = [held.enter_context(opened(closed_app, display)) for _ in range(60)]
+
+                def is_told(opens: Sequence["subprocess.Popen[bytes]"] = opens) -> bool:
+                    seen.append(len(notices(hands)))
+                    return all(one.poll() is not None for one in opens) and seen[-1] > 0
+
+                until(is_told, 30, "all are closed, and the notice")
+            assert {one.returncode for one in opens} <= {-signal.SIGTERM, -signal.SIGKILL}
+        hands.is_still(notices(hands)[0])
+        assert max(*seen, len(notices(hands))) == 1
+
+
+def test_who_ends_the_program_that_shows_the_notices_does_not_get_past_the_guard(
+    tmp_path: Path, closed_app: Path
+) -> None:
+    with desktop() as display, Hands(display) as hands, agent_on(display, tmp_path):
+        with opened(closed_app, display) as first:
+            first.wait(20)
+        until(lambda: notices(hands), 20, "the notice")
+        (shown,) = notices(hands)
+        os.kill(shown.pid, signal.SIGKILL)
+        assert not _lives_on(closed_app, display)
+        until(lambda: notices(hands), 30, "the notice is back")
+        assert notices(hands)[0].pid != shown.pid
