@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from functools import partial
 
 from agent.wire.contract import StepParams
-from agent.wire.enrolment import Coordinator
 from agent.wire.manifest import read_manifest
 from agent.wire.tls import Credentials, Identity, Role, Side, make_context
 from coordinator import __version__
@@ -114,27 +113,25 @@ class Daemon:
         database = open_database(settings.database)
         self._open.callback(database.dispose)
         self._outbox = Outbox(database, settings.mail.recipients if settings.mail else ())
-        post = self._outbox.post if settings.mail else post_nowhere
-        self._rollouts = Rollouts(database, post=post)
+        has_mail = settings.mail is not None
+        self._rollouts = Rollouts(database, post=self._outbox.post if has_mail else post_nowhere)
         self._members = Members(database)
-        self._marks = Marks(database)
         self._fleet = Fleet(database, note=self._members.note)
         self._catalogue = Catalogue(database)
         self._stagings = Stagings(database)
         self._book = Book(database, note=self._members.note)
         self._fences = Fences(self._rollouts)
         self._rivals = Rivals(self._fences, take_over=self._take_over)
-        opened = self._outbox.opened if settings.mail else opened_unheard
-        self._open_links(Cordons(database, opened))
+        self._open_links(Cordons(database, self._outbox.opened if has_mail else opened_unheard))
         self._repository = Repository(settings.repository_folder)
         self._packages = PackageStore(settings.packages_folder)
         self._open.enter_context(Patcher(self._packages.blobs))
         self._tickets = Tickets.open(settings.tickets_file)
         self._open_engine()
         self._postman = self._open_mail()
-        self._open_https(People(database))
+        self._open_https(People(database), Marks(database))
         self._upkeep = Upkeep(
-            Freshness(self._repository, self._outbox if settings.mail else None, People(database)),
+            Freshness(self._repository, self._outbox if has_mail else None, People(database)),
             self._engine,
             History(database),
             settings.history_days,
@@ -231,7 +228,7 @@ class Daemon:
 
     # -- https ---------------------------------------------------------------------------
 
-    def _open_https(self, people: People) -> None:
+    def _open_https(self, people: People, marks: Marks) -> None:
         settings = self._settings
         asker = Asker(self._stepper, self._fences.current, _new_ulid)
         self._open_stager(asker)
@@ -260,7 +257,7 @@ class Daemon:
             site=settings.site,
             version=__version__,
         )
-        self._lookout = Lookout(office, settings.feeds_at, self._outbox, self._marks)
+        self._lookout = Lookout(office, settings.feeds_at, self._outbox, marks)
         bulk = Bulk(self._repository.folder, self._packages, self._tickets, self._is_member)
         routes = [
             *enrolment_routes(self._authority.certificate_pem, enrolment),
@@ -279,11 +276,8 @@ class Daemon:
         self._open.callback(stager.stop)
 
     def _directions(self) -> Directions:
-        settings = self._settings
         root = self._repository.root_of_trust()
-        pairs = zip(settings.link_addresses, settings.https_addresses, strict=True)
-        coordinators = tuple(Coordinator(link, https) for link, https in pairs)
-        return Directions(coordinators, root.sha256, root.version)
+        return Directions(self._settings.coordinators, root.sha256, root.version)
 
     # -- while it serves -----------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.wire.atomic import write_whole
+from agent.wire.enrolment import Coordinator
 from coordinator.complaint import Complaint
 from coordinator.feed_settings import read_feeds, read_time_of_day
 from coordinator.mail_settings import MailSettings, read_mail
@@ -124,6 +125,12 @@ class Settings:
     def link_addresses(self) -> tuple[str, ...]:
         """Where agents dial in, "host:port"."""
         return tuple(with_port(address, self.link_port) for address in self.addresses)
+
+    @property
+    def coordinators(self) -> tuple[Coordinator, ...]:
+        """Where agents dial in, and where they ask, in order."""
+        pairs = zip(self.link_addresses, self.https_addresses, strict=True)
+        return tuple(Coordinator(link, https) for link, https in pairs)
 
 
 def with_port(address: str, port: int) -> str:
