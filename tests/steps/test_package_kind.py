@@ -212,7 +212,7 @@ def test_while_another_program_uses_dpkg_it_is_refused_and_nothing_changed(host:
     before = snapshot(host.bench.app)
     host.ship(host.deb("1.1"))
     host.bench.profile = replace(
-        host.bench.profile, apply=replace(host.bench.profile.apply, limit_seconds=6.0)
+        host.bench.profile, apply=replace(host.bench.profile.apply, limit_seconds=40.0)
     )
     host.ready()
     with Path("/var/lib/dpkg/lock-frontend").open("r+b") as lock:
@@ -237,12 +237,12 @@ def test_an_agent_that_is_killed_while_dpkg_runs_comes_back_to_the_old_package(
     agent = multiprocessing.get_context("fork").Process(target=lambda: host.run(apply_release))
     agent.start()
     told = host.root / "pid"
-    until(lambda: told.exists() and told.read_text().strip() != "", what="dpkg runs")
+    until(lambda: told.exists() and told.read_text().strip() != "", 60, "dpkg runs")
 
     agent.kill()
     agent.join()
     gone = Path("/proc") / told.read_text().strip()
-    until(lambda: not gone.exists(), what="dpkg has ended")
+    until(lambda: not gone.exists(), 60, "dpkg has ended")
 
     assert host.status() != ("1.0", True)
     host.run(recover)
