@@ -13,7 +13,7 @@ from coordinator.api.roles import OperatorRole
 from coordinator.releases.expiry import Ending, endings
 from coordinator.releases.keys import KeyProblem
 from coordinator.releases.repository import Repository
-from coordinator.releases.shelf import moment
+from coordinator.releases.shelf import Damaged, moment
 from coordinator.store.database import StoreTrouble
 from coordinator.store.fleet import People
 from coordinator.store.outbox import Notice, NoticeKind, Outbox
@@ -39,10 +39,13 @@ class Freshness:
 
     def refresh(self) -> None:
         """Renew what can be renewed here; tell of what expires, or has."""
-        try:
-            self._repository.refresh()
-        except (KeyProblem, OSError) as error:
-            _log.error("cannot renew signed metadata", extra={"why": str(error)})
+        for act in (self._repository.refresh, self._look):
+            try:
+                act()
+            except (KeyProblem, Damaged, OSError) as error:
+                _log.error("cannot renew signed metadata", extra={"why": str(error)})
+
+    def _look(self) -> None:
         for ending in endings(self._repository.expiries(), moment(self._clock)):
             self._tell(ending)
 

@@ -15,7 +15,7 @@ from coordinator.complaint import Complaint
 from coordinator.releases.expiry import endings
 from coordinator.releases.keys import KeyProblem, fingerprint, fingerprint_in, is_unlocked, opens
 from coordinator.releases.repository import Repository, is_repository
-from coordinator.releases.shelf import NEXT_ONLINE_KEY, ONLINE_KEY, Shelf, moment
+from coordinator.releases.shelf import NEXT_ONLINE_KEY, ONLINE_KEY, Damaged, Shelf, moment
 from coordinator.settings import Settings
 
 _MOST_KEY, _MOST_TEXT, _MOST_LINES = 32_768, 4096, 40
@@ -75,7 +75,11 @@ def _check_passphrases(
 
 def _check_online(settings: Settings, needed: list[_File]) -> None:
     """Raise `Complaint` unless the online key is there, and none of these signs by hand."""
-    root = Repository(settings.repository_folder).roles()
+    try:
+        root = Repository(settings.repository_folder).roles()
+    except Damaged as error:
+        mend = f"put {settings.repository_folder} back from your backup"
+        raise Complaint(f"cannot serve: {error}", mend) from None
     by_hand = {*root["root"].fingerprints, *root["targets"].fingerprints}
     for file in needed:
         if fingerprint_in(file.raw) in by_hand:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from securesystemslib.signer import CryptoSigner
+from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Signed, Snapshot, Targets, Timestamp
 
 from agent.wire.atomic import READABLE, write_whole
@@ -18,6 +19,10 @@ from coordinator.releases.metadata import LIFETIMES, make_snapshot, make_timesta
 
 ONLINE_KEY, NEXT_ONLINE_KEY = "online-key.pem", "online-key.next.pem"
 S = TypeVar("S", bound=Signed)
+
+
+class Damaged(ValueError):  # noqa: N818 - reads better where it is caught
+    """A file of the repository cannot be read; the text names it."""
 
 
 class Shelf:
@@ -115,9 +120,15 @@ class Shelf:
         write(self._metadata / "timestamp.json", named)
 
     def _read(self, kind: type[S], file: str) -> S:
-        signed = Metadata[Any].from_bytes((self._metadata / file).read_bytes()).signed
+        path = self._metadata / file
+        try:
+            signed = Metadata[Any].from_bytes(path.read_bytes()).signed
+        except RepositoryError:
+            raise Damaged(f"cannot use {path}: it is damaged") from None
+        except OSError as error:
+            raise Damaged(f"cannot read {path}: {error.strerror}") from None
         if not isinstance(signed, kind):
-            raise TypeError(f"cannot use {self._metadata / file}: it is no {kind.__name__}")
+            raise Damaged(f"cannot use {path}: it is no {kind.__name__}")
         return signed
 
 

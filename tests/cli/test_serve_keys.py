@@ -176,6 +176,20 @@ def test_an_online_key_that_agents_do_not_take_is_told(settings: Settings) -> No
     refused(settings, "is not the one that agents take")
 
 
+@pytest.mark.parametrize("file", ["timestamp.json", "1.root.json", "1.targets.json"])
+@pytest.mark.parametrize("raw", [b"", b"{}", b"\xff" * 99])
+def test_a_damaged_repository_is_told_in_a_sentence(
+    settings: Settings, file: str, raw: bytes
+) -> None:
+    (settings.repository_folder / "metadata" / file).write_bytes(raw)
+    refused(settings, f"cannot use .*{file}: it is damaged")
+
+
+def test_a_repository_of_which_a_file_is_gone_is_told_in_a_sentence(settings: Settings) -> None:
+    (settings.repository_folder / "metadata" / "1.snapshot.json").unlink()
+    assert "1.snapshot.json: No such file" in cannot(settings)
+
+
 def test_what_has_expired_is_said_by_who_starts_it(settings: Settings) -> None:
     assert expired(settings, time.time()) == []
     (targets,) = expired(settings, time.time() + 91 * DAY)

@@ -102,6 +102,14 @@ def test_without_its_online_key_it_goes_on_and_says_so(
     assert any("the signed timestamp expired on" in said for _, said in told)
 
 
+def test_a_repository_that_is_damaged_while_it_serves_ends_nothing(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    (served.folder / "metadata" / "timestamp.json").write_bytes(b"{}")
+    assert served.look(1) == []
+    assert "timestamp.json: it is damaged" in str([vars(r) for r in caplog.records])
+
+
 def test_without_mail_settings_only_the_log_is_told(served: Served) -> None:
     served.ahead = 61 * DAY
     Freshness(served.repository, None, served.people, served.clock).refresh()

@@ -9,6 +9,8 @@ import pytest
 from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import Metadata, Root, Targets, Timestamp
 
+from agent.enrol import enrol
+from agent.packages import SignedPackages
 from agent.steps.table import Refused
 from coordinator.releases.ceremony import named_key, online_replacement, renewal, replacement
 from coordinator.releases.changes import Change
@@ -19,7 +21,7 @@ from coordinator.releases.roots import as_bytes, check_chain, next_root
 from coordinator.releases.shelf import Shelf
 from coordinator.releases.signatures import NotPublished
 from tests.trust.keyring import PROFILE, Agent, Keyring
-from tests.trust.office import Office
+from tests.trust.office import Office, never
 
 DAY = 86400
 THREE = ("ann", "ben", "cleo")
@@ -171,6 +173,16 @@ def test_a_host_enrolled_after_a_change_trusts_the_present_root(ring: Keyring) -
     with late.https:
         assert late.accepts(target)
         assert b'"version":2' in (late.state / "tuf" / "pinned-root.json").read_bytes()
+
+
+def test_a_token_made_before_a_change_still_enrols(ring: Keyring) -> None:
+    token = ring.office.token()
+    ring.ceremony(THREE, 2)
+    target, _ = ring.publish(PROFILE, "ann", "ben")
+    state = ring.office.folder / "PC-03"
+    host = enrol(token, "PC-03", state, never).host_id
+    with ring.office.https(state) as https:
+        assert SignedPackages(state, host, https).profile(target).name == "starface"
 
 
 def test_a_lost_key_is_replaced_by_the_two_others_and_signs_nothing_any_more(
