@@ -221,6 +221,8 @@ def whole(office: Office, row: RolloutRow) -> RolloutView:
         _visit(visit, planned[visit.host], steps.get(visit.host, []), steps_of(row.plan, _STEPS))
         for visit in office.rollouts.visits(row.id)
     ]
+    opened = office.rollouts.opened(row.id)
+    visits = [v.model_copy(update={"opened": opened.get(v.id, "")}) for v in visits]
     return _view(row, visits, office.clock())
 
 

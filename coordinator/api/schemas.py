@@ -4,6 +4,7 @@ Answers may grow: a reader ignores fields that it does not know. Times are secon
 UTC; sizes are bytes.
 """
 
+import shlex
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -151,6 +152,7 @@ class VisitView(Answer):
     steps_done: int = 0
     steps_total: int = 0
     still_in: str = ""  # who has the app open while it is being closed, in words
+    opened: str = ""  # how it was opened on the spot that was to stay closed, in words
 
 
 class RolloutView(Answer):
@@ -179,6 +181,20 @@ class RolloutView(Answer):
     def needs_a_person(self) -> bool:
         """True when it does not go on, or did not end well, by itself."""
         return self.state in _UNWELL
+
+    @property
+    def opened(self) -> str:
+        """Which hosts were opened on the spot that were to stay closed, in words; "" = none."""
+        return "; ".join(f"{v.host} {v.opened}" for v in self.visits if v.opened)
+
+    @property
+    def closes_again(self) -> str:
+        """What is typed to have them closed again; "" = nothing is to be."""
+        opened = [v.host for v in self.visits if v.opened]
+        if opened and self.state.is_final:
+            return f"roundsman plan {self.app} VERSION, which closes and updates them"
+        again = f"roundsman rollout retry {self.label} --host "
+        return "; ".join(f"{again}{shlex.quote(host)}" for host in opened)
 
 
 _R = RolloutState

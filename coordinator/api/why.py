@@ -31,9 +31,14 @@ def explain(seen: RolloutView) -> WhyView:
         holder=_name(seen, holder),
         since=holder.since if holder and not seen.detail else seen.since,
         now=seen.now,
-        reason=_reason(seen, holder),
-        mend=seen.mend,
+        reason="; ".join(filter(None, (_reason(seen, holder), seen.opened))),
+        mend="; ".join(filter(None, (seen.mend, _closes_again(seen)))),
     )
+
+
+def _closes_again(seen: RolloutView) -> str:
+    """Return what closes again what was opened, where what is said already does not."""
+    return "" if seen.closes_again in seen.mend else seen.closes_again
 
 
 def _holder(seen: RolloutView) -> VisitView | None:

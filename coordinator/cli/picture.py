@@ -29,7 +29,7 @@ _COLORS = {
 def status_text(seen: RolloutView) -> str:
     """Return where a rollout and its hosts stand, as plain text."""
     rows = [
-        (v.place + 1, v.host, state_word(seen, v), done_text(v), clock(v.since), v.detail)
+        (v.place + 1, v.host, state_word(seen, v), done_text(v), clock(v.since), _detail(v))
         for v in seen.visits
     ]
     visits = table(("", "host", "state", "step", "since", "detail"), rows, "")
@@ -46,6 +46,8 @@ def _facts(seen: RolloutView) -> str:
             ("ended", clock(seen.ended)),
             ("why", seen.detail),
             ("mend", seen.mend),
+            ("opened", seen.opened),
+            ("close it", seen.closes_again),
         ]
     )
 
@@ -53,6 +55,10 @@ def _facts(seen: RolloutView) -> str:
 def _what(seen: RolloutView) -> str:
     drill = "drill of " if seen.drill else ""
     return f"{drill}{seen.app} {seen.version}".rstrip()
+
+
+def _detail(visit: VisitView) -> str:
+    return "; ".join(filter(None, (visit.detail, visit.opened)))
 
 
 def state_word(seen: RolloutView, visit: VisitView) -> str:

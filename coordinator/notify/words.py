@@ -71,8 +71,9 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
         ),
         MailKind.OPENED: Words(
             "{title} {version}: opened on a workstation",
-            "The update of {title} in group {group} has ended, and left {title} closed on the "
-            "workstation named below. It has been opened there.",
+            "{title} has been opened on the workstation named below, where it was to stay closed "
+            "for its update in group {group}. Somebody may now work there with another version "
+            "than colleagues.",
         ),
     },
     Language.FRENCH: {
@@ -105,8 +106,9 @@ WORDS: dict[Language, dict[MailKind, Words]] = {
         ),
         MailKind.OPENED: _french(
             "{title} {version} : ouvert sur un poste",
-            "La mise à jour de {title} dans le groupe {group} est terminée, et {title} restait "
-            "fermé sur le poste nommé ci-dessous. Il y a été ouvert.",
+            "{title} a été ouvert sur le poste nommé ci-dessous, où il devait rester fermé pour "
+            "sa mise à jour dans le groupe {group}. Quelqu'un peut y travailler avec une autre "
+            "version que ses collègues.",
         ),
     },
 }
@@ -140,9 +142,9 @@ DRILLED: dict[Language, dict[MailKind, Words]] = {
             "{title} stays closed where it is named below as closed, and nowhere else.",
         ),
         MailKind.OPENED: Words(
-            "{title}: opened on a workstation, after a drill",
-            "The drill of {title} in group {group} has ended, and left {title} closed on the "
-            "workstation named below. It has been opened there; nothing was updated.",
+            "{title}: opened on a workstation, in a drill",
+            "{title} has been opened on the workstation named below, where it was to stay closed "
+            "for the drill in group {group}. Nothing was updated.",
         ),
     },
     Language.FRENCH: {
@@ -175,9 +177,9 @@ DRILLED: dict[Language, dict[MailKind, Words]] = {
             "comme fermés.",
         ),
         MailKind.OPENED: _french(
-            "{title} : ouvert sur un poste, après un exercice",
-            "L'exercice de {title} dans le groupe {group} est terminé, et {title} restait fermé "
-            "sur le poste nommé ci-dessous. Il y a été ouvert ; rien n'a été mis à jour.",
+            "{title} : ouvert sur un poste, pendant un exercice",
+            "{title} a été ouvert sur le poste nommé ci-dessous, où il devait rester fermé pour "
+            "l'exercice du groupe {group}. Rien n'a été mis à jour.",
         ),
     },
 }

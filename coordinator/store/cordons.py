@@ -4,24 +4,33 @@ The daemon orders what is written here at every ping, also from a host that was 
 cordon was put on or lifted.
 """
 
+import json
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, update
 
+from agent.wire.codec import decode
 from agent.wire.codes import hash_code, new_code, new_salt
 from agent.wire.contract import CordonMode
+from coordinator.model import Plan
 from coordinator.store.database import reader, upsert
-from coordinator.store.outbox import Opened, opened_unheard
+from coordinator.store.outbox import Post, opened_unheard
 from coordinator.store.rows import CordonRow
 from coordinator.store.tables import cordon, news, rollout
+from coordinator.walk.ports import News
+from coordinator.walk.states import RolloutState
+
+OPENED = "opened"
+"""Where a host stands in its rollout's history once its cordon was ended on the spot."""
 
 
 class Cordons:
     """The cordons that are wanted, by host."""
 
-    def __init__(self, engine: Engine, opened: Opened = opened_unheard) -> None:
-        """Keep them in this database; `opened` hears of what nobody expects any more."""
+    def __init__(self, engine: Engine, opened: Post = opened_unheard) -> None:
+        """Keep them in this database; `opened` hears of what was opened on the spot."""
         self._engine = engine
         self._opened = opened
         self._reads = reader(engine)
@@ -57,15 +66,17 @@ class Cordons:
             c.execute(update(cordon).where(where).values(values))
 
     def note_opened(self, host: str, why: str, at: float) -> None:
-        """Write that a host's cordon was ended on the spot, and tell its rollout."""
+        """Write that a host's cordon was ended on the spot, and tell its rollout and by mail."""
         with self._engine.begin() as c:
             c.execute(update(cordon).where(cordon.c.host == host).values(opened=1))
             of = select(cordon.c.rollout).where(cordon.c.host == host).scalar_subquery()
             found = c.execute(select(rollout).where(rollout.c.id == of)).mappings().first()
             if found is not None:
-                c.execute(insert(news).values(_opened_news(found, host, why) | {"at": at}))
-                if found["ended"] is not None:  # while it is under way, its walk tells
-                    self._opened(c, found["id"], host, why)
+                name = _name(found, host)
+                mend = closes_again(f"r{found['number']}", name) if not found["ended"] else ""
+                told = News(RolloutState(found["state"]), f"{name}: {why}", mend, host)
+                c.execute(insert(news).values(_opened_news(found["id"], told, why) | {"at": at}))
+                self._opened(c, found["id"], told)
 
     def lift(self, hosts: Sequence[str]) -> None:
         """Write that these hosts are to be uncordoned."""
@@ -80,6 +91,15 @@ class Cordons:
             c.execute(delete(cordon).where(where))
 
 
+def opened_on(c: Connection, rollout_id: str) -> dict[str, str]:
+    """Return how each host was opened on the spot that a rollout wants closed."""
+    of = (news.c.rollout == rollout_id) & (news.c.host_state == OPENED)
+    still = (cordon.c.rollout == rollout_id) & (cordon.c.opened == 1)
+    query = select(news.c.host, news.c.detail).join(cordon, cordon.c.host == news.c.host)
+    found = c.execute(query.where(of, still).order_by(news.c.number))
+    return {host: detail for host, detail in found}
+
+
 def _is_on(row: CordonRow | None, rollout: str) -> bool:
     return row is not None and row.rollout == rollout and row.mode is not CordonMode.NONE
 
@@ -88,11 +108,20 @@ def _is_sealed(row: CordonRow | None) -> bool:
     return row is not None and row.mode is CordonMode.SEALED and not row.opened
 
 
-def _opened_news(found: RowMapping, host: str, why: str) -> dict[str, Any]:
-    again = f"roundsman rollout retry r{found['number']} --host {host}, which closes it again"
+def closes_again(label: str, name: str) -> str:
+    """Return what closes a host again that was opened while its rollout is under way."""
+    return f"roundsman rollout retry {label} --host {shlex.quote(name)}, which closes it again"
+
+
+def _name(found: RowMapping, host: str) -> str:
+    plan = decode(Plan, json.loads(found["plan"]))
+    return next((planned.name for planned in plan.hosts if planned.id == host), host)
+
+
+def _opened_news(rollout_id: str, told: News, why: str) -> dict[str, Any]:
     return {
-        "rollout": found["id"], "state": found["state"], "host": host, "host_state": "opened",
-        "detail": why, "mend": again if found["ended"] is None else "",
+        "rollout": rollout_id, "state": told.rollout.value, "host": told.host,
+        "host_state": OPENED, "detail": why, "mend": told.mend,
     }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ class MailKind(StrEnum):
     PARTLY = "partly"  # available again, but for the hosts it names
     STOPPED = "stopped"  # open again, on the release it had
     LEFT_CLOSED = "left-closed"
-    OPENED = "opened"  # on the spot, with its code say, when nothing more was under way
+    OPENED = "opened"  # on the spot, with its code say
 
 
 class NoticeKind(StrEnum):
@@ -62,12 +62,8 @@ def post_nowhere(_connection: Connection, _rollout_id: str, _news: News) -> None
     """Tell nobody: no mail server is set."""
 
 
-Opened = Callable[[Connection, str, str, str], None]
-"""Hears of a rollout, by its id, that has ended, of its host that was opened since, and why."""
-
-
-def opened_unheard(_connection: Connection, _rollout_id: str, _host: str, _why: str) -> None:
-    """Tell nobody: no mail server is set."""
+opened_unheard: Post = post_nowhere
+"""Hears of a host that was opened on the spot: nobody is told by mail."""
 
 
 KINDS: dict[RolloutState, MailKind] = {
@@ -141,14 +137,10 @@ class Outbox:
             if recipient.lower() not in told:
                 self._write(c, kind, item, rollout_id, event, recipient)
 
-    def opened(self, c: Connection, rollout_id: str, host: str, why: str) -> None:
-        """Write, in the caller's transaction, that a host was opened after its rollout's end."""
-        row = c.execute(select(rollout).where(rollout.c.id == rollout_id)).mappings().one()
-        plan = decode(Plan, json.loads(row["plan"]))
-        name = next((planned.name for planned in plan.hosts if planned.id == host), host)
-        item = News(RolloutState(row["state"]), f"{name}: {why}")
+    def opened(self, c: Connection, rollout_id: str, item: News) -> None:
+        """Write, in the caller's transaction, that a host was opened on the spot, at once."""
         for recipient in self._recipients(MailKind.OPENED, *_concerned(c, rollout_id)):
-            self._write(c, MailKind.OPENED, item, rollout_id, f"opened/{host}", recipient)
+            self._write(c, MailKind.OPENED, item, rollout_id, f"opened/{item.host}", recipient)
 
     def announce(self, notice: Notice, others: Collection[str] = ()) -> int:
         """Write a mail that is about no rollout, to the standing recipients and some others.

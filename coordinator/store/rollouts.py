@@ -12,6 +12,7 @@ from agent.wire.codec import decode, encode
 from agent.wire.contract import Direction, Finding, StepName, StepReport
 from coordinator.model import Plan
 from coordinator.store.busy import refuse_busy, refuse_changed_since, refuse_sealed
+from coordinator.store.cordons import opened_on
 from coordinator.store.database import reader, upsert
 from coordinator.store.outbox import Post, post_nowhere
 from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
@@ -36,8 +37,6 @@ class Rollouts:
         self._engine = engine
         self._reads = reader(engine)
         self._clock = clock
-
-    # -- plans ---------------------------------------------------------------------------
 
     def add_plan(self, made: Plan) -> int:
         """Keep a plan and return its number."""
@@ -125,6 +124,11 @@ class Rollouts:
         query = select(visit).where(visit.c.rollout == rollout_id).order_by(visit.c.place)
         with self._reads.connect() as c:
             return [_visit(row) for row in c.execute(query).mappings()]
+
+    def opened(self, rollout_id: str) -> dict[str, str]:
+        """Return how each host was opened on the spot that a rollout wants closed."""
+        with self._reads.connect() as c:
+            return opened_on(c, rollout_id)
 
     def raise_epoch(self, rollout_id: str = "", least: int = 0) -> int:
         """Raise the database's epoch above `least`, give it to the rollout, and return it."""

@@ -112,6 +112,33 @@ def test_why_needs_a_person_whenever_the_status_does(
     assert terminal("rollout why").code == terminal("rollout status").code == 1
 
 
+def test_a_host_that_was_opened_on_the_spot_is_told_with_what_closes_it_again(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    office.tell(rollout, STUCK)
+    office.seal(rollout, [SECOND])
+    how = "was opened on the spot, with its one-time code"
+    office.cordons.note_opened(SECOND, how, 5.0)
+    for said in (terminal("rollout status").out, terminal("rollout why").out):
+        assert f"PC-02 {how}" in said
+        assert "roundsman rollout retry r1 --host PC-02" in said
+        assert "PC-02 is silent in back-up" in said
+    office.cordons.renew(SECOND)
+    assert how not in terminal("rollout status").out
+    assert how not in terminal("rollout why").out
+
+
+def test_one_that_was_opened_after_the_end_is_told_too(
+    office: RealOffice, rollout: str, terminal: Terminal
+) -> None:
+    office.seal(rollout, [SECOND])
+    office.tell(rollout, News(RolloutState.LEFT_CLOSED, "stays closed: PC-02"))
+    office.cordons.note_opened(SECOND, "was opened on the spot, by its administrator", 5.0)
+    for said in (terminal("rollout status").out, terminal("rollout why").out):
+        assert "PC-02 was opened on the spot, by its administrator" in said
+        assert "roundsman plan office-demo VERSION" in said
+
+
 def _drains(office: RealOffice, rollout: str, who: str) -> None:
     step = f"{rollout}/{SECOND}/drain"
     office.rollouts.begin_step(step, Direction.DO, 1)

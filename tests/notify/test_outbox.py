@@ -10,7 +10,7 @@ import pytest
 from agent.wire.contract import CordonMode
 from coordinator.store.cordons import Cordons
 from coordinator.store.history import History
-from coordinator.store.outbox import MailKind, MailState, backoff
+from coordinator.store.outbox import MailKind, MailRow, MailState, backoff
 from coordinator.walk.ports import News
 from coordinator.walk.states import HostState, RolloutState
 from tests.notify.rollout import ANN, IT, LOST, MARIE, Mailed
@@ -171,20 +171,30 @@ def test_a_rollout_that_is_forgotten_takes_its_mail_with_it(mailed: Mailed) -> N
     assert mailed.mails() == []
 
 
-def test_a_workstation_that_is_opened_after_the_end_is_told_to_who_can_mend_it(
-    mailed: Mailed,
+@pytest.mark.parametrize("stands", [RolloutState.WALKING, RolloutState.NEEDS_OPERATOR])
+def test_a_workstation_that_is_opened_on_the_spot_is_told_at_once_to_who_can_mend_it(
+    mailed: Mailed, stands: RolloutState
 ) -> None:
     cordons = Cordons(mailed.database, mailed.outbox.opened)
     host = mailed.plan.hosts[0]
     cordons.want([host.id], mailed.plan.id, CordonMode.SEALED)
-    mailed.tell(News(RolloutState.WALKING))
+    mailed.tell(News(stands))
+
     cordons.note_opened(host.id, "its code was used", 5.0)
-    assert mailed.told() == []  # the walk hears of it, and tells
+
+    opened = _opened(mailed)
+    assert [mail.recipient for mail in opened] == [ANN, IT]
+    assert {mail.detail for mail in opened} == {f"{host.name}: its code was used"}
+    again = f"roundsman rollout retry r1 --host {host.name}, which closes it again"
+    assert {mail.mend for mail in opened} == {again}
 
     mailed.tell(News(RolloutState.LEFT_CLOSED))
     cordons.renew(host.id)
     cordons.note_opened(host.id, "its code was used", 6.0)
 
-    opened = [mail for mail in mailed.mails() if mail.kind is MailKind.OPENED]
-    assert [mail.recipient for mail in opened] == [ANN, IT]
-    assert {mail.detail for mail in opened} == {f"{host.name}: its code was used"}
+    assert len(_opened(mailed)) == 4
+    assert _opened(mailed)[-1].mend == ""  # nothing is under way any more
+
+
+def _opened(mailed: Mailed) -> list[MailRow]:
+    return [mail for mail in mailed.mails() if mail.kind is MailKind.OPENED]

@@ -75,7 +75,7 @@ def test_a_host_that_is_opened_on_the_spot_is_told_at_once_and_moves_nothing(
     assert (told.host, told.host_state, told.detail, told.at) == (
         plan.hosts[1].id, "opened", "was opened on the spot", 5.0,
     )  # fmt: skip
-    assert "roundsman rollout retry r1 --host pc-02-abcdef" in told.mend
+    assert "roundsman rollout retry r1 --host PC-02" in told.mend
     row = rollouts.find(plan.id)
     assert row is not None
     assert row.state is RolloutState.WALKING
