@@ -103,10 +103,10 @@ class Service:
 
 @contextmanager
 def app(
-    display: str, *options: str, before: Sequence[str] = ()
+    display: str, *options: str, before: Sequence[str] = (), file: Path = STAND_IN
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the stand-in application on this display; yield it once it says that it is there."""
-    command = [*before, sys.executable, "-I", str(STAND_IN), *options]
+    command = [*before, sys.executable, "-I", str(file), *options]
     process = subprocess.Popen(command, env=environment_of(display), stdout=subprocess.PIPE)
     try:
         assert process.stdout
