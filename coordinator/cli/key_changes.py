@@ -30,6 +30,7 @@ from coordinator.signing import read_list
 
 SIGN = "roundsman keys sign"
 DONE = "the keys are changed; agents follow when they next ask"
+_HANDED_OVER = f"{DONE}. The keys until now sign nothing any more: delete them"
 SHEETS = Path("recovery-sheets")
 
 
@@ -60,7 +61,7 @@ def hand_over(
         made = printed(new, what, sheets, quiet=as_json)
         draft = ceremony.handed_over(_present(found), by, new, threshold)
         done = CeremonyView(made=made, progress=_propose(client, draft))
-    show(done, lambda: outcome(done.progress, SIGN, DONE), as_json=as_json)
+    show(done, lambda: outcome(done.progress, SIGN, _HANDED_OVER), as_json=as_json)
     end(needs_a_person=not done.progress.published)
 
 

@@ -170,7 +170,7 @@ def next_to_sign(reached: ProgressView, command: str) -> str:
 
 def shown(vouched: list[Vouched], new: set[str] | None = None) -> list[str]:
     """Return what a signature would vouch for, in words; and what is new, where that is known."""
-    return [_one(item, _news(item.name, new)) for item in vouched]
+    return [_one(item, _news(item.name, new)) for item in vouched] or ["The list is empty."]
 
 
 def _news(name: str, new: set[str] | None) -> str:
