@@ -41,6 +41,7 @@ class Way:
     size: int
     base: Spot | None = None
     base_sha256: str = ""
+    base_size: int = 0
 
     @property
     def cost(self) -> int:
@@ -144,21 +145,24 @@ class Assembly:
         """Return what opens a body that has come and puts its content in place, if it is right."""
 
         def write(file: Path) -> bool:
-            base = b""
-            if way.base is not None:
-                content = self._kept.content(way.base, way.base_sha256, MOST_PATCHED)
-                if content is None:
-                    return False  # it was changed meanwhile
-                base = content
             try:
                 with file.open("rb") as frame:
-                    self._write(Opened(frame, entry.size, base), entry)
+                    self._write(self._opened(frame, entry, way), entry)
             except (BadFrame, BadPackage) as error:
                 _log.warning("part not right", extra={"part": way.path, "why": str(error)})
                 return False
             return True
 
         return write
+
+    def _opened(self, frame: BinaryIO, entry: FileEntry, way: Way) -> Opened:
+        """Open a blob or patch; of the base only the opener's own copy stays in memory."""
+        if way.base is None:
+            return Opened(frame, entry.size)
+        with self._kept.content(way.base, way.base_sha256, way.base_size) as base:
+            if base is None:
+                raise BadFrame(f"its base {str(way.base)!a} was changed meanwhile")
+            return Opened(frame, entry.size, base)
 
     def _teller(self, entry: FileEntry, way: Way) -> Callable[[int], None]:
         def tell(came: int) -> None:
@@ -179,11 +183,11 @@ class Assembly:
         entry, found = self._manifest.files[at], []
         if entry.size > MOST_PATCHED:
             return []
-        for spot in self._kept.before(entry.path, MOST_PATCHED):
+        for spot, size in self._kept.before(entry.path, MOST_PATCHED):
             base = self._kept.sha256(spot, MOST_PATCHED)
             if 0 < sizes.get(base, 0) <= entry.size:
                 path = places.PATCHES + places.patch_name(base, entry.sha256)
-                found.append(Way(path, sizes[base], spot, base))
+                found.append(Way(path, sizes[base], spot, base, size))
         return found
 
     def _make_folders(self) -> None:

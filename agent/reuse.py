@@ -6,7 +6,9 @@ was signed.
 """
 
 import hashlib
+import mmap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -50,21 +52,26 @@ class Kept:
         others = self._alike.get((entry.path.rpartition("/")[2], entry.size), ())
         yield from islice((spot for spot in others if spot not in same), _MOST_TRIES)
 
-    def before(self, path: str, most: int) -> Iterator[Spot]:
-        """Yield what was at a path before and is at most so large."""
+    def before(self, path: str, most: int) -> Iterator[tuple[Spot, int]]:
+        """Yield what was at a path before and is at most so large, with its size."""
         for folder, files in self._files.items():
             if path in files and 0 < files[path].size <= most:
-                yield Spot(folder, path)
+                yield Spot(folder, path), files[path].size
 
-    def content(self, spot: Spot, sha256: str, most: int) -> bytes | None:
-        """Return a file's content, None when it has not this hash or is larger than that."""
-        try:
-            with self._work.platform.open_file(spot) as file:
-                content = file.read(most + 1)
-        except OSError:
-            return None
-        is_it = len(content) <= most and hashlib.sha256(content).hexdigest() == sha256
-        return content if is_it else None
+    @contextmanager
+    def content(self, spot: Spot, sha256: str, size: int) -> Iterator[mmap.mmap | None]:
+        """Yield a file's content, None unless it has this size and hash.
+
+        In memory of its own, which is given back at the end: an agent runs for months.
+        """
+        with mmap.mmap(-1, size) as content:
+            try:
+                with self._work.platform.open_file(spot) as file:
+                    came = file.readinto(content)  # type: ignore[attr-defined]
+                    is_it = came == size and not file.read(1)
+            except OSError:
+                is_it = False
+            yield content if is_it and hashlib.sha256(content).hexdigest() == sha256 else None
 
     def sha256(self, spot: Spot, most: int) -> str:
         """Return the hash of a file, "" when it cannot be read or is larger than that."""

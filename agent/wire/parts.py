@@ -13,8 +13,8 @@ from agent.wire.codec import decode, encode
 from agent.wire.contract import Count, Sha256
 from agent.wire.manifest import MOST_FILES
 
-MOST_PATCHED = 16 * 2**20
-"""The largest file that is patched, in bytes: old and new are in memory together then."""
+MOST_PATCHED = 12 * 2**20
+"""The largest file that is patched, in bytes: old and new are in an agent's memory then."""
 MOST_BYTES = 32 * 2**20
 """The longest list that is read, in bytes."""
 

@@ -5,6 +5,7 @@ it is read beside: what both have is not sent. Whoever opens one says how large 
 be; a frame that says otherwise, or wants more memory than that, is refused unopened.
 """
 
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ _MOST_WINDOW = 8 * 2**20
 _MOST_PATCH_WINDOW = 2 * MOST_PATCHED
 
 
+Content = bytes | mmap.mmap
+
+
 class BadFrame(ValueError):  # noqa: N818 - reads better where it is raised
     """This is not a frame of the content that was named."""
 
@@ -61,14 +65,13 @@ def make_patch(base: bytes, new: bytes) -> bytes:
         hash_log=log,
         chain_log=log,
     )
-    dictionary = ZstdCompressionDict(base, dict_type=DICT_TYPE_RAWCONTENT)
-    return ZstdCompressor(dict_data=dictionary, compression_params=parameters).compress(new)
+    return ZstdCompressor(dict_data=_dictionary(base), compression_params=parameters).compress(new)
 
 
 class Opened:
     """The content of a frame, read piece by piece; `read` raises `BadFrame`."""
 
-    def __init__(self, frame: BinaryIO, size: int, base: bytes = b"") -> None:
+    def __init__(self, frame: BinaryIO, size: int, base: Content = b"") -> None:
         """Open the frame of a content of `size` bytes, a patch's with its base.
 
         Raises `BadFrame` when it is none, of another size or too greedy.
@@ -77,7 +80,7 @@ class Opened:
         with _legible():
             _check(get_frame_parameters(frame.read(_HEADER)), size, most)
         frame.seek(0)
-        dictionary = ZstdCompressionDict(base, dict_type=DICT_TYPE_RAWCONTENT) if base else None
+        dictionary = _dictionary(base) if base else None
         opener = ZstdDecompressor(dict_data=dictionary, max_window_size=most)
         self._content = opener.stream_reader(frame, read_size=_READ, closefd=False)
 
@@ -85,6 +88,12 @@ class Opened:
         """Return the next bytes, at most `size`; none at the end. Raises `BadFrame`."""
         with _legible():
             return self._content.read(size)
+
+
+def _dictionary(base: Content) -> ZstdCompressionDict:
+    """Return a copy of the base to read beside."""
+    with memoryview(base) as view:
+        return ZstdCompressionDict(view, dict_type=DICT_TYPE_RAWCONTENT)
 
 
 def _check(header: FrameParameters, size: int, most: int) -> None:

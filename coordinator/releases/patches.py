@@ -83,7 +83,7 @@ class Patcher:
 def changes(manifest: Manifest, earlier: list[Manifest]) -> list[tuple[int, FileEntry]]:
     """Return which files may be patched, by place on the list, each with one that came before.
 
-    Those at the same path and up to 16 MiB, newest package first.
+    Those at the same path and no larger than is patched, newest package first.
     """
     now = {entry.path: (at, entry) for at, entry in enumerate(manifest.files)}
     pairs: dict[tuple[int, str], FileEntry] = {}

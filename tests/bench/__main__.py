@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.bench import answer, backup, cordon, guard, idle, restart, update, visit
+from tests.bench import answer, backup, cordon, guard, idle, restart, stage, update, visit
 from tests.bench.figure import Figure
 
 FILE = Path("build") / "bench.json"
@@ -27,6 +27,9 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "guard": guard.measure,
     "idle-coordinator": idle.coordinator,
     "idle-agent": idle.agent,
+    "stage": stage.speed,
+    "stage-delta": stage.delta,
+    "stage-memory": stage.memory,
     "help": answer.measure,
     "restart": restart.measure,
 }

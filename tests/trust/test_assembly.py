@@ -562,7 +562,7 @@ def test_a_blob_that_two_packages_share_is_stored_once(host: Workstation) -> Non
     assert after - before == 3  # the app, the core, and the empty file
 
 
-def test_a_file_over_16_mib_goes_whole(host: Workstation) -> None:
+def test_a_file_that_is_too_large_for_an_agents_memory_goes_whole(host: Workstation) -> None:
     large = bytes(17 * 2**20)
     host.release({"big": large}, "2.0")
     manifest = host.release({"big": large + b"x"}, "2.1")
