@@ -66,6 +66,30 @@ def test_every_notice_can_be_read_on_the_screen(
         assert_reads(text_of(file, language), *READ[notice.kind.value, language])
 
 
+@pytest.mark.parametrize(
+    ("notice", "button", "said"),
+    [
+        (NOTICES[1], 1, {"en": "Thank you. Office Maker is being closed", "fr": "être fermé"}),
+        (
+            NOTICES[3],
+            0,
+            {"en": "Thank you. This is being checked", "fr": "Merci. Vérification en cours"},
+        ),
+    ],
+    ids=["close", "your-turn"],
+)
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_who_says_done_is_answered_in_their_language(
+    notice: Notice, button: int, said: dict[str, str], language: str, display: str, hands: Hands
+) -> None:
+    with Service(display, language) as service:
+        service.show(notice)
+        window = hands.notice(service)
+        hands.change(window, lambda: hands.click_button(window, button))
+        file = picture(display, f"{notice.kind}-done-{language}", window.id)
+        assert_reads(text_of(file, language), said[language])
+
+
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_what_a_code_does_is_told_before_it_can_be_typed(
     language: str, display: str, hands: Hands
