@@ -17,6 +17,7 @@ from tests.faults.office import FaultOffice, office
 from tests.until import until
 
 ASK = StageAsk(app=APP, version="1.1")
+_CRAWL = 4000  # bytes a second: nobody comes to an end meanwhile
 
 
 def _seen(client: Client) -> StagingView | None:
@@ -30,6 +31,11 @@ def _seen(client: Client) -> StagingView | None:
 def _states(client: Client) -> list[str]:
     seen = _seen(client)
     return [host.state.value for host in seen.hosts] if seen else []
+
+
+def _tries(client: Client) -> list[int]:
+    seen = _seen(client)
+    return [host.tries for host in seen.hosts] if seen else []
 
 
 def _come(client: Client) -> int:
@@ -50,16 +56,19 @@ def test_a_release_is_fetched_ahead_through_kills_of_both_sides_and_a_rollout_ta
         made.begin("1.1")
         made.open_apps()
         noted = [note_host(host.folder) for host in made.hosts]
-        size = made.release("1.1").stat().st_size
         with made.client() as client:
-            client.stage(ASK.model_copy(update={"rate": size // 4, "slots": 2}))
+            client.stage(ASK.model_copy(update={"rate": _CRAWL}))
             until(lambda: _come(client) > 0, 60, "bytes come")
             made.kill_coordinator()
             made.start_coordinator()
-            until(lambda: _states(client) != [], 60, "the coordinator is back")
+            until(lambda: _tries(client) == [1, 1], 60, "the coordinator joins what is fetched")
             assert "ready" not in _states(client)
             made.kill_agent(made.hosts[0])
             made.start_agent(made.hosts[0])
+            before = _come(client)
+            until(lambda: _come(client) > before, 60, "bytes come again")
+            assert _tries(client) == [1, 1]
+            client.stage(ASK)
             until(lambda: _states(client) == ["ready", "ready"], 120, "both are ready")
         for host, before in zip(made.hosts, noted, strict=True):
             assert _judged(made, host, before) == []
