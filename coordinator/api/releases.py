@@ -82,7 +82,8 @@ def take_in(office: Office, label: Label, file: Path, brought: Brought) -> Packa
         office.clock(), brought.notes,
     )  # fmt: skip
     office.catalogue.put_package(row)
-    return _package(row, signed=row.signed)
+    lost = {"dropped": office.repository.dropped()}
+    return _package(row, signed=row.signed).model_copy(update=lost)
 
 
 def _refuse_other_content(office: Office, label: Label, raw: bytes) -> None:
@@ -191,7 +192,9 @@ def add_profile(office: Office, call: Call[ProfileAsk]) -> ProfileView:
             Status.INVALID, f"{call.ask.file}: profile.name: small letters, digits and dashes only"
         ) from None
     target = _draft(office, profile_name(profile.name), call.ask.text.encode())
-    return _profile(target, profile, signed=target in office.repository.published())
+    lost = {"dropped": office.repository.dropped()}
+    signed = target in office.repository.published()
+    return _profile(target, profile, signed=signed).model_copy(update=lost)
 
 
 def read_target(office: Office, target: Target) -> Profile:

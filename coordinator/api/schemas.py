@@ -64,7 +64,13 @@ class ImportView(Answer):
     absent: list[str]  # named in the file, and not enrolled yet
 
 
-class PackageView(Answer):
+class Added(Answer):
+    """Something that was put among what is to be signed."""
+
+    dropped: int = 0  # signatures that the list lost, since it is another one now
+
+
+class PackageView(Added):
     """One package, signed or not yet."""
 
     app: str
@@ -80,7 +86,7 @@ class PackageView(Answer):
     notes: str = ""
 
 
-class ProfileView(Answer):
+class ProfileView(Added):
     """One application profile that the coordinator has."""
 
     name: str

@@ -15,6 +15,7 @@ from coordinator.api.finding_schemas import DownloadView
 from coordinator.api.schemas import PackageView
 from coordinator.cli.output import Json, duration, end, pairs, show, size
 from coordinator.cli.progress import Now, followed
+from coordinator.cli.signing import to_sign
 from coordinator.cli.talk import ask, read_text, talking
 from coordinator.complaint import Complaint
 from coordinator.model import DownloadState
@@ -80,7 +81,7 @@ def _parsed(file: Path, text: str) -> Any:
 
 
 def _added(added: PackageView) -> str:
-    following = "signed already" if added.signed else "next: roundsman release sign"
+    following = to_sign(added, signed=added.signed)
     return f"{added.target}, {size(added.size)}\n{following}"
 
 

@@ -10,6 +10,7 @@ from agent.wire.profile_reader import ProfileError, read_profile
 from coordinator.api.asks import ProfileAsk
 from coordinator.api.schemas import ProfileView
 from coordinator.cli.output import Json, show, table
+from coordinator.cli.signing import to_sign
 from coordinator.cli.talk import ask, read_text, talking
 from coordinator.complaint import Complaint
 from coordinator.releases.actions import actions
@@ -60,7 +61,7 @@ def add(file: ProfileFile, as_json: Json = False) -> None:
     wanted = ask(ProfileAsk, text=read_text(found), file=found.name)
     with talking() as client:
         added = client.add_profile(wanted)
-    after = "signed already" if added.signed else "next: roundsman release sign"
+    after = to_sign(added, signed=added.signed)
     show(added, lambda: f"profile of {added.name}\n{after}", as_json=as_json)
 
 

@@ -144,6 +144,11 @@ class Repository:
         with self._lock:
             return self._drafts.hand_out(self._shelf.targets(), self._shelf.now())
 
+    def dropped(self) -> int:
+        """Return how many signatures the list that waits has lost, since it is another one now."""
+        pending = self._drafts.pending()
+        return pending.dropped if pending else 0
+
     def unsigned(self) -> bytes:
         """Return the whole list, with what was added, as it is to be signed."""
         return self.waiting().raw

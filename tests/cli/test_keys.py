@@ -147,7 +147,9 @@ def test_a_list_that_changed_says_that_its_signatures_were_dropped(desk: Desk) -
     desk.add_profile()
     desk("release sign --yes", *desk.by("ann"))
     assert "1 of 2 signatures" in desk("release unsigned").out
-    desk.add_profile(PROFILE + "\n")
+    (desk.folder / "profile.toml").write_text(PROFILE + "\n")
+    added = desk("profile add", str(desk.folder / "profile.toml"))
+    assert "1 signatures of the list were dropped" in added.out
     assert "1 signatures were dropped: the list has changed" in desk("release unsigned").out
     said = desk("release sign --yes", *desk.by("ben"))
     assert "1 signatures were dropped" in said.out
