@@ -13,9 +13,8 @@ from coordinator.api.asks import FetchAsk, PackageAsk
 from coordinator.api.client import Client
 from coordinator.api.finding_schemas import DownloadView
 from coordinator.api.schemas import PackageView
-from coordinator.cli.output import Json, duration, end, pairs, show, size
+from coordinator.cli.output import Json, duration, end, pairs, show, size, to_sign
 from coordinator.cli.progress import Now, followed
-from coordinator.cli.signing import to_sign
 from coordinator.cli.talk import ask, read_text, talking
 from coordinator.complaint import Complaint
 from coordinator.model import DownloadState

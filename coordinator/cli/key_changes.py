@@ -1,6 +1,7 @@
 """`roundsman keys ceremony|renew|rotate`: the changes of keys."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -110,15 +111,32 @@ def rotate(
         by = open_keys(root_of(found).fingerprints, old, old_passphrases)
         _check_enough(found, gone, by)
         agreed(f"Replace the key {ceremony.in_fours(gone)} by a new one?", yes=yes)
-        place = into or _beside(by, gone)
-        new = make_keys(1, [place] if place else [], new_passphrases or [], quiet=as_json)
-        made = printed(new, [_about(found)], sheets, quiet=as_json)
-        reached = _propose(client, ceremony.replaced(_present(found), gone, new[0], by))
-    if reached.published and into is None and place is not None:
+        done = _replace(client, found, gone, by, _Place(into, new_passphrases, sheets, as_json))
+    show(done, lambda: outcome(done.progress, SIGN, DONE), as_json=as_json)
+    end(needs_a_person=not done.progress.published)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a new key goes, what locks it, and where its sheet goes."""
+
+    into: Path | None
+    passphrases: Sequence[Path] | None
+    sheets: Path
+    quiet: bool
+
+
+def _replace(
+    client: Client, found: KeysView, gone: str, by: Sequence[Opened], wanted: _Place
+) -> CeremonyView:
+    place = wanted.into or _beside(by, gone)
+    folders, locks = [place] if place else [], wanted.passphrases or []
+    new = make_keys(1, folders, locks, quiet=wanted.quiet)
+    made = printed(new, [_about(found)], wanted.sheets, quiet=wanted.quiet)
+    reached = _propose(client, ceremony.replaced(_present(found), gone, new[0], by))
+    if reached.published and wanted.into is None and place is not None:
         ceremony.settle(new[0], place.parent)
-    done = CeremonyView(made=made, progress=reached)
-    show(done, lambda: outcome(reached, SIGN, DONE), as_json=as_json)
-    end(needs_a_person=not reached.published)
+    return CeremonyView(made=made, progress=reached)
 
 
 def _rotate_online(

@@ -11,6 +11,8 @@ import typer
 from pydantic import BaseModel
 from tabulate import tabulate
 
+from coordinator.api.schemas import Added
+
 A_PERSON_IS_NEEDED = 1
 _GAP = 2
 _NARROWEST = 20
@@ -32,6 +34,14 @@ def plain(answer: Answers) -> object:
     if isinstance(answer, BaseModel):
         return answer.model_dump(mode="json")
     return [item.model_dump(mode="json") for item in answer]
+
+
+def to_sign(added: Added, *, signed: bool) -> str:
+    """Return what comes after something was added: its signature, and those that were lost."""
+    if signed:
+        return "signed already"
+    lost = f"{added.dropped} signatures of the list were dropped: it has changed\n"
+    return f"{lost if added.dropped else ''}next: roundsman release sign"
 
 
 def end(*, needs_a_person: bool) -> None:

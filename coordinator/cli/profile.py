@@ -9,8 +9,7 @@ import typer
 from agent.wire.profile_reader import ProfileError, read_profile
 from coordinator.api.asks import ProfileAsk
 from coordinator.api.schemas import ProfileView
-from coordinator.cli.output import Json, show, table
-from coordinator.cli.signing import to_sign
+from coordinator.cli.output import Json, show, table, to_sign
 from coordinator.cli.talk import ask, read_text, talking
 from coordinator.complaint import Complaint
 from coordinator.releases.actions import actions

@@ -11,7 +11,7 @@ import typer
 
 from coordinator.api.client import Client
 from coordinator.api.key_schemas import ChangeAsk
-from coordinator.api.schemas import Added, ProgressView, UnsignedView
+from coordinator.api.schemas import ProgressView, UnsignedView
 from coordinator.ceremony import in_fours
 from coordinator.cli.output import Json, end, show, size, table
 from coordinator.cli.talk import PassphraseFile, Yes, agreed, passphrase, talking
@@ -151,14 +151,6 @@ def publish(
     again = "roundsman keys sign" if paper.roots else SIGN
     show(reached, lambda: outcome(reached, again, what), as_json=as_json)
     end(needs_a_person=not reached.published)
-
-
-def to_sign(added: Added, *, signed: bool) -> str:
-    """Return what comes after something was added: its signature, and those that were lost."""
-    if signed:
-        return "signed already"
-    lost = f"{added.dropped} signatures of the list were dropped: it has changed\n"
-    return f"{lost if added.dropped else ''}next: {SIGN}"
 
 
 def outcome(reached: ProgressView, command: str, done: str) -> str:
