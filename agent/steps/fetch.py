@@ -11,7 +11,7 @@ from dataclasses import replace
 from agent.extract import wipe
 from agent.platforms.base import Spot
 from agent.steps.apply.kinds import kind_of
-from agent.steps.apply.staging import manifest_of, unfinished
+from agent.steps.apply.staging import manifest_of
 from agent.steps.carry_over import try_carry_over
 from agent.steps.room import ready_of
 from agent.steps.table import Work
@@ -26,13 +26,6 @@ def fetch(work: Work) -> None:
     if work.profile.apply.kind is ApplyKind.REPLACE_FOLDER:
         try_carry_over(work, manifest)
     _drop_others(work)
-
-
-def unfetch(work: Work) -> None:
-    """Delete what was made ready and no rollout has taken over."""
-    _aim(work)
-    wipe(unfinished(work))
-    wipe(work.folders.incoming)
 
 
 def _aim(work: Work) -> None:

@@ -8,7 +8,7 @@ from agent.steps.back_up import back_up, keep_last, prove_as_it_was
 from agent.steps.check_health import check_health
 from agent.steps.data import back_up_data, keep_last_data, recover_data, restore_data
 from agent.steps.drain import drain
-from agent.steps.fetch import fetch, unfetch
+from agent.steps.fetch import fetch
 from agent.steps.observe import observe
 from agent.steps.reopen import reopen
 from agent.steps.restore import (
@@ -151,7 +151,6 @@ _ROWS = (
     Step(
         StepName.FETCH,
         do=app_untouched(fetch),
-        undo=explained(unfetch),
         lane=Lane.BACKGROUND,
         cancellable=True,
         repeats=True,

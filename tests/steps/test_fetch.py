@@ -6,7 +6,7 @@ import pytest
 
 from agent.platforms.base import Spot
 from agent.steps.apply_release import apply_release
-from agent.steps.fetch import fetch, unfetch
+from agent.steps.fetch import fetch
 from agent.steps.stage import stage
 from agent.steps.table import Refused
 from agent.wire.contract import Refusal, StepName, Target
@@ -141,15 +141,6 @@ def test_one_release_of_an_app_is_kept_ready_and_the_older_goes_once_the_newer_i
     _fetch(bench, package=_NEWER)
 
     assert _ready(bench) == [f"bench-app.{'1' * 64}", f"other-app.{'2' * 64}"]
-
-
-def test_undo_deletes_what_no_rollout_has_taken(bench: Bench) -> None:
-    _fetch(bench)
-
-    unfetch(bench.work(StepName.FETCH))
-    unfetch(bench.work(StepName.FETCH))
-
-    assert _ready(bench) == []
 
 
 def test_room_is_counted_once_for_what_is_ready(bench: Bench) -> None:
