@@ -4,7 +4,7 @@
     pytest tuf_conformance --entrypoint "python -m tests.conformance.tuf_client"
 
 What it does is `agent.trusted.Trusted`, as an agent uses it; only the line is another one: the
-suite serves plain HTTP on loopback. Exit codes: 0 done, 1 refused.
+suite serves plain HTTP on loopback, and may name several targets. Exit codes: 0 done, 1 refused.
 """
 
 import argparse
@@ -49,12 +49,17 @@ def trusted(given: argparse.Namespace) -> Trusted:
 
 
 def download(given: argparse.Namespace) -> None:
-    """Fetch a target; one that is there already, and whole, is left. Raises `NotTrusted`."""
+    """Fetch targets; one that is there already, and whole, is left. Raises `NotTrusted`."""
     client = trusted(given)
-    entry = client.entry(given.target_name)
+    for name in given.target_name:
+        _download(client, name, given)
+
+
+def _download(client: Trusted, name: str, given: argparse.Namespace) -> None:
+    entry = client.entry(name)
     if entry is None:
-        raise NotTrusted(f"{given.target_name} is not on the signed list")
-    file = given.target_dir / urllib.parse.quote(given.target_name, safe="")
+        raise NotTrusted(f"{name} is not on the signed list")
+    file = given.target_dir / f"target-{urllib.parse.quote(name, safe='')}"
     if not (file.exists() and _is(file.read_bytes(), entry)):
         file.write_bytes(client.content(entry, _folder(given.target_base_url)))
 
@@ -71,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--metadata-dir", type=Path, required=True)
     parser.add_argument("--metadata-url")
-    parser.add_argument("--target-name")
+    parser.add_argument("--target-name", action="append", default=[])
     parser.add_argument("--target-base-url")
     parser.add_argument("--target-dir", type=Path)
     words = parser.add_subparsers(dest="word", required=True)
