@@ -19,6 +19,7 @@ from coordinator.notify.words import DRILLED, LABELS, NOTICES, WORDS, Labels, Wo
 from coordinator.report.rollout import Report, as_html, without_people
 from coordinator.store.outbox import MailKind, MailRow, NoticeKind
 from coordinator.store.rows import RolloutRow
+from coordinator.walk.sessions import without_names
 
 _MOST_NAMED = 60
 _MOST_SUBJECT = 150
@@ -48,7 +49,7 @@ def rollout_mail(settings: MailSettings, mail: MailRow, story: Story) -> EmailMe
     """Return the mail that tells its recipient what the row says."""
     kind = MailKind(mail.kind)
     labels, words = LABELS[settings.language], _words(settings.language, kind, story)
-    has_ended = kind is not MailKind.NEEDS_YOU
+    has_ended = _tells_the_end(mail, story)
     only_waits = has_ended and _only_waits(settings, mail, story)
     if only_waits:
         words = replace(words, explains=False)
@@ -85,6 +86,10 @@ def trial_mail(settings: MailSettings, recipient: str, message_id: str, at: floa
     told = {"subject": labels.test.subject, "first": labels.test.first, "facts": [], "notes": []}
     told |= {"colon": labels.colon, "foot": labels.foot}
     return _mail(settings, recipient, told, message_id, at)
+
+
+def _tells_the_end(mail: MailRow, story: Story) -> bool:
+    return mail.kind is not MailKind.NEEDS_YOU and story.row.state.is_final
 
 
 def _words(language: Language, kind: MailKind, story: Story) -> Words:
@@ -135,8 +140,9 @@ def _told(words: Words, labels: Labels, mail: MailRow, story: Story) -> dict[str
 
 def _facts(words: Words, labels: Labels, mail: MailRow, story: Story) -> Sequence[tuple[str, str]]:
     row = story.row
-    named = [] if mail.kind is MailKind.NEEDS_YOU else _named(labels, story)
-    why = [(labels.why, mail.detail), (labels.mend, mail.mend)] if words.explains else []
+    named = _named(labels, story) if _tells_the_end(mail, story) else []
+    wrong = [(labels.why, without_names(mail.detail)), (labels.mend, mail.mend)]
+    why = wrong if words.explains else []
     about = f"{row.label}: {row.plan.app} {row.plan.version}, {row.plan.site}/{row.plan.group}"
     return [*why, *named, (labels.rollout, about), (labels.started_by, row.started_by)]
 

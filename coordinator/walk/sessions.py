@@ -3,6 +3,7 @@
 A host may have twenty sessions, and one person several of them: it is sessions that are counted.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,6 +11,9 @@ from agent.wire.contract import OpenProgram
 
 _MOST = 8
 _NOBODY = "the system"
+_ONE = r"(?:(?! for )[^,;()])+ \((?:session [^()]*, )?pid \d+\)"  # as an agent names a process
+_WHO = re.compile(rf" for ({_ONE}(?:, {_ONE})*)(?: and (\d+) more)?")
+_LISTED = re.compile(r"\b((?:has it open|in use)(?: in \d+ sessions)?)(?:: | by )[^;]*")
 
 
 def open_in(programs: Sequence[OpenProgram]) -> str:
@@ -27,6 +31,16 @@ def in_use_by(programs: Sequence[OpenProgram]) -> str:
     if len(places) < 2:
         return f"in use by {_names(places)}" if places else ""
     return f"in use in {len(places)} sessions: {_names(places)}"
+
+
+def without_names(text: str) -> str:
+    """Return what was said of a host with how many have something open, and nobody's name."""
+    return _LISTED.sub(r"\1", _WHO.sub(_counted, text))
+
+
+def _counted(found: re.Match[str]) -> str:
+    count = len(re.findall(_ONE, found[1])) + int(found[2] or 0)
+    return f" there ({count} program{'s' * (count > 1)})"
 
 
 def _places(programs: Sequence[OpenProgram]) -> list[tuple[str, str]]:

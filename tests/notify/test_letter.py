@@ -11,6 +11,7 @@ import pytest
 from agent.wire.contract import (
     Direction,
     Finding,
+    OpenProgram,
     Severity,
     StepReport,
     StepState,
@@ -21,6 +22,7 @@ from coordinator.notify.words import DRILLED, WORDS
 from coordinator.report.rollout import rollout_report
 from coordinator.store.outbox import MailKind, MailRow, MailState
 from coordinator.walk.ports import News
+from coordinator.walk.sessions import in_use_by, open_in
 from coordinator.walk.states import HostState, RolloutState
 from tests.notify.rollout import ANN, MARIE, Mailed
 
@@ -137,6 +139,54 @@ def test_who_had_it_open_is_mailed_to_nobody(mailed: Mailed) -> None:
         assert len(attached) == (kind is not MailKind.NEEDS_YOU)
         assert "paul" not in repr([_body(mail, "plain"), _body(mail, "html"), attached])
         assert all("1.0.7" in page for page in attached)
+
+
+_OPEN = [
+    OpenProgram("marie", "2", "app", 411, 5.0),
+    OpenProgram("paul", "3", "app", 98, 5.0),
+    OpenProgram("", "", "app", 7, 5.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "mailed_as"),
+    [
+        (
+            "PC-01: cannot go on: Office Maker is open for marie (session root:77, pid 411), "
+            "DOMAIN\\paul w. (pid 98) and 3 more; close it there, then retry",
+            "PC-01: cannot go on: Office Maker is open there (5 programs); close it there, then "
+            "retry",
+        ),
+        (
+            "PC-01: cannot stop the service manager of App for All: it still runs for marie "
+            "(session 2, pid 4); quit it there, then retry",
+            "PC-01: cannot stop the service manager of App for All: it still runs there "
+            "(1 program); quit it there, then retry",
+        ),
+        (f"PC-02 waits: PC-01 {open_in(_OPEN[:1])}", "PC-02 waits: PC-01 has it open"),
+        (f"PC-01 {open_in(_OPEN)}", "PC-01 has it open in 3 sessions"),
+        (f"PC-01 was opened; {in_use_by(_OPEN[:1])}", "PC-01 was opened; in use"),
+        (f"PC-01 was opened; {in_use_by(_OPEN)}", "PC-01 was opened; in use in 2 sessions"),
+    ],
+)
+def test_who_is_needed_reads_of_workstations_and_counts_and_of_no_person(
+    mailed: Mailed, said: str, mailed_as: str
+) -> None:
+    mail = _sent(rollout_mail(_settings(), _row(MailKind.NEEDS_YOU, said), _story(mailed)))
+    read = [_body(mail, "plain"), _body(mail, "html")]
+    assert all(mailed_as in " ".join(body.split()) for body in read)
+    assert not any(name in body for body in read for name in ("marie", "paul", "411"))
+
+
+def test_what_was_opened_while_the_rollout_goes_on_is_not_told_as_its_end(mailed: Mailed) -> None:
+    mailed.tell(News(RolloutState.NEEDS_OPERATOR, "waits"))
+    row = mailed.rollouts.find("")
+    assert row is not None
+    report = rollout_report(row, (), (), ())
+    story = Story(row, report, "Office Maker")
+    mail = _sent(rollout_mail(_settings(), replace(_row(MailKind.OPENED), recipient=ANN), story))
+    assert list(mail.iter_attachments()) == []
+    assert "Took" not in _body(mail, "plain")
 
 
 @pytest.mark.parametrize("kind", list(MailKind))

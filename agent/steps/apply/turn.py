@@ -109,7 +109,8 @@ class Turn:
         try:
             work.platform.start_program(argv, folder, person.user, person.session)
         except OSError as error:
-            raise Failed(f"cannot open {work.profile.title} for {person.user}: {error}") from error
+            title = work.profile.title
+            raise Failed(f"cannot open {title} for who is at the screen: {error}") from error
         work.fact("opened_for", str(person))
 
     def _says_done(self, version: str) -> bool:
