@@ -17,6 +17,7 @@ from agent.wire.observed import Candidate, SeenProgram
 _VERSION = re.compile(r"\d+(?:\.\d+)+[0-9A-Za-z.+~-]*")
 _NO_VERSION = r"^([0-9][0-9A-Za-z.]*)"
 _MOST_PREFIX = 60
+_UNKNOWN = "CHECK-the-program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def _app(seen: Candidate, parts: Parts) -> Iterator[str]:
     yield from (f"# seen: {_seen(program)}" for program in seen.programs)
     yield from (f"# opens at log-in: {a.program} ({a.entry}, {a.name})" for a in seen.auto_starts)
     yield f"folders = [{_toml(folder)}]  # CHECK: add where it is on other workstations"
-    yield f"programs = [{_listed(_app_programs(seen, parts))}]  # CHECK: each that must be closed"
+    programs = _named(_app_programs(seen, parts))
+    yield f"programs = [{programs}]  # CHECK: each that must be closed; ./ = in this folder"
     yield "kill = false  # CHECK: true = ended by force when it does not close"
     yield from _version(seen)
 
@@ -104,7 +106,7 @@ def _app_programs(seen: Candidate, parts: Parts) -> list[str]:
     if parts.app:
         return [p.path for p in parts.app]
     opened = [a.program for a in seen.auto_starts if _fits(read.program, a.program)]
-    return (opened or [p.path for p in parts.manager])[:1] or ["CHECK-the-program"]
+    return (opened or [p.path for p in parts.manager])[:1] or [_UNKNOWN]
 
 
 def _version(seen: Candidate) -> Iterator[str]:
@@ -139,20 +141,32 @@ def _close() -> Iterator[str]:
 
 def _manager(seen: Candidate, parts: Parts) -> Iterator[str]:
     names = [p.path for p in parts.manager]
+    unseen = [p.path for p in parts.app if p.session and not p.window]
     if parts.unit:
         yield f"[service_manager]  # the service {parts.unit} runs from this folder"
         yield 'kind = "systemd"'
         yield f"unit = {_toml(parts.unit)}  # CHECK: it is stopped before an update"
-        yield f"programs = [{_listed(names)}]"
+        yield f"programs = [{_named(names)}]"
         yield from _other_units(seen, parts.unit)
     elif names:
         yield "[service_manager]  # in a session, without a window: a tray program, likely"
         yield 'kind = "program"'
-        yield f"programs = [{_listed(names)}]  # CHECK: it is quit before an update"
+        yield f"programs = [{_named(names)}]  # CHECK: it is quit before an update"
         yield f"start = [{_toml(names[0])}]  # CHECK: so it is started again, with which arguments"
     else:
         yield "[service_manager]  # CHECK: neither a service nor a tray program was seen"
         yield 'kind = "none"'
+        yield from _perhaps(unseen)
+
+
+def _perhaps(unseen: Sequence[str]) -> Iterator[str]:
+    """Yield what to say instead where a program without a window is a tray program after all."""
+    if unseen:
+        yield f"# CHECK: no window of {unseen[0]} was seen. If it is a tray program that is quit"
+        yield "# before an update, take it out of [app] programs and say here instead:"
+        yield '# kind = "program"'
+        yield f"# programs = [{_named(unseen[:1])}]"
+        yield f"# start = [{_toml(unseen[0])}]"
 
 
 def _other_units(seen: Candidate, unit: str) -> Iterator[str]:
@@ -199,8 +213,9 @@ def _fits(reader: Callable[[object], object], value: str) -> bool:
     return True
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(_toml, names))
+def _named(paths: Sequence[str]) -> str:
+    """Return programs as a profile lists them: in this folder only, not wherever such one is."""
+    return ", ".join(_toml(p if "/" in p or p == _UNKNOWN else f"./{p}") for p in paths)
 
 
 def _toml(text: str) -> str:

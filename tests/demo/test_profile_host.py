@@ -47,7 +47,7 @@ def test_what_runs_on_a_host_becomes_a_draft(
         assert drafted.returncode == 0, drafted.stderr
         profile = read_profile(Path("ours.toml").read_text("utf-8"), "ours.toml")
         assert profile.app.folders == (str(host.folder),)
-        assert "officeapp.py" in profile.app.programs + profile.service_manager.programs
+        assert "./officeapp.py" in profile.app.programs + profile.service_manager.programs
         assert made.typed("profile", "check", "ours.toml").returncode == 0
 
 

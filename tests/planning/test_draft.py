@@ -1,11 +1,15 @@
 """A first profile, drafted from what was seen: read by the very reader that signed ones are."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.platforms.base import Process
+from agent.programs import app_programs
 from agent.wire.observed import AutoStart, Candidate, SeenProgram, VersionHint
 from agent.wire.profile import ApplyKind, Profile, ServiceManagerKind, VersionKind
 from agent.wire.profile_reader import read_profile
@@ -58,6 +62,35 @@ def test_one_program_alone_is_the_app() -> None:
     profile = _profile(Candidate("/opt/office", (TRAY,)))
     assert profile.app.programs == ("bin/tray",)
     assert profile.service_manager.kind is ServiceManagerKind.NONE
+
+
+def test_a_program_right_in_the_folder_is_meant_there_only() -> None:
+    till = SeenProgram("caisse.py", ("ann",), 1, window=True, session=True)
+    tray = SeenProgram("tray.py", ("ann",), 1, session=True)
+    profile = _profile(Candidate("/opt/caisse", (till, tray)))
+    here = app_programs(profile, Path("/opt/caisse"))
+    assert profile.app.programs == ("./caisse.py",)
+    assert here.include(_python("/opt/caisse/caisse.py"))
+    assert not here.include(_python("/srv/copy/caisse.py"))
+    assert profile.service_manager.programs == ("./tray.py",)
+    assert profile.service_manager.start == ("tray.py",)
+
+
+def _python(script: str) -> Process:
+    return Process(7, 1.0, "ann", "1", "/usr/bin/python3", ("python3", script))
+
+
+def test_a_program_without_a_window_may_be_made_the_service_manager_by_hand() -> None:
+    text = draft(Candidate("/opt/office", (replace(TRAY, path="tray"),)), ABOUT)
+    start = text.index("[service_manager]")
+    perhaps = text[start : text.index("[apply]")]
+    assert 'kind = "none"' in perhaps
+    by_hand = perhaps.replace('kind = "none"\n', "", 1).replace("\n# ", "\n")
+    by_hand = "\n".join(line for line in by_hand.splitlines() if re.match(r"\[|\w+ = ", line))
+    profile = read_profile(text.replace(perhaps, f"{by_hand}\n"), "office.toml")
+    assert profile.service_manager.kind is ServiceManagerKind.PROGRAM
+    assert profile.service_manager.programs == ("./tray",)
+    assert profile.service_manager.start == ("tray",)
 
 
 @pytest.mark.parametrize(
