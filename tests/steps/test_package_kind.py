@@ -3,111 +3,35 @@
 import fcntl
 import multiprocessing
 import os
-import secrets
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agent.steps.apply import dpkg, repack
+from agent.steps.apply import repack
 from agent.steps.apply_release import apply_release, delete_old, put_old_back, recover
-from agent.steps.back_up import back_up, prove_as_it_was
-from agent.steps.stage import stage, unstage
+from agent.steps.back_up import prove_as_it_was
+from agent.steps.stage import unstage
 from agent.steps.table import Failed, Refused
 from agent.wire.contract import Refusal, StepName
-from agent.wire.profile import Apply, ApplyKind, VersionKind, VersionReader
-from tests.steps.bench import Bench, SmallWork, manifest_of, release, snapshot, write_tree
+from tests.steps.bench import manifest_of, release, snapshot
+from tests.steps.packaged import PackagedHost, dpkg_tool, packaged_host
 from tests.until import until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may install packages")
 _STEP = StepName.APPLY_RELEASE
-_LOCK = Path("/tmp/roundsman-test-dpkg.lock")
 _NOT_THE_PACKAGES = ("prefs/user.ini", "certs/server.pem", "data/old.db")
 
 
-class _Host:
-    """A bench whose app is an installed Debian package of its own name."""
-
-    def __init__(self, root: Path) -> None:
-        self.name = f"roundsman-test-{secrets.token_hex(4)}"
-        self.root = root
-        self.bench = Bench(root)
-        self.conffile = root / "etc" / "app.conf"
-        self.bench.profile = replace(
-            self.bench.profile,
-            apply=Apply(ApplyKind.PACKAGE, package=self.name, limit_seconds=60.0),
-            app=replace(
-                self.bench.profile.app, version=VersionReader(VersionKind.DPKG, self.name)
-            ),
-            service_manager=replace(self.bench.profile.service_manager, version=None),
-        )
-        _dpkg("--install", str(self.deb("1.0", conf=b"shipped with 1.0")))
-        self.conffile.write_bytes(b"changed by the administrator")
-        (self.bench.app / "lib/code.bin").chmod(0o640)
-
-    def deb(
-        self, version: str, *, conf: bytes = b"", scripts: Mapping[str, str] = {}, name: str = ""
-    ) -> Path:
-        """Build a package of this app."""
-        tree = self.root / "build" / secrets.token_hex(4)
-        write_tree(tree / str(self.bench.app)[1:], release(version))
-        if conf:
-            write_tree(tree / str(self.conffile.parent)[1:], {"app.conf": conf})
-        about = f"Package: {name or self.name}\nVersion: {version}\nArchitecture: all\n"
-        about += "Maintainer: nobody <nobody@localhost>\nDescription: a test\n of Roundsman\n"
-        write_tree(tree / "DEBIAN", {"control": about.encode()})
-        if conf:
-            write_tree(tree / "DEBIAN", {"conffiles": f"{self.conffile}\n".encode()})
-        for script, code in scripts.items():
-            write_tree(tree / "DEBIAN", {script: f"#!/bin/sh\nset -e\n{code}\n".encode()})
-            (tree / "DEBIAN" / script).chmod(0o755)
-        file = self.root / f"{tree.name}.deb"
-        subprocess.run(["dpkg-deb", "-Znone", "-b", tree, file], check=True, capture_output=True)
-        return file
-
-    def ship(self, *debs: Path) -> None:
-        self.bench.ship({f"client-{n}.deb": deb.read_bytes() for n, deb in enumerate(debs)})
-
-    def ready(self) -> None:
-        stage(self.bench.work(StepName.STAGE))
-        back_up(self.bench.work(StepName.BACK_UP))
-
-    def applied(self) -> SmallWork:
-        self.ready()
-        work = self.bench.work(_STEP)
-        apply_release(work)
-        return work
-
-    def run(self, handler: object) -> SmallWork:
-        work = self.bench.work(_STEP)
-        handler(work)  # type: ignore[operator]
-        return work
-
-    def status(self) -> tuple[str, bool]:
-        found = dpkg.installed(self.bench.work(_STEP), self.name)
-        return found.version, found.is_whole
-
-    def remove(self) -> None:
-        _dpkg("--purge", "--force-all", self.name)
-        self.bench.close()
-
-
-def _dpkg(*arguments: str) -> None:
-    subprocess.run(["dpkg", *arguments], check=True, capture_output=True)
-
-
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[_Host]:
-    with _LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # dpkg serves one at a time
-        made = _Host(tmp_path)
+def host(tmp_path: Path) -> Iterator[PackagedHost]:
+    with packaged_host(tmp_path) as made:
         yield made
-        made.remove()
 
 
-def test_the_package_is_installed_by_dpkg_and_its_configuration_kept(host: _Host) -> None:
+def test_the_package_is_installed_by_dpkg_and_its_configuration_kept(host: PackagedHost) -> None:
     host.ship(host.deb("1.1", conf=b"shipped with 1.1"))
 
     work = host.applied()
@@ -120,7 +44,7 @@ def test_the_package_is_installed_by_dpkg_and_its_configuration_kept(host: _Host
         assert (host.bench.app / path).exists()
 
 
-def test_doing_it_twice_changes_nothing(host: _Host) -> None:
+def test_doing_it_twice_changes_nothing(host: PackagedHost) -> None:
     host.ship(host.deb("1.1", scripts={"postinst": f"echo run >> {host.root}/runs"}))
     host.applied()
 
@@ -130,7 +54,7 @@ def test_doing_it_twice_changes_nothing(host: _Host) -> None:
 
 
 def test_undo_is_the_old_package_its_configuration_and_the_folder_byte_for_byte(
-    host: _Host,
+    host: PackagedHost,
 ) -> None:
     before = snapshot(host.bench.app)
     conffile = snapshot(host.conffile.parent)
@@ -149,7 +73,7 @@ def test_undo_is_the_old_package_its_configuration_and_the_folder_byte_for_byte(
     prove_as_it_was(host.bench.work(StepName.BACK_UP))
 
 
-def test_after_an_undo_it_can_be_done_again_and_tidied(host: _Host) -> None:
+def test_after_an_undo_it_can_be_done_again_and_tidied(host: PackagedHost) -> None:
     host.ship(host.deb("1.1"))
     host.applied()
     host.run(put_old_back)
@@ -166,7 +90,9 @@ def test_after_an_undo_it_can_be_done_again_and_tidied(host: _Host) -> None:
     assert not list(host.bench.folders.incoming.parent.iterdir())
 
 
-def test_the_old_package_is_packed_again_with_all_that_dpkg_knows_of_it(host: _Host) -> None:
+def test_the_old_package_is_packed_again_with_all_that_dpkg_knows_of_it(
+    host: PackagedHost,
+) -> None:
     work = host.bench.work(_STEP)
 
     repack.repack(work)
@@ -185,7 +111,7 @@ def test_the_old_package_is_packed_again_with_all_that_dpkg_knows_of_it(host: _H
     assert not (packed / str(host.bench.app)[1:] / "prefs/user.ini").exists()  # not the package's
 
 
-def test_a_configuration_file_that_was_deleted_does_not_come_back(host: _Host) -> None:
+def test_a_configuration_file_that_was_deleted_does_not_come_back(host: PackagedHost) -> None:
     host.conffile.unlink()
     host.ship(host.deb("1.1", conf=b"shipped with 1.1"))
     host.applied()
@@ -195,7 +121,9 @@ def test_a_configuration_file_that_was_deleted_does_not_come_back(host: _Host) -
     assert host.status() == ("1.0", True)
 
 
-def test_an_installation_that_fails_is_told_with_dpkgs_words_and_undone(host: _Host) -> None:
+def test_an_installation_that_fails_is_told_with_dpkgs_words_and_undone(
+    host: PackagedHost,
+) -> None:
     before = snapshot(host.bench.app)
     host.ship(host.deb("1.1", scripts={"postinst": "exit 7"}))
 
@@ -208,7 +136,9 @@ def test_an_installation_that_fails_is_told_with_dpkgs_words_and_undone(host: _H
     assert snapshot(host.bench.app) == before
 
 
-def test_while_another_program_uses_dpkg_it_is_refused_and_nothing_changed(host: _Host) -> None:
+def test_while_another_program_uses_dpkg_it_is_refused_and_nothing_changed(
+    host: PackagedHost,
+) -> None:
     before = snapshot(host.bench.app)
     host.ship(host.deb("1.1"))
     host.bench.profile = replace(
@@ -229,7 +159,7 @@ def test_while_another_program_uses_dpkg_it_is_refused_and_nothing_changed(host:
 
 @pytest.mark.parametrize("script", ["preinst", "postinst"])
 def test_an_agent_that_is_killed_while_dpkg_runs_comes_back_to_the_old_package(
-    host: _Host, script: str
+    host: PackagedHost, script: str
 ) -> None:
     before = snapshot(host.bench.app)
     host.ship(host.deb("1.1", scripts={script: f"echo $$ > {host.root}/pid; sleep 60"}))
@@ -250,7 +180,7 @@ def test_an_agent_that_is_killed_while_dpkg_runs_comes_back_to_the_old_package(
     assert snapshot(host.bench.app) == before
 
 
-def test_a_recovery_before_dpkg_was_run_changes_nothing(host: _Host) -> None:
+def test_a_recovery_before_dpkg_was_run_changes_nothing(host: PackagedHost) -> None:
     host.ship(host.deb("1.1"))
     host.ready()
 
@@ -260,7 +190,7 @@ def test_a_recovery_before_dpkg_was_run_changes_nothing(host: _Host) -> None:
     assert host.status() == ("1.0", True)
 
 
-def test_a_package_of_another_name_is_refused(host: _Host) -> None:
+def test_a_package_of_another_name_is_refused(host: PackagedHost) -> None:
     host.ship(host.deb("1.1", name="another"))
 
     with pytest.raises(Refused, match=f"is another, the profile wants {host.name}"):
@@ -268,7 +198,9 @@ def test_a_package_of_another_name_is_refused(host: _Host) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_a_package_without_exactly_one_package_file_is_refused(host: _Host, count: int) -> None:
+def test_a_package_without_exactly_one_package_file_is_refused(
+    host: PackagedHost, count: int
+) -> None:
     host.ship(*[host.deb("1.1")] * count)
     host.bench.packages.the_manifest = manifest_of(
         {"readme": b"x"} | {f"client-{n}.deb": b"" for n in range(count)}
@@ -278,17 +210,17 @@ def test_a_package_without_exactly_one_package_file_is_refused(host: _Host, coun
         host.ready()
 
 
-def test_what_is_no_package_file_is_refused(host: _Host) -> None:
+def test_what_is_no_package_file_is_refused(host: PackagedHost) -> None:
     host.bench.ship({"client.deb": b"not a package"})
 
     with pytest.raises(Failed, match=r"client.deb\": it is no Debian package"):
         host.ready()
 
 
-def test_a_package_that_is_not_installed_is_refused(host: _Host) -> None:
+def test_a_package_that_is_not_installed_is_refused(host: PackagedHost) -> None:
     host.ship(host.deb("1.1"))
     host.ready()
-    _dpkg("--remove", "--force-all", host.name)
+    dpkg_tool("--remove", "--force-all", host.name)
     (host.bench.app / "version.txt").write_text("app=1.0")
 
     with pytest.raises(Refused, match="is not installed whole"):
