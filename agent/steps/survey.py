@@ -6,6 +6,7 @@ What an update will do is tried for real, and nothing is left of it: see `agent.
 import re
 import stat
 from collections.abc import Callable
+from pathlib import PurePosixPath
 
 from agent.platforms.base import Item, Spot
 from agent.programs import app_programs
@@ -142,6 +143,31 @@ def _values(work: Work, _live: list[Item]) -> None:
         )
 
 
+def _commands(work: Work, live: list[Item]) -> None:
+    """Find what the profile has started from the app's folder, and cannot be."""
+    profile, there = work.profile, {item.path: item for item in live}
+    commands = {
+        "[service_manager] start": profile.service_manager.start,
+        "[close] quit": profile.close.quit,
+        "[apply] open": profile.apply.open,
+    }
+    for key, (path, *_) in ((key, argv) for key, argv in commands.items() if argv):
+        above = [there.get(str(parent)) for parent in PurePosixPath(path).parents]
+        if any(item is not None and item.is_link for item in (there.get(path), *above)):
+            continue  # where a link leads is not looked at
+        _find_command(work, key, path, there.get(path))
+
+
+def _find_command(work: Work, key: str, path: str, item: Item | None) -> None:
+    file = work.installation.folder / path
+    if item is None or not item.is_file:
+        text = f'the profile has "{path}" run ({key}), and "{file}" is no file here'
+        _find(work, "program-missing", Severity.WARNING, text, f"mend {key} in the profile")
+    elif not item.mode & 0o111:
+        text = f'the profile has "{path}" run ({key}), and "{file}" may not be run'
+        _find(work, "program-not-executable", Severity.WARNING, text, f'chmod +x "{file}"')
+
+
 def _find(work: Work, code: str, severity: Severity, message: str, fix: str = "") -> None:
     work.find(Finding(code, severity, message[:500], fix[:500]))
 
@@ -161,5 +187,6 @@ _LOOKS: tuple[Callable[[Work, list[Item]], None], ...] = (
     _left_overs,
     _keep,
     _values,
+    _commands,
     _elsewhere,
 )

@@ -1,12 +1,14 @@
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.platforms.base import Spot
 from agent.steps.survey import survey
-from agent.wire.contract import Severity, StepName
+from agent.wire.contract import Finding, Severity, StepName
+from agent.wire.profile import Apply, ApplyKind
 from tests.steps.bench import Bench, FastLinux, SmallWork, release, snapshot, write_tree
 
 
@@ -192,3 +194,48 @@ def test_the_rights_of_the_folder_are_told(bench: Bench) -> None:
     bench.app.chmod(0o777)
 
     assert _surveyed(bench).facts["folder_rights"] == f"drwxrwxrwx owner {os.geteuid()}"
+
+
+@pytest.mark.parametrize("key", ["[service_manager] start", "[close] quit", "[apply] open"])
+def test_a_command_of_the_profile_that_cannot_be_run_is_found_with_its_mend(
+    bench: Bench, key: str
+) -> None:
+    _commanded(bench, key)
+    (bench.app / "lib/code.bin").chmod(0o644)
+
+    found = _found(bench, "program-not-executable")
+
+    assert found.severity is Severity.WARNING
+    assert key in found.message
+    assert found.fix == f'chmod +x "{bench.app / "lib/code.bin"}"'
+    (bench.app / "lib/code.bin").unlink()
+    missing = _found(bench, "program-missing")
+    assert key in missing.message
+    assert "is no file here" in missing.message
+    assert key in missing.fix
+
+
+def test_where_a_link_leads_is_not_judged(bench: Bench) -> None:
+    _commanded(bench, "[close] quit")
+    (bench.app / "lib/code.bin").rename(bench.app / "lib/real.bin")
+    (bench.app / "lib/code.bin").symlink_to("real.bin")
+    assert "program-missing" not in _surveyed(bench).found
+    (bench.app / "lib").rename(bench.app / "lib-1")
+    (bench.app / "lib").symlink_to("lib-1")
+    assert "program-missing" not in _surveyed(bench).found
+
+
+def _found(bench: Bench, code: str) -> Finding:
+    return next(finding for finding in _surveyed(bench).findings if finding.code == code)
+
+
+def _commanded(bench: Bench, key: str) -> None:
+    """Have the profile run what is no program."""
+    command, profile = ("lib/code.bin", "--x"), bench.profile
+    if key.startswith("[service"):
+        manager = replace(profile.service_manager, start=command)
+        bench.profile = replace(profile, service_manager=manager)
+    elif key.startswith("[close"):
+        bench.profile = replace(profile, close=replace(profile.close, quit=command))
+    else:
+        bench.profile = replace(profile, apply=Apply(ApplyKind.ATTENDED, open=command))
