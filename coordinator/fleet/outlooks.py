@@ -54,7 +54,7 @@ class Outlooks:
     def _keep(self, rollout: str, now: float) -> _Seen:
         row = self._told.find(rollout)
         visits = self._told.visits(rollout) if row else []
-        passages = {v.host: Passage(v.state, v.began, v.ended) for v in visits}
+        passages = {v.host: Passage(v.state, v.began, v.ended, v.since) for v in visits}
         if len(self._seen) >= _MOST_KEPT:
             self._seen.clear()
         self._seen[rollout] = seen = _Seen(now, row, passages)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from agent.wire.notices import Outlook
 from coordinator.model import Plan, PlannedHost
-from coordinator.walk.policy import closing_seconds, is_first, may_be_mixed
+from coordinator.walk.policy import is_first, may_be_mixed
 from coordinator.walk.states import HostState, RolloutState
 
 _MOST_SECONDS = 7 * 86400.0
@@ -27,6 +27,7 @@ class Passage:
     state: HostState
     began: float | None = None
     ended: float | None = None
+    since: float | None = None  # it stands so
 
 
 def closed_seconds(plan: Plan, planned: PlannedHost) -> float:
@@ -59,7 +60,7 @@ def outlook(
         updating=current.name if current else "",
         number=hosts.index(current) + 1 if current else 0,
         of=len(hosts) if current else 0,
-        back_in=_back_in(plan, hosts, passages, now) if stands in _MOVES else 0.0,
+        back_in=_back_in(plan, hosts, passages, now, stands) if stands in _MOVES else 0.0,
     )
 
 
@@ -72,15 +73,25 @@ def _is_alone(
 
 
 def _back_in(
-    plan: Plan, hosts: Collection[PlannedHost], passages: Mapping[str, Passage], now: float
+    plan: Plan,
+    hosts: Collection[PlannedHost],
+    passages: Mapping[str, Passage],
+    now: float,
+    stands: RolloutState,
 ) -> float:
     pace = _pace(hosts, passages)
     seconds = sum(_left(p, passages[p.id], pace, now) for p in hosts)
     if not any(passages[p.id].began for p in hosts):
         seconds += plan.data.seconds if plan.data else 0.0
-    if any(passages[p.id].state is HostState.DRAINING for p in hosts):
-        seconds += closing_seconds(plan)
+    if stands is RolloutState.CLOSING:
+        seconds += _drain_left(plan, passages, now)
     return min(max(seconds, _ALMOST_SECONDS), _MOST_SECONDS)
+
+
+def _drain_left(plan: Plan, passages: Mapping[str, Passage], now: float) -> float:
+    """Return how long the drain likely takes yet: whoever may postpone it rarely does."""
+    begun = [o.since for o in passages.values() if o.state is HostState.DRAINING and o.since]
+    return max(plan.grace_seconds - (now - min(begun, default=now)), 0.0)
 
 
 def _pace(hosts: Collection[PlannedHost], passages: Mapping[str, Passage]) -> float:

@@ -44,11 +44,21 @@ def test_a_visit_that_takes_longer_than_thought_is_almost_over() -> None:
     assert (seen.updating, seen.number, seen.back_in) == ("PC-03", 3, 10.0)
 
 
-def test_before_the_first_visit_the_data_and_the_closing_count_too() -> None:
+@pytest.mark.parametrize(("gone", "left"), [(0.0, 60.0), (45.0, 15.0), (400.0, 0.0)])
+def test_while_people_are_asked_to_close_it_what_is_left_of_their_time_counts_too(
+    gone: float, left: float
+) -> None:
     data = SharedData(ALL[0], old_reads_new=False, seconds=50.0)
-    plan = _plan(data=data, postpones=1)
-    seen = _look(plan, S.DRAINING, S.PENDING, S.PENDING, at=RolloutState.CLOSING)
-    assert seen == Outlook("", 0, 0, 180.0 + 50.0 + 60.0 + 300.0)
+    plan = _plan(data=data, postpones=3)
+    draining = Passage(S.DRAINING, since=NOW - gone)
+    seen = _look(plan, draining, draining, S.PENDING, at=RolloutState.CLOSING)
+    assert seen == Outlook("", 0, 0, 180.0 + 50.0 + left)
+
+
+def test_once_the_drain_is_over_nothing_of_it_is_added() -> None:
+    closed = Passage(S.DRAINING, since=NOW - 1)  # closed, and waits for its visit
+    seen = _look(_plan(postpones=3), Passage(S.UPDATING, NOW - 20), closed, closed)
+    assert seen.back_in == 40.0 + 60.0 + 60.0
 
 
 @pytest.mark.parametrize(
