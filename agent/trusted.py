@@ -37,16 +37,25 @@ class Trusted:
         get: How metadata and targets are fetched.
         base: The path of the metadata.
         prefixed: Whether names of targets begin with their hash, as ours do.
+        delegations: Into how many lists of other signers it is looked; our repository has none.
     """
 
     def __init__(
-        self, folder: Path, root: bytes, get: Get, base: str, *, prefixed: bool = True
+        self,
+        folder: Path,
+        root: bytes,
+        get: Get,
+        base: str,
+        *,
+        prefixed: bool = True,
+        delegations: int = 0,
     ) -> None:
         self._folder = folder
         self._root = root
         self._get = get
         self._base = base
         self._prefixed = prefixed
+        self._delegations = delegations
 
     def refresh(self) -> None:
         """Bring the verified metadata up to date. Raises `NotTrusted`."""
@@ -75,7 +84,9 @@ class Trusted:
             metadata_dir=str(self._folder),
             metadata_base_url=self._base,
             fetcher=_Fetcher(self._get),
-            config=UpdaterConfig(prefix_targets_with_hash=self._prefixed),
+            config=UpdaterConfig(
+                prefix_targets_with_hash=self._prefixed, max_delegations=self._delegations
+            ),
             bootstrap=self._root,
         )
 

@@ -173,6 +173,11 @@ def _read_targets(raw: bytes) -> Metadata[Targets]:
         raise KeyProblem("cannot sign: this is no list of targets") from None
     if not isinstance(listed.signed, Targets):
         raise KeyProblem(f"cannot sign: this is a {listed.signed.type}, not a list of targets")
+    if listed.signed.delegations is not None:
+        raise KeyProblem(
+            "cannot sign: this list would let other keys say what may be installed; no list of "
+            "this fleet does. Do not sign until a person has looked at the coordinator"
+        )
     return listed
 
 

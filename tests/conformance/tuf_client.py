@@ -45,7 +45,7 @@ def init(folder: Path, root: Path) -> None:
 def trusted(given: argparse.Namespace) -> Trusted:
     """Return the client over the metadata of an earlier `init`."""
     root = (given.metadata_dir / _PINNED).read_bytes()
-    return Trusted(given.metadata_dir, root, get, _folder(given.metadata_url))
+    return Trusted(given.metadata_dir, root, get, _folder(given.metadata_url), delegations=32)
 
 
 def download(given: argparse.Namespace) -> None:
