@@ -65,8 +65,8 @@ def test_a_release_is_fetched_ahead_through_kills_of_both_sides_and_a_rollout_ta
             assert "ready" not in _states(client)
             made.kill_agent(made.hosts[0])
             made.start_agent(made.hosts[0])
-            before = _come(client)
-            until(lambda: _come(client) > before, 60, "bytes come again")
+            come = _come(client)
+            until(lambda: _come(client) > come, 60, "bytes come again")
             assert _tries(client) == [1, 1]
             client.stage(ASK)
             until(lambda: _states(client) == ["ready", "ready"], 120, "both are ready")
