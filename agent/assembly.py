@@ -7,6 +7,7 @@ not signed: a lie in them is found, and then the whole package is fetched instea
 that costs less. May be begun again at any time: what is whole is left as it is.
 """
 
+import hashlib
 import io
 import logging
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from agent.wire.zstd import BadFrame, Opened
 
 _REQUEST_BYTES = 32 * 1024
 """What one more request costs, counted in bytes of a stream that is under way."""
+_SMALL = 2**20
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +69,16 @@ class _Readable:
             raise BadPackage(str(error)) from None
 
 
+def _proved(content: Source, entry: FileEntry) -> Source:
+    """Return a small content read and compared at once: most of what differs is not written."""
+    if entry.size > _SMALL:
+        return content
+    raw = content.read(entry.size + 1)
+    if hashlib.sha256(raw).hexdigest() != entry.sha256:
+        raise BadPackage("it is another content")
+    return io.BytesIO(raw)
+
+
 def _longest_blob(size: int) -> int:
     """Return how long a blob of so many bytes can be: zstd's own bound, and some."""
     return size + size // 128 + 1024
@@ -81,7 +93,7 @@ class Assembly:
         self._kept = kept
         self._work = work
         self._had: dict[str, str] = {}  # hash -> path of what is in place
-        self._done = 0
+        self._done, self._total = 0, manifest.unpacked_size
 
     def reuse(self) -> list[int]:
         """Put in place what the host has; return what is missing, by place on the manifest."""
@@ -124,7 +136,7 @@ class Assembly:
         """Fetch what is missing. Raises `Lie` when a file cannot be had in any of its ways."""
         for at, possible in ways.items():
             entry = self._manifest.files[at]
-            if not self._copied(entry):  # the same content may have come under another path
+            if not self._doubled(entry):
                 self._fetch(entry, possible, transfer)
             self._put(entry)
 
@@ -167,7 +179,7 @@ class Assembly:
     def _teller(self, entry: FileEntry, way: Way) -> Callable[[int], None]:
         def tell(came: int) -> None:
             share = entry.size * came // max(1, way.size)
-            self._work.progress(self._done + share, self._manifest.unpacked_size)
+            self._work.progress(self._done + share, self._total)
 
         return tell
 
@@ -209,9 +221,14 @@ class Assembly:
         if not entry.size:
             self._write(io.BytesIO(), entry)
             return True
+        return self._doubled(entry) or any(
+            self._copy(spot, entry) for spot in self._kept.like(entry)
+        )
+
+    def _doubled(self, entry: FileEntry) -> bool:
+        """True when the same content was in place under another path, and is now here too."""
         same = self._had.get(entry.sha256)
-        spots = [Spot(self._into, same)] if same is not None else self._kept.like(entry)
-        return any(self._copy(spot, entry) for spot in spots)
+        return same is not None and self._copy(Spot(self._into, same), entry)
 
     def _copy(self, spot: Spot, entry: FileEntry) -> bool:
         try:
@@ -219,7 +236,7 @@ class Assembly:
         except OSError:
             return False
         with source, suppress(BadPackage):
-            self._write(_Readable(source), entry)
+            self._write(_proved(_Readable(source), entry), entry)
             return True
         return False
 
@@ -236,4 +253,4 @@ class Assembly:
             path.chmod(entry.mode & 0o777)
         self._had[entry.sha256] = entry.path
         self._done += entry.size
-        self._work.progress(self._done, self._manifest.unpacked_size)
+        self._work.progress(self._done, self._total)

@@ -21,6 +21,7 @@ from agent.wire.enrolment import Refused
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.tickets import BadTicket, Tickets
 
+_SMALL = 64 * 1024  # bytes: such a file is not worth the threads of a larger one
 _METADATA = re.compile(r"timestamp\.json|[1-9][0-9]{0,8}\.(root|targets|snapshot)\.json")
 _TARGET = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*/)*[0-9a-f]{64}\.[A-Za-z0-9._-]+")
 
@@ -46,21 +47,21 @@ def bulk_routes(bulk: Bulk) -> list[Route]:
 
     def package(request: Request) -> Response:
         sha256 = request.path_params["sha256"]
-        return _let_in(bulk, request, sha256) or _file(bulk.packages.path(sha256))
+        return _let_in(bulk, request, sha256) or _file(request, bulk.packages.path(sha256))
 
     def parts(request: Request) -> Response:
         sha256 = request.path_params["sha256"]
-        return _let_in(bulk, request, sha256) or _file(bulk.packages.blobs.parts(sha256))
+        return _let_in(bulk, request, sha256) or _file(request, bulk.packages.blobs.parts(sha256))
 
     def blob(request: Request) -> Response:
         package, sha256 = _package(request), request.path_params["sha256"]
         refused = _let_in(bulk, request, package)
-        return refused or _file(bulk.packages.blobs.blob(package, sha256))
+        return refused or _file(request, bulk.packages.blobs.blob(package, sha256))
 
     def patch(request: Request) -> Response:
         package, names = _package(request), request.path_params
         refused = _let_in(bulk, request, package)
-        return refused or _file(bulk.packages.blobs.patch(package, **names))
+        return refused or _file(request, bulk.packages.blobs.patch(package, **names))
 
     return [
         Route(places.METADATA + "{name}", metadata),
@@ -89,9 +90,11 @@ def _let_in(bulk: Bulk, request: Request, package: str) -> Response | None:
     return None
 
 
-def _file(path: Path | None) -> Response:
+def _file(request: Request, path: Path | None) -> Response:
     if path is None:
         return _refusal(404, "package-absent", "the coordinator has no such package, or part")
+    if "range" not in request.headers and path.stat().st_size <= _SMALL:
+        return Response(path.read_bytes(), media_type="application/octet-stream")
     return _Bulky(path, media_type="application/octet-stream", stat_result=path.stat())
 
 

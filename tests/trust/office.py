@@ -1,7 +1,6 @@
 """A coordinator's HTTPS with everything behind it, real, on loopback, in a thread."""
 
 import contextlib
-import socket
 import ssl
 import threading
 import time
@@ -23,7 +22,7 @@ from coordinator.fleet.ca import Authority
 from coordinator.fleet.door import enrolment_routes, server_context
 from coordinator.fleet.enrolment import Directions, Enrolment
 from coordinator.fleet.enrolment_book import Approval, Place
-from coordinator.https import MOST_HEAD
+from coordinator.https import MOST_HEAD, listen
 from coordinator.model import HostStanding
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.keys import SIGNING_KEY, make_signing_key, sign
@@ -50,7 +49,7 @@ class Clock:
 @contextlib.contextmanager
 def serving(routes: Sequence[BaseRoute], context: ssl.SSLContext) -> Iterator[str]:
     """Serve the routes on a free port; yields host:port, ends in order."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         Starlette(routes=list(routes)),
         ssl_context_factory=lambda _config, _default: context,

@@ -17,6 +17,7 @@ from agent.wire.https_errors import BadAnswer, Refused, Unreachable, WrongServer
 from agent.wire.tls import Role
 from coordinator.fleet.ca import Authority
 from coordinator.fleet.door import server_context
+from coordinator.https import listen
 from tests.trust.office import Clock, serving
 
 DAY = 86400
@@ -239,3 +240,12 @@ def hang_up(listener: socket.socket) -> None:
 
 def address_of(listener: socket.socket) -> str:
     return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_what_the_coordinator_writes_goes_out_at_once() -> None:
+    with (
+        listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as line,
+    ):
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
