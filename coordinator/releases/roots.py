@@ -57,9 +57,7 @@ def check_next(old: Root, new: Root, online: Collection[str], now: dt.datetime) 
         online: The fingerprints of the online keys that the coordinator has.
         now: The time.
     """
-    for rule, why in _RULES:
-        if not rule(old, new):
-            raise NotPublished(f"cannot change the keys: {why}")
+    _check_rules(old, new)
     if not {key.keyid for key in online_of(new)} <= set(online):
         raise NotPublished(
             "cannot change the keys: it names an online key that this coordinator does not have"
@@ -69,6 +67,12 @@ def check_next(old: Root, new: Root, online: Collection[str], now: dt.datetime) 
             f"cannot change the keys: the new root would end on {new.expires:%d %B %Y}, "
             "which is not within the year to come"
         )
+
+
+def _check_rules(old: Root, new: Root) -> None:
+    for rule, why in _RULES:
+        if not rule(old, new):
+            raise NotPublished(f"cannot change the keys: {why}")
 
 
 def _follows(old: Root, new: Root) -> bool:
@@ -105,8 +109,13 @@ _RULES = (
 
 
 def chain_in_words(roots: Sequence[bytes]) -> list[str]:
-    """Return what changes from the first root to the last. Raises `NotPublished`."""
+    """Return what changes from the first root to the last.
+
+    Raises `NotPublished` for a root that is not as ours are: words would not say all of it.
+    """
     chain = [parsed(Root, raw).signed for raw in roots]
+    for old, new in pairwise(chain):
+        _check_rules(old, new)
     return [line for old, new in pairwise(chain) for line in in_words(old, new)]
 
 

@@ -11,6 +11,7 @@ from tuf.api.metadata import (
     Delegations,
     Metadata,
     MetaFile,
+    Root,
     Snapshot,
     TargetFile,
     Targets,
@@ -27,8 +28,10 @@ from coordinator.releases.keys import (
     sign,
     sign_with,
 )
-from coordinator.releases.metadata import make_timestamp
+from coordinator.releases.metadata import make_root, make_timestamp
 from coordinator.releases.repository import init_repository
+from coordinator.releases.roots import as_bytes, chain_in_words, next_root
+from coordinator.releases.signatures import NotPublished
 from tests.trust.office import PASSPHRASE
 
 NAME = "packages/office/9.9/workstation-linux.json"
@@ -66,6 +69,19 @@ def test_a_list_that_lets_another_key_sign_is_not_signed(
     for act in acts:
         with pytest.raises(KeyProblem, match="let other keys say what may be installed"):
             act()
+
+
+@pytest.mark.parametrize("role", ["targets", "snapshot"])
+def test_a_root_that_gives_a_role_to_another_key_is_not_put_into_words(
+    thief: CryptoSigner, holder: tuple[Path, CryptoSigner], role: str
+) -> None:
+    now = dt.datetime.now(dt.UTC)
+    present = make_root(holder[1], CryptoSigner.generate_ed25519(), now)
+    following = next_root(Metadata[Root].from_bytes(present).signed, now)
+    assert chain_in_words([present, as_bytes(following)])
+    following.add_key(thief.public_key, role)
+    with pytest.raises(NotPublished, match="must be signed by the same keys"):
+        chain_in_words([present, as_bytes(following)])
 
 
 def test_an_agent_looks_at_no_list_but_the_one_that_the_root_names(
