@@ -3,6 +3,8 @@
 import subprocess
 from dataclasses import replace
 
+import pytest
+
 from agent.session.messages import CodeJudged, CodeTyped, Hush, Said
 from agent.session.tops import Top
 from agent.steps.table import Word
@@ -46,15 +48,18 @@ def test_i_am_done_is_said_once_and_heard(display: str, hands: Hands) -> None:
         assert service.hear(Said) == Said(Word.DONE)
 
 
-def test_five_more_minutes_are_asked_for_and_renewed(display: str, hands: Hands) -> None:
-    with Service(display) as service:
+@pytest.mark.parametrize(("language", "left"), [("en", "1 left"), ("fr", "encore 1 fois")])
+def test_five_more_minutes_are_asked_for_and_renewed(
+    language: str, left: str, display: str, hands: Hands
+) -> None:
+    with Service(display, language) as service:
         service.show(CLOSE)
         window = hands.notice(service)
         hands.click_button(window, 0)
         assert service.hear(Said) == Said(Word.LATER)
         fewer = replace(CLOSE, seconds_left=600, postpones_left=1)
         hands.change(window, lambda: service.show(fewer))
-        assert "1 left" in text_of(picture(display, "postponed-en", window.id))
+        assert left in hands.text(window, f"postponed-{language}", language)
         hands.click_button(window, 0)
         assert service.hear(Said) == Said(Word.LATER)
         service.show(replace(CLOSE, seconds_left=900, postpones_left=0))
