@@ -183,4 +183,5 @@ def _one(item: Vouched, news: str) -> str:
     head = f"{item.name}{news}  sha256 {item.sha256}"
     is_package = item.what == "package"
     said = [f"{item.files} files, {size(item.size)} unpacked"] if is_package else []
+    said += [f"from the zip with sha256 {item.content}"] if is_package else []
     return "\n".join([head, *(f"  {line}" for line in (*said, *item.actions))])

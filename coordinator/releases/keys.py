@@ -6,6 +6,7 @@ machine. The online key signs snapshots and timestamps only; the daemon has it, 
 and cannot make a release with it.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Targets
 
 from agent.wire.atomic import write_whole
+from coordinator.releases.metadata import LIFETIMES
 
 SIGNING_KEY = "signing-key.pem"
 LEAST_PASSPHRASE = 12
+_SLACK = dt.timedelta(days=1)  # by which two clocks may differ
 Signer = CryptoSigner
 """A private key, opened: to be held, and handed on, by those who need not know what it is."""
 
@@ -164,6 +167,16 @@ def describe(unsigned: bytes) -> list[SignedItem]:
         SignedItem(name, target.hashes["sha256"], target.length)
         for name, target in sorted(listed.items())
     ]
+
+
+def check_term(unsigned: bytes, now: dt.datetime) -> None:
+    """Raise `KeyProblem` when a list would be good for longer than any list of ours."""
+    ends = _read_targets(unsigned).signed.expires
+    if ends > now + LIFETIMES[Targets] + _SLACK:
+        raise KeyProblem(
+            f"cannot sign: this list would be good until {ends:%d %B %Y}, and agents could be "
+            "held at it for so long. Do not sign until a person has looked at the coordinator"
+        )
 
 
 def _read_targets(raw: bytes) -> Metadata[Targets]:

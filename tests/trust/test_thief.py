@@ -1,7 +1,9 @@
 """A stolen coordinator says what is to be signed: what a signature would give away is refused."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,9 @@ from tuf.api.metadata import (
 
 from agent.trusted import Trusted
 from agent.wire.https_errors import Refused
+from agent.wire.manifest import write_manifest
+from coordinator.cli.signing import shown as in_lines
+from coordinator.complaint import Complaint
 from coordinator.releases.keys import (
     SIGNING_KEY,
     KeyProblem,
@@ -29,10 +34,14 @@ from coordinator.releases.keys import (
     sign_with,
 )
 from coordinator.releases.metadata import make_root, make_timestamp
+from coordinator.releases.packages import Label, manifest_name
 from coordinator.releases.repository import init_repository
 from coordinator.releases.roots import as_bytes, chain_in_words, next_root
 from coordinator.releases.signatures import NotPublished
-from tests.trust.office import PASSPHRASE
+from coordinator.signing import Vouched, read_list
+from tests.trust.keyring import NAME as NAME_OF_PROFILE
+from tests.trust.keyring import PROFILE
+from tests.trust.office import PASSPHRASE, Office, make_zip
 
 NAME = "packages/office/9.9/workstation-linux.json"
 WEEK = dt.timedelta(days=7)
@@ -116,3 +125,35 @@ def test_an_agent_looks_at_no_list_but_the_one_that_the_root_names(
     root = (metadata / "1.root.json").read_bytes()
     assert Trusted(tmp_path / "state", root, get, "metadata/").entry(NAME) is None
     assert Trusted(tmp_path / "other", root, get, "metadata/", delegations=1).entry(NAME)
+
+
+def shown(office: Office, name: str, content: bytes, ends: dt.datetime | None = None) -> Vouched:
+    """Return what is shown of one target to whoever is to sign it."""
+    office.repository.add(name, content)
+    listed = Metadata[Targets].from_bytes(office.repository.unsigned())
+    listed.signed.expires = ends or listed.signed.expires
+    (seen,) = read_list(listed.to_bytes().decode(), lambda _name, _sha256: content)
+    return seen
+
+
+def test_a_package_is_shown_with_the_hash_that_its_vendor_may_tell(tmp_path: Path) -> None:
+    zip_file = make_zip(tmp_path / "a.zip", {"app": b"1.1"})
+    label = Label("office", "1.1", "workstation", "linux")
+    office = Office(tmp_path / "office")
+    raw = write_manifest(office.packages.build(zip_file, label))
+    seen = shown(office, manifest_name(label), raw)
+    assert seen.content == hashlib.sha256(zip_file.read_bytes()).hexdigest()
+    assert seen.content in "".join(in_lines([seen]))
+    with pytest.raises(Complaint, match=r"2\.0.* what the coordinator shows of it is .*1\.1"):
+        shown(office, manifest_name(replace(label, version="2.0")), raw)
+
+
+def test_a_profile_of_another_app_is_not_signed_under_a_harmless_name(tmp_path: Path) -> None:
+    with pytest.raises(Complaint, match=r"cannot sign profiles/calc.toml: .* profiles/starface"):
+        shown(Office(tmp_path), "profiles/calc.toml", PROFILE)
+
+
+def test_a_list_without_an_end_is_not_signed(tmp_path: Path) -> None:
+    far = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+    with pytest.raises(Complaint, match="would be good until 01 January 9999"):
+        shown(Office(tmp_path), NAME_OF_PROFILE, PROFILE, far)
