@@ -72,7 +72,7 @@ _ROWS = (
     Step(
         StepName.SURVEY,
         do=app_untouched(survey),
-        lane=Lane.BACKGROUND,
+        lane=Lane.LOOK,
         cancellable=True,
     ),
     Step(

@@ -37,6 +37,7 @@ class Cancelled(Exception):  # noqa: N818
 class Lane(StrEnum):
     """One step at a time runs in each lane."""
 
+    LOOK = "look"  # so that a plan can be made while a release comes all night
     BACKGROUND = "background"
     VISIT = "visit"
 

@@ -28,7 +28,6 @@ def test_what_is_slow_and_changes_nothing_runs_in_the_background() -> None:
     background = {name for name, row in STEPS.items() if row.lane is Lane.BACKGROUND}
 
     assert background == {
-        StepName.SURVEY,
         StepName.STAGE,
         StepName.ANNOUNCE,
         StepName.REOPEN,
@@ -38,6 +37,10 @@ def test_what_is_slow_and_changes_nothing_runs_in_the_background() -> None:
         StepName.VERIFY_BACKUP,
         StepName.REHEARSE_RESTORE,
     }
+
+
+def test_a_host_is_surveyed_while_a_release_is_fetched_or_a_visit_is_under_way() -> None:
+    assert [name for name, row in STEPS.items() if row.lane is Lane.LOOK] == [StepName.SURVEY]
 
 
 def test_a_step_that_changes_the_host_cannot_be_cancelled_half_way() -> None:
