@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.bench import answer, backup, cordon, guard, idle, restart, stage, update, visit
+from tests.bench import answer, backup, cordon, guard, idle, notice, restart, stage, update, visit
 from tests.bench.figure import Figure
 
 FILE = Path("build") / "bench.json"
@@ -25,6 +25,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "backup": backup.measure,
     "cordon": cordon.measure,
     "guard": guard.measure,
+    "notice": notice.measure,
     "idle-coordinator": idle.coordinator,
     "idle-agent": idle.agent,
     "stage": stage.speed,
