@@ -10,10 +10,9 @@ import threading
 from collections.abc import Iterator
 
 from agent.wire.atomic import READABLE, write_whole
-from agent.wire.codec import BadMessage
 from agent.wire.manifest import FileEntry, Manifest
 from agent.wire.parts import MOST_PATCHED, Patch
-from agent.wire.zstd import BadFrame, make_patch
+from agent.wire.zstd import make_patch
 from coordinator.releases.blobs import BlobStore
 
 _LEAST_SAVED = 0.3
@@ -51,7 +50,7 @@ class Patcher:
                 patches = tuple(self._patches(manifest))
                 if not self._stopping.is_set():
                     self._blobs.offer(package, patches)
-            except (OSError, BadMessage, BadFrame, ValueError) as error:
+            except (OSError, ValueError) as error:  # it is not there, or not what it was
                 _log.warning("patches not made", extra={"package": package, "why": str(error)})
                 self._blobs.give_up(package)
 
