@@ -212,6 +212,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "packaging": ("agent.wire.versions",),
     "Xlib": ("agent.session",),
+    "tkinter": ("agent.session",),  # the service itself never touches a window
     "sqlalchemy": ("coordinator.store", "coordinator.engine"),  # the engine: one transaction
     "alembic": ("coordinator.store",),
     "dbos": ("coordinator.engine",),
