@@ -27,7 +27,7 @@ from agent.steps.closing import (
 from agent.steps.families import Family
 from agent.steps.grace import Grace
 from agent.steps.relaunched import staying
-from agent.steps.still_in import is_unattended, is_windowless, still_in, why_open
+from agent.steps.still_in import Known, is_unattended, is_windowless, still_in, why_open
 from agent.steps.table import Refused, Seat, Work
 from agent.steps.telling import Prints, Telling
 from agent.steps.whose import whose
@@ -191,7 +191,8 @@ class _Draining:
         waiting = [family for family in self._open if self._time_left(family) > 0]
         self._telling.renew(waiting, self._seats)
         printing = {f.main.user for f in self._open if self._prints.are_of(f.main.user)}
-        said = still_in(self._open, self._seats, self._programs, printing)
+        known = Known(printing, self._grace.promised())
+        said = still_in(self._open, self._seats, self._programs, known)
         if said != self._still_in:
             self._still_in = said
             self._work.fact(STILL_IN, said)

@@ -65,6 +65,15 @@ class Grace:
         """True when somebody there was promised more time than the others have."""
         return any(self._until(session) > self._end for session in sessions)
 
+    def promised(self) -> dict[str, tuple[int, float]]:
+        """Return for how many seconds more, and how many are left, where more was asked for."""
+        now = self._work.platform.clock()
+        return {
+            session: (round(promise.count * MORE_SECONDS), self._until(session) - now)
+            for session, promise in self._promised.items()
+            if self._until(session) > max(self._end, now)
+        }
+
     def postpones_left(self, session: str) -> int:
         """Return how often "5 more minutes" may still be said there."""
         promise = self._promised.get(session)

@@ -1,7 +1,9 @@
 """Who still has the app open, in words: while it is waited for, and when it cannot be closed."""
 
+import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from agent.programs import Programs
 from agent.steps.closing import one
@@ -14,11 +16,17 @@ _MOST_REASONS = 4
 _NAME = 40
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of people but for what is seen of their programs."""
+
+    printing: Collection[str] = ()  # users
+    promised: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    """By session, for how many seconds more they have asked, and how many are left."""
+
+
 def still_in(
-    families: Iterable[Family],
-    seats: Sequence[Seat],
-    programs: Programs,
-    printing: Collection[str] = (),
+    families: Iterable[Family], seats: Sequence[Seat], programs: Programs, known: Known = Known()
 ) -> str:
     """Return "2 sessions: marie, paul (asks a question), nightly-import of lea (no window)".
 
@@ -27,7 +35,7 @@ def still_in(
     notes: dict[tuple[str, str], list[str]] = {}
     for family in families:
         place = _label(family, seats, programs), _session(family, seats)
-        notes.setdefault(place, []).extend(_notes(family, seats, printing))
+        notes.setdefault(place, []).extend(_notes(family, seats, known))
     labels = Counter(label for label, _ in notes)
     listed = [
         _entry(label, [f"session {session}"] * bool(session and labels[label] > 1) + said)
@@ -78,12 +86,18 @@ def _label(family: Family, seats: Sequence[Seat], programs: Programs) -> str:
     return f"{name} of {user}"
 
 
-def _notes(family: Family, seats: Sequence[Seat], printing: Collection[str]) -> list[str]:
+def _notes(family: Family, seats: Sequence[Seat], known: Known) -> list[str]:
     said = ["no window"] if is_windowless(family, seats) else []
     said += ["asks a question"] if is_asking(family.members, seats) else []
-    said += ["prints"] if family.main.user in printing else []
+    said += ["prints"] if family.main.user in known.printing else []
     said += ["away"] if is_unattended(family, seats) else []
-    return said
+    there = [seat.session for seat in seats_of(family.members, seats)]
+    return said + [_more(*known.promised[s]) for s in there if s in known.promised]
+
+
+def _more(seconds: int, left: float) -> str:
+    until = time.strftime("%H:%M", time.localtime(time.time() + left))
+    return f"{seconds // 60} more minutes, until {until}"
 
 
 def _reason(family: Family, seats: Sequence[Seat], title: str) -> str:

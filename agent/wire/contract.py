@@ -27,6 +27,8 @@ REPORT_WAIT_SECONDS = 1.5
 
 STILL_IN = "still_in"
 """The fact of a drain under way that says, for people, who has the app open."""
+TURN_OF, TURN_SECONDS = "turn_of", "turn_seconds"
+"""The facts of an attended update under way: whose turn it is, "" = nobody's, and how long."""
 
 HostId = Annotated[str, Text(64, r"[A-Za-z0-9][A-Za-z0-9._-]*")]
 RolloutId = Annotated[str, Text(26, r"[0-9A-HJKMNP-TV-Z]{26}")]

@@ -3,14 +3,22 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from agent.wire.contract import STILL_IN, Direction, Severity, StepName, StepState
+from agent.wire.contract import (
+    STILL_IN,
+    TURN_OF,
+    TURN_SECONDS,
+    Direction,
+    Severity,
+    StepName,
+    StepState,
+)
 from coordinator.api import licences
 from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
 from coordinator.api.schemas import CodeView, NewsView, ReportView, RolloutView, VisitView, WhyView
 from coordinator.api.take_back import is_way_back, take_back
-from coordinator.api.why import explain
+from coordinator.api.why import explain, with_opened
 from coordinator.model import Plan, PlannedHost
 from coordinator.planning.preflight import changes_since
 from coordinator.planning.window import later_today
@@ -221,9 +229,7 @@ def whole(office: Office, row: RolloutRow) -> RolloutView:
         _visit(visit, planned[visit.host], steps.get(visit.host, []), steps_of(row.plan, _STEPS))
         for visit in office.rollouts.visits(row.id)
     ]
-    opened = office.rollouts.opened(row.id)
-    visits = [v.model_copy(update={"opened": opened.get(v.id, "")}) for v in visits]
-    return _view(row, visits, office.clock())
+    return with_opened(_view(row, visits, office.clock()), office.rollouts.opened(row.id))
 
 
 def _view(row: RolloutRow, visits: list[VisitView], now: float) -> RolloutView:
@@ -280,4 +286,11 @@ def _visit(
         steps_done=len(done),
         steps_total=len(whole),
         still_in=now.facts.get(STILL_IN, "") if now else "",
+        turn_of=now.facts.get(TURN_OF, "") if now else "",
+        turn_until=_turn_until(now) if now else None,
     )
+
+
+def _turn_until(step: StepRow) -> float | None:
+    seconds = step.facts.get(TURN_SECONDS, "")
+    return step.started + int(seconds) if seconds.isdecimal() else None

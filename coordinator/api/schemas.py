@@ -4,7 +4,6 @@ Answers may grow: a reader ignores fields that it does not know. Times are secon
 UTC; sizes are bytes.
 """
 
-import shlex
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -158,6 +157,8 @@ class VisitView(Answer):
     steps_done: int = 0
     steps_total: int = 0
     still_in: str = ""  # who has the app open while it is being closed, in words
+    turn_of: str = ""  # who is to update the app from inside it just now, in words
+    turn_until: float | None = None
     opened: str = ""  # how it was opened on the spot that was to stay closed, in words
 
 
@@ -182,25 +183,13 @@ class RolloutView(Answer):
     drill: bool = False  # nothing is applied
     mixed: bool = False  # the server is updated, and the others may use the old release
     visits: list[VisitView] = []
+    opened: str = ""  # which hosts were opened on the spot that were to stay closed, in words
+    closes_again: str = ""  # what is typed to have those closed again
 
     @property
     def needs_a_person(self) -> bool:
         """True when it does not go on, or did not end well, by itself."""
         return self.state in _UNWELL
-
-    @property
-    def opened(self) -> str:
-        """Which hosts were opened on the spot that were to stay closed, in words; "" = none."""
-        return "; ".join(f"{v.host} {v.opened}" for v in self.visits if v.opened)
-
-    @property
-    def closes_again(self) -> str:
-        """What is typed to have them closed again; "" = nothing is to be."""
-        opened = [v.host for v in self.visits if v.opened]
-        if opened and self.state.is_final:
-            return f"roundsman plan {self.app} VERSION, which closes and updates them"
-        again = f"roundsman rollout retry {self.label} --host "
-        return "; ".join(f"{again}{shlex.quote(host)}" for host in opened)
 
 
 _R = RolloutState

@@ -1,5 +1,9 @@
 """Who holds the walk, since when, for what, and what unblocks it. Pure."""
 
+import shlex
+import time
+from collections.abc import Mapping
+
 from coordinator.api.schemas import RolloutView, VisitView, WhyView
 from coordinator.walk.states import HostState, RolloutState
 
@@ -34,6 +38,18 @@ def explain(seen: RolloutView) -> WhyView:
         reason="; ".join(filter(None, (_reason(seen, holder), seen.opened))),
         mend="; ".join(filter(None, (seen.mend, _closes_again(seen)))),
     )
+
+
+def with_opened(seen: RolloutView, opened: Mapping[str, str]) -> RolloutView:
+    """Return a rollout with how each host was opened on the spot that was to stay closed."""
+    visits = [v.model_copy(update={"opened": opened.get(v.id, "")}) for v in seen.visits]
+    told = [f"{v.host} {v.opened}" for v in visits if v.opened]
+    again = f"roundsman rollout retry {seen.label} --host "
+    closes = [f"{again}{shlex.quote(v.host)}" for v in visits if v.opened]
+    if told and seen.state.is_final:
+        closes = [f"roundsman plan {seen.app} VERSION, which closes and updates them"]
+    changes = {"visits": visits, "opened": "; ".join(told), "closes_again": "; ".join(closes)}
+    return seen.model_copy(update=changes)
 
 
 def _closes_again(seen: RolloutView) -> str:
@@ -76,11 +92,20 @@ def _who_is_in(seen: RolloutView) -> list[str]:
     )
 
 
+def turn_text(visit: VisitView) -> str:
+    """Return who is to update the app from inside it, and until when."""
+    until = time.strftime("%H:%M", time.localtime(visit.turn_until))
+    turn = f"{visit.turn_of} has the turn" if visit.turn_of else "nobody is at it who has the turn"
+    return f"{turn} to update it, until {until}"
+
+
 def _at_work(holder: VisitView) -> str:
     if holder.detail:
         return holder.detail
     if not holder.step:
         return f"it is {holder.state}"
+    if holder.turn_until is not None:
+        return turn_text(holder)
     if holder.bytes_total:
         return f"it takes {holder.step}, {holder.bytes_done} of {holder.bytes_total} bytes done"
     return f"it takes {holder.step}"

@@ -72,6 +72,9 @@ def done_text(visit: VisitView) -> str:
         return f"{visit.steps_done} of {visit.steps_total}"
     if visit.still_in:
         return f"{visit.step}, {in_text(visit)}"
+    if visit.turn_until is not None:
+        turn = f"turn of {visit.turn_of}" if visit.turn_of else "nobody's turn just now"
+        return f"{visit.step}, {turn}, until {clock(visit.turn_until)}"
     way = "" if visit.direction == "do" else f" ({visit.direction})"
     if not visit.bytes_total:
         return f"{visit.step}{way}"

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from agent.wire.contract import STILL_IN, Direction, StepReport, StepState
+from agent.wire.contract import STILL_IN, TURN_OF, TURN_SECONDS, Direction, StepReport, StepState
 from coordinator.api.schemas import RolloutView
 from coordinator.api.why import explain
 from coordinator.cli.picture import live_table, status_text
@@ -137,6 +137,25 @@ def test_one_that_was_opened_after_the_end_is_told_too(
     for said in (terminal("rollout status").out, terminal("rollout why").out):
         assert "PC-02 was opened on the spot, by its administrator" in said
         assert "roundsman plan office-demo VERSION" in said
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ("marie (session 2)", "marie (session 2) has the turn to update it, until "),
+        ("", "nobody is at it who has the turn to update it, until "),
+    ],
+)
+def test_an_attended_turn_is_told_with_who_has_it_and_until_when(
+    office: RealOffice, rollout: str, terminal: Terminal, who: str, said: str
+) -> None:
+    step = f"{rollout}/{HOST}/apply-release"
+    office.rollouts.begin_step(step, Direction.DO, 1)
+    facts = {TURN_OF: who, TURN_SECONDS: "1800"}
+    office.rollouts.note_facts(step, Direction.DO, facts)
+    assert said in terminal("rollout why").out
+    assert "it takes" not in terminal("rollout why").out
+    assert f"turn of {who}, until" in terminal("rollout status").out or not who
 
 
 def _drains(office: RealOffice, rollout: str, who: str) -> None:

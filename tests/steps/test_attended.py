@@ -13,7 +13,7 @@ from agent.steps.apply_release import apply_release, delete_old, put_old_back, r
 from agent.steps.back_up import back_up
 from agent.steps.stage import stage, unstage
 from agent.steps.table import Answer, Cancelled, Failed, Refused, Seat, Word
-from agent.wire.contract import Refusal, StepName
+from agent.wire.contract import TURN_OF, TURN_SECONDS, Refusal, StepName
 from agent.wire.notices import NoticeKind
 from agent.wire.profile import Apply, ApplyKind
 from tests.steps.bench import (
@@ -96,6 +96,7 @@ def test_the_app_is_opened_for_the_person_who_is_active_and_waited_for(tmp_path:
     assert platform.opened_for == [(_ME, "2")]
     assert (bench.app / "told").read_text() == f"--port={bench.values['port']}"
     assert work.facts["opened_for"] == f"{_ME} (session 2)"
+    assert (work.facts[TURN_OF], work.facts[TURN_SECONDS]) == (f"{_ME} (session 2)", "60")
     assert work.facts["app_version"] == "1.1"
     people = bench.people
     assert isinstance(people, SmallPeople)

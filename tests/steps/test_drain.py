@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from agent.platforms.base import PrintJob
 from agent.steps.drain import HAD_OPEN, drain
 from agent.steps.table import Refused, Word
-from agent.wire.contract import Refusal, StepName
+from agent.wire.contract import STILL_IN, Refusal, StepName
 from agent.wire.notices import NoticeKind
 from agent.wire.profile import Unattended, Windowless
 from tests.steps.bench import STUBBORN, Bench, SmallWork, script
@@ -176,8 +177,17 @@ def test_five_more_minutes_are_given_as_often_as_the_rollout_allows(office: Desk
     closed = list[tuple[float, set[int]]]()
     for moment in (70.0, 640.0):
         desk.later(moment, lambda: closed.append((0, set(office.running()))))
+    said = list[str]()
+    work = office.work(StepName.DRAIN, grace_seconds=60.0, postpones=2)
+    desk.later(6.5, lambda: said.append(work.facts[STILL_IN]))
+    desk.later(30.0, lambda: said.append(work.facts[STILL_IN]))
 
-    work = _drain(office, grace_seconds=60.0, postpones=2)
+    drain(work)
+
+    assert [re.findall(r"(\d+) more minutes, until \d\d:\d\d", text) for text in said] == [
+        ["10"],
+        ["10"],
+    ]
 
     assert [len(left) for _, left in closed] == [1, 1]
     assert {postpones for _, postpones in desk.told("s1")} == {2, 1, 0}

@@ -12,7 +12,7 @@ from agent.steps.closing import open_now
 from agent.steps.table import Answer, Cancelled, Failed, Refused, Word, Work
 from agent.steps.versions import app_reading, fill, values_of
 from agent.steps.whose import Whose, has_left
-from agent.wire.contract import Refusal
+from agent.wire.contract import TURN_OF, TURN_SECONDS, Refusal
 from agent.wire.notices import Notice, NoticeKind
 
 _LOOK_SECONDS = 2.0
@@ -85,6 +85,7 @@ class Turn:
         work = self._work
         if self._person and has_left(self._person, work.platform.sessions()):
             work.fact("logged_out", str(self._person))
+            work.fact(TURN_OF, "")
             work.guard.let(())
             self._person = None
         if self._person is None and not self._updated and (somebody := self._at_the_screen()):
@@ -112,6 +113,8 @@ class Turn:
             title = work.profile.title
             raise Failed(f"cannot open {title} for who is at the screen: {error}") from error
         work.fact("opened_for", str(person))
+        work.fact(TURN_OF, str(person))
+        work.fact(TURN_SECONDS, f"{work.profile.apply.limit_seconds:.0f}")
 
     def _says_done(self, version: str) -> bool:
         """True when the person has said that it is done; what is missing is told them else."""
