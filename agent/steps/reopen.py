@@ -10,7 +10,7 @@ told that the app is available, and may have it opened from there.
 import json
 import logging
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from agent.wire.contract import Finding, Severity, StepName
 from agent.wire.notices import Notice, NoticeKind
 
 _log = logging.getLogger(__name__)
+_MOMENT_SECONDS = 3.0
 _Had = dict[Whose, str]  # the path of the program, below the app's folder
 
 
@@ -71,11 +72,25 @@ def _open(work: Work, here: _Had) -> None:
     """Open it for each who has not opened it already, say before the agent was killed in this."""
     running = open_now(work, app_programs(work.profile, work.installation.folder))
     without = lacking(list(here), running)
-    opened = [one for one in without if _is_opened(work, one, here[one])]
+    begun = [one for one in without if _is_opened(work, one, here[one])]
+    opened = _staying(work, begun)
     if opened:
         work.fact("reopened_for", names(opened))
     if failed := {one: here[one] for one in without if one not in opened}:
         _tell(work, failed)
+
+
+def _staying(work: Work, begun: Sequence[Whose]) -> list[Whose]:
+    """Return who has it open yet after a moment; of the others it is told that it ended."""
+    if not begun:
+        return []
+    work.pause(_MOMENT_SECONDS)
+    running = open_now(work, app_programs(work.profile, work.installation.folder))
+    ended = lacking(list(begun), running)
+    for one in ended:
+        why = f"{work.profile.title} was opened again for {one}, and ended within seconds"
+        work.find(Finding("not-reopened", Severity.NOTE, why[:500]))
+    return [one for one in begun if one not in ended]
 
 
 def _is_opened(work: Work, one: Whose, program: str) -> bool:

@@ -14,7 +14,7 @@ from agent.steps.rows import STEPS
 from agent.steps.table import Lane
 from agent.wire.contract import StepName
 from agent.wire.notices import NoticeKind
-from tests.steps.bench import Bench, SmallPeople, SmallWork, script
+from tests.steps.bench import AtPause, Bench, SmallPeople, SmallWork, script
 from tests.until import until
 
 _ME = getpass.getuser()
@@ -200,6 +200,21 @@ def test_a_program_that_cannot_be_opened_is_told_and_its_user_too(office: Bench,
     assert office.running() == {}
     assert work.found == {"not-reopened"}
     assert f"could not be opened again for {_ME} (session 2)" in work.findings[0].message
+    assert _told(office) == [NoticeKind.AVAILABLE]
+
+
+def test_what_has_ended_at_once_is_not_told_as_opened_again(office: Bench) -> None:
+    _had(office, (_ME, "2", "bin/app"))
+    (office.app / "bin/app").write_bytes(script("raise SystemExit(3)"))
+    work = office.work(StepName.REOPEN)
+    AtPause(work, 1, lambda: until(lambda: not office.running()))
+
+    reopen(work)
+
+    assert "reopened_for" not in work.facts
+    (found,) = work.findings
+    assert found.code == "not-reopened"
+    assert f"opened again for {_ME} (session 2), and ended within seconds" in found.message
     assert _told(office) == [NoticeKind.AVAILABLE]
 
 
