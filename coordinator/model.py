@@ -197,7 +197,7 @@ class StagingState(StrEnum):
     UNDER_WAY = "under-way"
     DONE = "done"  # every host has it, or is told why it cannot
     STOPPED = "stopped"  # by an operator
-    REPLACED = "replaced"  # by a later one of the same app
+    REPLACED = "replaced"  # by later ones of the same app, which have the hosts it still had
     TIMED_OUT = "timed-out"  # some hosts were never on
 
 
@@ -208,8 +208,9 @@ class StagedState(StrEnum):
     FETCHING = "fetching"
     READY = "ready"  # verified and unpacked, there
     REFUSED = "refused"  # it cannot be, and trying again would not help
+    REPLACED = "replaced"  # a later staging of the app has this host
 
     @property
     def is_final(self) -> bool:
         """True when nothing more is done for this host."""
-        return self in {StagedState.READY, StagedState.REFUSED}
+        return self in {StagedState.READY, StagedState.REFUSED, StagedState.REPLACED}

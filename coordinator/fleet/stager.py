@@ -128,8 +128,10 @@ class Stager:
         able = self._links.linked() - self._stagings.in_rollouts()
         under_way = self._stagings.under_way()
         going = {s.id for s in under_way if open_until(s, self._clock(), None) is not None}
+        taken = self._stagings.taken()
         for row in self._followed_now():
-            if row.staging not in going or row.host not in able:
+            is_taken = (row.staging, row.host) in taken
+            if row.staging not in going or row.host not in able or is_taken:
                 self._call_off(row)
         for staging in under_way:
             self._work_off(staging, able)

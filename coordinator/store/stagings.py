@@ -1,6 +1,7 @@
 """What is sent to hosts ahead of time, and how far each has come; it outlives the daemon.
 
-A host belongs to one staging of an app that is under way at most: a later one replaces it.
+A host belongs to one staging of an app that is under way at most: a later one takes the hosts
+that it names, and ends an earlier one that has none left.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from coordinator.store.database import reader
 from coordinator.store.tables import rollout, staged, staging, visit
 
 _UNDER_WAY = staging.c.state == StagingState.UNDER_WAY.value
+_IN_WORK = staged.c.state.in_([state.value for state in StagedState if not state.is_final])
+_TAKEN = staged.c.state == StagedState.REPLACED.value
 
 
 class Stagings:
@@ -24,16 +27,13 @@ class Stagings:
         self._reads = reader(engine)
 
     def add(self, made: Staging, rows: Sequence[Staged]) -> Staging:
-        """Write a new staging and return it with its number; what it replaces ends."""
+        """Write a new staging and return it with its number; its hosts leave earlier ones."""
         values = asdict(made) | {"state": made.state.value}
         with self._engine.begin() as c:
             number = (c.scalar(select(func.max(staging.c.number))) or 0) + 1
-            older = _UNDER_WAY & (staging.c.app == made.app)
-            c.execute(
-                update(staging)
-                .where(older)
-                .values(state=StagingState.REPLACED.value, ended=made.made)
-            )
+            older_ones = select(staging.c.id).where(_UNDER_WAY, staging.c.app == made.app)
+            for older in c.scalars(older_ones).all():
+                _leave(c, older, made, [row.host for row in rows])
             c.execute(insert(staging).values(values | {"number": number}))
             for row in rows:
                 c.execute(insert(staged).values(_values(row)))
@@ -68,6 +68,15 @@ class Stagings:
             query = select(staged).where(staged.c.staging == staging_id).order_by(staged.c.host)
             return [_staged(row) for row in c.execute(query).mappings()]
 
+    def taken(self) -> frozenset[tuple[str, str]]:
+        """Return which hosts stagings under way have lost to later ones, staging and host each."""
+        query = select(staged.c.staging, staged.c.host).join(
+            staging, staging.c.id == staged.c.staging
+        )
+        with self._reads.connect() as c:
+            rows = c.execute(query.where(_UNDER_WAY & _TAKEN)).all()
+        return frozenset((row.staging, row.host) for row in rows)
+
     def in_rollouts(self) -> frozenset[str]:
         """Return the hosts of rollouts that have not ended: they fetch for themselves."""
         query = select(visit.c.host).join(rollout, rollout.c.id == visit.c.rollout)
@@ -75,7 +84,7 @@ class Stagings:
             return frozenset(c.scalars(query.where(rollout.c.ended.is_(None))))
 
     def put(self, row: Staged) -> None:
-        """Write how far a host has come."""
+        """Write how far a host has come; one that a later staging has taken stays with it."""
         with self._engine.begin() as c:
             _put(c, row)
 
@@ -86,8 +95,18 @@ class Stagings:
             c.execute(update(staging).where(which).values(state=state.value, ended=at))
 
 
+def _leave(c: Connection, older: str, later: Staging, hosts: Sequence[str]) -> None:
+    """Write that hosts are with a later staging; the older ends when it has none left."""
+    mine = (staged.c.staging == older) & _IN_WORK
+    lost = update(staged).where(mine & staged.c.host.in_(hosts))
+    c.execute(lost.values(state=StagedState.REPLACED.value, since=later.made))
+    if c.scalar(select(func.count()).select_from(staged).where(mine)) == 0:
+        ended = {"state": StagingState.REPLACED.value, "ended": later.made}
+        c.execute(update(staging).where(staging.c.id == older).values(ended))
+
+
 def _put(c: Connection, row: Staged) -> None:
-    which = (staged.c.staging == row.staging) & (staged.c.host == row.host)
+    which = (staged.c.staging == row.staging) & (staged.c.host == row.host) & ~_TAKEN
     c.execute(update(staged).where(which).values(_values(row)))
 
 

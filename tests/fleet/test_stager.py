@@ -230,6 +230,27 @@ def test_a_staging_that_is_stopped_calls_its_hosts_off(night: Night, agents: Age
     assert agents.cancelled == {"pc-01"}
 
 
+def test_a_host_that_a_later_staging_takes_is_called_off_and_the_others_fetch_on(
+    night: Night, agents: Agents
+) -> None:
+    night.add()
+    night.look_until("fetching", "fetching", "waiting")
+    until(lambda: len(agents.started) == 2)
+    later = replace(MADE, id=numbered(2))
+    night.stagings.add(later, [Staged(later.id, "pc-01", StagedState.WAITING, 0, NOON, NOON)])
+
+    def has_begun() -> bool:
+        night.stager.look()
+        return f"{later.id}/pc-01/fetch" in [order.step_id for order in agents.orders]
+
+    until(has_begun)
+    agents.let.set()
+    night.look_until("replaced", "ready", "ready")
+    until(lambda: [row.state for row in night.stagings.hosts(later.id)] == [StagedState.READY])
+    night.stager.look()
+    assert [s.state for s in night.stagings.latest()] == [StagingState.DONE, StagingState.DONE]
+
+
 @pytest.mark.parametrize(
     "refusal", [Refusal.APP_ABSENT, Refusal.PACKAGE_MISMATCH, Refusal.NOT_SIGNED]
 )

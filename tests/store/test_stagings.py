@@ -59,6 +59,23 @@ def test_a_later_one_of_the_same_app_replaces_it_and_one_of_another_does_not(
     assert (replaced.state, replaced.ended) == (StagingState.REPLACED, 99.0)
 
 
+def test_a_later_one_takes_the_hosts_that_it_names_and_leaves_the_others(
+    database: Engine,
+) -> None:
+    stagings = Stagings(database)
+    fetching = replace(ROW, state=StagedState.FETCHING, tries=1)
+    stagings.add(MADE, [fetching, replace(ROW, host="pc-02")])
+    later = replace(MADE, id=numbered(2), made=99.0)
+    stagings.add(later, [replace(ROW, staging=later.id)])
+    assert [s.label for s in stagings.under_way()] == ["s1", "s2"]
+    assert stagings.taken() == {(MADE.id, "pc-01")}
+    stagings.put(replace(fetching, state=StagedState.READY))
+    assert [row.state for row in stagings.hosts(MADE.id)] == [
+        StagedState.REPLACED,
+        StagedState.WAITING,
+    ]
+
+
 def test_it_ends_once(database: Engine) -> None:
     stagings = Stagings(database)
     stagings.add(MADE, [ROW])
