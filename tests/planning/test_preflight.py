@@ -59,6 +59,9 @@ def test_once_held_it_no_longer_blocks_and_the_fix_is_another() -> None:
     [
         (86_400.0, "PC-1: its clock is 86400 s ahead of the coordinator's"),
         (-301.0, "PC-1: its clock is 301 s behind the coordinator's"),
+        (-3_600.0, "PC-1: its clock is 3600 s behind the coordinator's"),
+        (315_576_000.0, "PC-1: its clock is 315576000 s ahead of the coordinator's"),
+        (-315_576_000.0, "PC-1: its clock is 315576000 s behind the coordinator's"),
         (300.0, None),
         (-300.0, None),
         (0.0, None),
