@@ -78,27 +78,41 @@ class _Words:
         return kinds[self._notice.kind]()
 
     def _ahead(self) -> Wording:
-        say, notice = self._tongue.say, self._notice
-        lines = (
-            say("The update begins {when}, in {span}.", **self._when(notice.seconds_left))
-            if notice.seconds_left
-            else say("The update begins in a moment."),
-            self._takes(),
-            say("Please save your work before then."),
+        say = self._tongue.say
+        heading = (
+            say("{title} will be closed for a drill", **self._app)
+            if self._notice.drill
+            else say("{title} will be updated", **self._app)
         )
-        return self._worded(say("{title} will be updated", **self._app), lines)
+        lines = (self._begins(), self._takes(), say("Please save your work before then."))
+        return self._worded(heading, lines)
+
+    def _begins(self) -> str:
+        say, seconds = self._tongue.say, self._notice.seconds_left
+        if self._notice.drill:
+            return (
+                say("The drill begins {when}, in {span}.", **self._when(seconds))
+                if seconds
+                else say("The drill begins in a moment.")
+            )
+        if seconds:
+            return say("The update begins {when}, in {span}.", **self._when(seconds))
+        return say("The update begins in a moment.")
 
     def _close(self) -> Wording:
         say, notice = self._tongue.say, self._notice
-        lines = (
-            say("An update to version {version} is about to begin.", **self._new)
-            if notice.version
-            else say("An update is about to begin."),
-            self._takes(),
-        )
+        lines = (self._comes(), self._takes())
         heading = say("Please save your work and close {title}", **self._app)
         left = countdown(notice.seconds_left) if notice.seconds_left else say("Closing now")
         return self._worded(heading, lines, self._answers(), left)
+
+    def _comes(self) -> str:
+        say = self._tongue.say
+        if self._notice.drill:
+            return say("A drill is about to begin: nothing is updated.")
+        if self._notice.version:
+            return say("An update to version {version} is about to begin.", **self._new)
+        return say("An update is about to begin.")
 
     def _answers(self) -> tuple[tuple[Press, str], ...]:
         left = self._notice.postpones_left
@@ -168,13 +182,16 @@ class _Words:
 
     def _available(self) -> Wording:
         say = self._tongue.say
-        lines = (
-            say("It now has version {version}.", **self._new) if self._notice.version else "",
-            say("Thank you for waiting."),
-        )
+        lines = (self._now_has(), say("Thank you for waiting."))
         heading = say("{title} can be opened again", **self._app)
         buttons = (self._ok(), (Press.OPEN, say("Open")))
         return self._worded(heading, lines, buttons)
+
+    def _now_has(self) -> str:
+        if self._notice.drill:
+            return self._tongue.say("This was a drill: nothing was updated.")
+        version = self._notice.version
+        return self._tongue.say("It now has version {version}.", **self._new) if version else ""
 
     def _takes(self) -> str:
         notice = self._notice

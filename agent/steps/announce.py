@@ -16,5 +16,6 @@ def announce(work: Work) -> None:
             message=params.notice,
             seconds_left=params.starts_in,
             takes=params.takes,
+            drill=params.drill,
         )
     )

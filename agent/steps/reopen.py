@@ -123,6 +123,7 @@ def _tell(work: Work, here: _Had) -> None:
                 work.profile.title,
                 version=params.version,
                 asked_by=params.asked_by,
+                drill=params.drill,
             ),
             sessions,
         )

@@ -59,6 +59,7 @@ def notice_of(work: Work, seconds_left: float, postpones_left: int) -> Notice:
         seconds_left=seconds_left,
         takes=params.takes,
         postpones_left=postpones_left,
+        drill=params.drill,
     )
 
 

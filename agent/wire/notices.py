@@ -50,4 +50,5 @@ class Notice:
     postpones_left: Annotated[int, Whole(0, 100)] = 0  # how often "5 more minutes" may be said
     outlook: Outlook = field(default_factory=Outlook)
     installed: Annotated[str, Text(64)] = ""  # still, though they say that their turn is done
+    drill: bool = False  # nothing is updated
     may_open: bool = False  # the one-time code may be typed here

@@ -41,6 +41,20 @@ def spaced(text: str) -> str:
     return text.replace("\u202f", " ").replace("\u00a0", " ")
 
 
+@pytest.mark.parametrize("kind", [NoticeKind.AHEAD, NoticeKind.CLOSE, NoticeKind.AVAILABLE])
+@pytest.mark.parametrize("seconds", [0.0, 600.0])
+def test_a_drill_is_called_one_and_no_version_is_said_to_come(
+    kind: NoticeKind, seconds: float
+) -> None:
+    drill = Notice(kind, "Office Maker", "1.0", seconds_left=seconds, takes=60, drill=True)
+    english, french = all_of(said(drill)), all_of(said(drill, FRENCH))
+    assert "drill" in english.lower()
+    assert "exercice" in french
+    for text in (english, french):
+        assert not [w for w in ("1.0", "An update", "will be updated", "mise à jour") if w in text]
+    assert "drill" not in all_of(said(replace(drill, drill=False))).lower()
+
+
 def test_a_closed_app_says_where_the_update_is_and_when_it_is_back() -> None:
     expected = "Update running on PC-04, workstation 3 of 12, back about 14:20 (in 2 h 20 min)."
     assert expected in said(CLOSED).lines

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from agent.platforms.base import Session
+from agent.steps.announce import announce
 from agent.steps.drain import HAD_OPEN, drain
 from agent.steps.reopen import reopen
 from agent.steps.rows import STEPS
 from agent.steps.table import Lane
+from agent.steps.telling import notice_of
 from agent.wire.contract import StepName
 from agent.wire.notices import NoticeKind
 from tests.steps.bench import AtPause, Bench, SmallPeople, SmallWork, script
@@ -232,6 +234,7 @@ def test_where_the_profile_does_not_ask_for_it_they_are_told_in_their_sessions_o
     assert _told(office) == [NoticeKind.AVAILABLE]
     assert [list(sessions) for sessions in people.shown_in] == [["2"]]
     assert people.notices[0].version == "1.1"
+    assert not people.notices[0].drill
     assert work.facts["told_available"] == f"{_ME} (session 2)"
 
 
@@ -284,3 +287,25 @@ def test_it_runs_beside_other_steps_and_is_never_cancelled_half_way() -> None:
     row = STEPS[StepName.REOPEN]
 
     assert (row.lane, row.cancellable) == (Lane.BACKGROUND, False)
+
+
+@pytest.mark.parametrize("drill", [False, True])
+def test_after_a_drill_they_are_told_that_it_was_one(office: Bench, drill: bool) -> None:
+    _wants(office, reopens=False)
+    _had(office, (_ME, "2", "bin/app"))
+    people = office.people
+    assert isinstance(people, SmallPeople)
+
+    reopen(office.work(StepName.REOPEN, drill=drill))
+
+    assert [notice.drill for notice in people.notices] == [drill]
+
+
+@pytest.mark.parametrize("drill", [False, True])
+def test_before_a_drill_they_are_told_that_it_is_one(bench: Bench, drill: bool) -> None:
+    announce(bench.work(StepName.ANNOUNCE, drill=drill))
+    close = notice_of(bench.work(StepName.DRAIN, drill=drill), 60.0, 0)
+    people = bench.people
+    assert isinstance(people, SmallPeople)
+
+    assert [notice.drill for notice in (*people.notices, close)] == [drill, drill]
