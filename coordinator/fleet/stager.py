@@ -190,7 +190,10 @@ class Stager:
                 self._called_off.discard(row.host)
 
     def _fetched(self, staging: Staging, row: Staged, until: float) -> Staged:
-        wanted = self._supply(staging, row.host)
+        try:
+            wanted = self._supply(staging, row.host)
+        except (OSError, ValueError) as error:  # what is served is damaged, or not to be read now
+            return self._later(row, f"the coordinator cannot give it: {error}")
         if isinstance(wanted, str):
             return replace(
                 row, state=StagedState.REFUSED, detail=wanted[:500], since=self._clock()
@@ -234,11 +237,16 @@ class Stager:
             return replace(told, state=StagedState.REFUSED, detail=answer.problem[:500])
         if report.state is StepState.CANCELLED and row.host in self._called_off:
             return replace(told, state=StagedState.WAITING, next_try=now)
+        return self._later(told, answer.problem)
+
+    def _later(self, row: Staged, why: str) -> Staged:
+        now = self._clock()
         return replace(
-            told,
+            row,
             state=StagedState.WAITING,
+            since=now,
             next_try=now + wait_after(row.tries),
-            detail=answer.problem[:500],
+            detail=why[:500],
         )
 
     def _call_off(self, row: Staged) -> None:

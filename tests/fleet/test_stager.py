@@ -88,15 +88,21 @@ class Night:
         self.now = NOON
         self.stopping = threading.Event()
         self.wanted: Wanted | str = Wanted(PROFILE, PACKAGE, "1.1", "a ticket")
+        self.fault: Exception | None = None
         asker = Asker(Stepper(agents, self.stopping, lambda: FENCE), lambda: FENCE, str)
         self.stager = Stager(
             asker,
             agents,
             self.stagings,
-            lambda _staging, _host: self.wanted,
+            lambda _staging, _host: self.supply(),
             lambda: FENCE,
             lambda: self.now,
         )
+
+    def supply(self) -> Wanted | str:
+        if self.fault is not None:
+            raise self.fault
+        return self.wanted
 
     def add(self, made: Staging = MADE, hosts: int = 3) -> Staging:
         rows = [
@@ -301,6 +307,23 @@ def test_a_host_for_which_nothing_is_signed_is_told_so_and_not_asked(
     night.look_until("refused")
     assert night.rows()["pc-01"].detail == "no signed package for its role"
     assert agents.started == []
+
+
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), ValueError("damaged")])
+def test_what_cannot_be_read_here_is_told_and_tried_again_later(
+    night: Night, agents: Agents, fault: Exception
+) -> None:
+    night.add(hosts=1)
+    night.fault = fault
+    night.stager.look()
+    until(lambda: night.rows()["pc-01"].detail != "")
+    row = night.rows()["pc-01"]
+    assert (row.state, row.tries, row.next_try) == (StagedState.WAITING, 1, NOON + 30)
+    assert "the coordinator cannot give it" in row.detail
+    assert agents.started == []
+    night.fault, night.now = None, NOON + 31
+    agents.let.set()
+    night.look_until("ready")
 
 
 def test_it_runs_by_itself_once_started(night: Night, agents: Agents) -> None:
