@@ -57,8 +57,11 @@ def moments(
     return tuple(sorted(moment for moment in found if now <= moment <= opens))
 
 
-def announce_findings(wanted: Sequence[Ahead], opens: float, zone: tzinfo | None) -> list[Finding]:
-    """Return what speaks against the moments asked for: after the opening nothing is ahead."""
+def announce_findings(
+    wanted: Sequence[Ahead], opens: float, now: float, zone: tzinfo | None
+) -> list[Finding]:
+    """Return what speaks against the moments asked for: too late, or past already."""
+    past = [ahead.text for ahead in wanted if ahead.moment(opens, zone) < min(now, opens)]
     late = [ahead.text for ahead in wanted if ahead.moment(opens, zone) > opens]
     return [
         Finding(
@@ -68,4 +71,12 @@ def announce_findings(wanted: Sequence[Ahead], opens: float, zone: tzinfo | None
             "choose an earlier time, or start",
         )
         for text in late
+    ] + [
+        Finding(
+            "announced-in-the-past",
+            Severity.NOTE,
+            f"nobody is told at {text!r}: that is past already",
+            "choose a later time or a later window, or start",
+        )
+        for text in past
     ]

@@ -63,7 +63,7 @@ def make_plan(request: PlanRequest, basis: Basis) -> Plan:
         backs_up=request.backs_up,
         mail=request.mail,
     )
-    late = announce_findings(request.announce, opens, request.zone)
+    late = announce_findings(request.announce, opens, basis.now, request.zone)
     return judged(plan, hosts, basis, Asked(tuple(late), request.leave, request.zone))
 
 

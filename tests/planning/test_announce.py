@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from coordinator.planning.announce import Ahead, moments
+from agent.wire.contract import Severity
+from coordinator.planning.announce import Ahead, announce_findings, moments
 from coordinator.planning.plan import make_plan
 from tests.planning.office import NOW, make_basis, make_host, make_request
 
@@ -41,6 +42,15 @@ def test_moments_are_in_order_each_once_and_none_is_past_or_after_the_opening() 
     wanted = [Ahead.parse(text) for text in texts]
     found = moments(wanted, OPENS, OPENS - 10 * 3600, UTC)
     assert [_clock(m) for m in found] == ["12 08:00", "12 12:00"]
+
+
+def test_what_is_past_already_is_told_in_a_note() -> None:
+    wanted = [Ahead.parse(text) for text in ("day-before 16:00", "morning 08:00", "start")]
+    opens = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
+    (found,) = announce_findings(wanted, opens, opens - 3600 * 6, UTC)
+    assert (found.code, found.severity) == ("announced-in-the-past", Severity.NOTE)
+    assert "day-before 16:00" in found.message
+    assert announce_findings(wanted, opens, opens - 86400 * 2, UTC) == []
 
 
 def test_a_plan_keeps_its_moments_and_warns_of_those_that_come_too_late() -> None:
