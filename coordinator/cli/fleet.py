@@ -110,11 +110,19 @@ def _shown(host: HostView) -> str:
 
 
 @app.command()
-def approve(host: HostName, as_json: Json = False) -> None:
-    """Let a workstation in that waits for it."""
+def approve(
+    hosts: Annotated[list[str], typer.Argument(metavar="HOST...", help="Names or ids.")],
+    as_json: Json = False,
+) -> None:
+    """Let workstations in that wait for it, one after the other."""
+    found: list[HostView] = []
     with talking() as client:
-        found = client.approve(host)
-    show(found, lambda: f"{found.name} is in the fleet, as {found.id}", as_json=as_json)
+        for host in hosts:
+            found.append(one := client.approve(host))
+            if not as_json:
+                typer.echo(f"{one.name} is in the fleet, as {one.id}")
+    if as_json:
+        show(found if len(found) > 1 else found[0], str, as_json=True)
 
 
 @app.command()
