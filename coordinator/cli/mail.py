@@ -11,6 +11,11 @@ from coordinator.cli.talk import ask, talking
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
+_MEND = (
+    "see that [mail] in the coordinator's settings names the server, port, security and login "
+    "that it wants; restart roundsman serve, then: roundsman mail test"
+)
+
 
 @app.command("test")
 def try_out(
@@ -26,7 +31,7 @@ def try_out(
 
 def _outcome(one: MailTestView) -> str:
     if one.problem:
-        return f"{one.recipient}: not sent: {one.problem}"
+        return f"{one.recipient}: not sent: {one.problem}\n  {_MEND}"
     return f"{one.recipient}: the mail server has taken it; look whether it arrives"
 
 

@@ -89,6 +89,7 @@ def test_a_test_that_the_server_does_not_take_ends_with_one(terminal: Terminal) 
     said = terminal("mail test")
     assert said.code == 1
     assert "it@office.example: not sent: cannot use the mail server" in said.out
+    assert "restart roundsman serve, then: roundsman mail test" in said.out
 
 
 @pytest.mark.usefixtures("mailing")
