@@ -14,10 +14,15 @@ from agent.platforms.this import this_platform
 from agent.records import StepRecord
 from agent.steps.table import Refused
 from agent.uplink_status import FILE_NAME, LineStanding, LineState, read_status
-from agent.wire.contract import CordonMode, Refusal, Target
+from agent.wire.contract import CordonMode, Direction, Refusal, Target
 from agent.wire.profile import Profile
 
 _LAST_STEPS = 8
+_WAYS = {
+    Direction.DO: "",
+    Direction.UNDO: ", taken back",
+    Direction.TIDY: ", tidied up",
+}
 _LINKS = {
     LineState.DIALING: "not linked yet: dialing",
     LineState.LINKED: "linked",
@@ -126,7 +131,7 @@ def _step(record: StepRecord) -> str:
     report = record.report
     why = f": {report.detail}" if report.detail else ""
     step = report.step_id.rpartition("/")[2]
-    return f"  {_at(record.started)}  {step} {report.direction}: {report.state}{why}"
+    return f"  {_at(record.started)}  {step}{_WAYS[report.direction]}: {report.state}{why}"
 
 
 def _at(moment: float) -> str:

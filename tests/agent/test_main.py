@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,19 @@ from agent.enrol import PINNED_ROOT
 from agent.journal import Journal
 from agent.lock import FolderInUse, FolderLock, is_held
 from agent.platforms.linux import Linux
+from agent.records import StepRecord
+from agent.standing import Standing, in_words
 from agent.steps.table import Step
 from agent.uplink_status import FILE_NAME, LineStanding, LineState, UplinkStatus, write_status
-from agent.wire.contract import CordonOrder, StepName
+from agent.wire.contract import (
+    CordonOrder,
+    Direction,
+    StepName,
+    StepParams,
+    StepReport,
+    StepState,
+    Target,
+)
 from agent.wire.profile import Profile
 from tests.agent.fakes import (
     HOST,
@@ -179,7 +190,17 @@ def test_status_tells_links_cordon_and_last_steps(
     assert "Coordinator c.lan:7701: not linked: refused" in told
     assert "(enrol this PC again)" in told
     assert f"bench-app is kept closed until the rollout opens it, by rollout {ROLLOUT}" in told
-    assert "apply-release do: done" in told
+    assert "apply-release: done" in told
+
+
+def test_a_step_that_was_taken_back_is_told_in_plain_words(tmp_path: Path) -> None:
+    report = StepReport("R/pc/back-up", Direction.UNDO, StepState.DONE)
+    record = StepRecord(report, StepParams(Target("p", "0" * 64)), 1, 1.7e9, touched=True)
+    told = in_words(Standing("pc", runs=True, links=(), cordon=None, steps=(record,)))
+    assert "back-up, taken back: done" in told
+    tidied = replace(record, report=replace(report, direction=Direction.TIDY))
+    told = in_words(Standing("pc", runs=True, links=(), cordon=None, steps=(tidied,)))
+    assert "back-up, tidied up: done" in told
 
 
 def test_status_for_programs_is_one_object(
