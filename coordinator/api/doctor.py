@@ -9,7 +9,7 @@ from coordinator.api.call import Call, Problem, Status
 from coordinator.api.fleet import known_host
 from coordinator.api.judged import judged
 from coordinator.api.office import Office
-from coordinator.api.releases import SIGN, signed_apps, signed_profile
+from coordinator.api.releases import PROFILES, SIGN, signed_apps, signed_profile
 from coordinator.api.schemas import CheckView, FindingView
 from coordinator.model import Host, HostStanding, SurveyOf
 
@@ -42,7 +42,9 @@ def only_app(office: Office) -> str:
     """Return the one app that has a signed profile. Raises `Problem`."""
     apps = signed_apps(office)
     if not apps:
-        raise Problem(Status.CONFLICT, "no profile is signed yet: nothing to look for", SIGN)
+        waits = any(found.name.startswith(PROFILES) for found in office.repository.drafted())
+        mend = SIGN if waits else f"roundsman profile add FILE, then {SIGN}"
+        raise Problem(Status.CONFLICT, "no profile is signed yet: nothing to look for", mend)
     if len(apps) > 1:
         raise Problem(Status.INVALID, f"app: which one of {', '.join(apps)}?", "--app APP")
     return apps[0]

@@ -32,9 +32,10 @@ from coordinator.store.rows import PackageRow
 from coordinator.terms import read_terms
 from coordinator.vendor_text import on_one_line, readable
 
-_PROFILES = "profiles/"
+PROFILES = "profiles/"
 _APP = TypeAdapter[str](AppName)
 SIGN = "roundsman release sign"
+_SIGN_ANEW = f"{SIGN}, with a key that roundsman keys list shows: a replaced one is worth nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def publish(office: Office, call: Call[PublishAsk]) -> PublishedView:
     try:
         reached = office.repository.publish(call.ask.signed.encode())
     except NotPublished as error:
-        raise Problem(Status.CONFLICT, str(error), SIGN) from None
+        raise Problem(Status.CONFLICT, str(error), _SIGN_ANEW) from None
     after = office.repository.published()
     office.catalogue.mark_signed([t.name for t in after])
     said = [_target(t, new=t not in before) for t in after]
@@ -176,7 +177,7 @@ def profiles(office: Office, _call: Call[NoAsk]) -> list[ProfileView]:
     return [
         _profile(t, read_target(office, t), signed=t in signed)
         for t in every
-        if t.name.startswith(_PROFILES)
+        if t.name.startswith(PROFILES)
     ]
 
 
@@ -217,9 +218,9 @@ def signed_apps(office: Office) -> list[str]:
     """Return the apps that have a signed profile."""
     names = _names(office.repository.published())
     return sorted(
-        name.removeprefix(_PROFILES).removesuffix(".toml")
+        name.removeprefix(PROFILES).removesuffix(".toml")
         for name in names
-        if name.startswith(_PROFILES)
+        if name.startswith(PROFILES)
     )
 
 

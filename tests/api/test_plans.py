@@ -7,6 +7,7 @@ import pytest
 
 from agent.wire.contract import Fence, Finding, Hello, Severity
 from coordinator.api.asks import DoctorAsk, PackageAsk, PlanAsk, ProfileAsk
+from coordinator.api.releases import SIGN
 from coordinator.complaint import Complaint
 from coordinator.fleet.standing import Standing
 from coordinator.model import AfterRollBack, HostStanding, SurveyOf
@@ -155,8 +156,14 @@ def test_the_doctor_asks_the_hosts_that_are_named(ready: RealOffice) -> None:
 
 def test_the_doctor_needs_a_signed_profile(office: RealOffice) -> None:
     office.add_hosts()
-    with office.client() as client, pytest.raises(Complaint, match="no profile is signed yet"):
-        client.doctor(DoctorAsk())
+    with office.client() as client:
+        with pytest.raises(Complaint, match="no profile is signed yet") as none:
+            client.doctor(DoctorAsk())
+        office.repository.add("profiles/till.toml", b"x")
+        with pytest.raises(Complaint, match="no profile is signed yet") as unsigned:
+            client.doctor(DoctorAsk())
+    add = "roundsman profile add FILE, then "
+    assert (none.value.mend, unsigned.value.mend) == (f"{add}{SIGN}", SIGN)
 
 
 def test_the_slowest_visit_so_far_is_the_estimate(ready: RealOffice) -> None:
