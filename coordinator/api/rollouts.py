@@ -145,10 +145,9 @@ def codes(office: Office, call: Call[NoAsk]) -> list[CodeView]:
 def report(office: Office, call: Call[NoAsk]) -> ReportView:
     """Return a rollout's report, as a page too when `page` is asked for."""
     row = known(office, call.names["rollout"])
-    rollouts = office.rollouts
-    made = rollout_report(
-        row, rollouts.visits(row.id), rollouts.steps(row.id), rollouts.history(row.id)
-    )
+    told, of = office.rollouts, row.id
+    rows = told.visits(of), told.steps(of), told.history(of)
+    made = rollout_report(row, *rows, office.clock())
     page = as_html(made) if "page" in call.options else ""
     return ReportView(**made, text=as_text(made), page=page)
 

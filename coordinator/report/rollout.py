@@ -28,8 +28,12 @@ def rollout_report(
     visits: Sequence[VisitRow],
     steps: Sequence[StepRow],
     news: Sequence[NewsRow] = (),
+    now: float = 0.0,
 ) -> Report:
-    """Return the whole report as plain values; times are seconds since 1970."""
+    """Return the whole report as plain values; times are seconds since 1970.
+
+    What has not ended has lasted until `now`, as far as that is given.
+    """
     plan = row.plan
     names = {planned.id: planned.name for planned in plan.hosts}
     return {
@@ -47,11 +51,11 @@ def rollout_report(
             "started_by": row.started_by,
             "started": row.started,
             "ended": row.ended,
-            "seconds": round((row.ended or row.since) - row.started, 1),
+            "seconds": round((row.ended or max(now, row.since)) - row.started, 1),
         },
         "hosts": [_host(row, visit, steps) for visit in visits],
         "not_done": [names[v.host] for v in visits if v.state is not HostState.UPDATED],
-        "history": [_news(item, names) for item in news],
+        "history": _history(news, names),
     }
 
 
@@ -128,6 +132,17 @@ def _step(step: StepRow) -> Report:
         "facts": step.facts,
         "findings": [f.message for f in step.findings],
     }
+
+
+def _history(news: Sequence[NewsRow], names: dict[str, str]) -> list[Report]:
+    """Return what was told; a host's reason that goes on through several states is said once."""
+    told: list[Report] = []
+    last: dict[str, str] = {}
+    for item in news:
+        is_said = bool(item.host) and item.detail == last.get(item.host)
+        told.append(_news(item, names) | ({"detail": ""} if is_said else {}))
+        last[item.host] = item.detail or last.get(item.host, "")
+    return told
 
 
 def _news(item: NewsRow, names: dict[str, str]) -> Report:

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,6 +104,31 @@ def test_it_is_plain_values_only() -> None:
 def test_a_rollout_under_way_counts_until_its_last_news() -> None:
     report = rollout_report(_row(RolloutState.WALKING, ended=None, since=BEGAN + 50), VISITS, [])
     assert report["rollout"]["seconds"] == 50.0
+
+
+def test_a_rollout_under_way_has_lasted_until_now_and_one_that_has_ended_has_not() -> None:
+    row = _row(RolloutState.WALKING, ended=None, since=BEGAN + 50)
+    assert rollout_report(row, VISITS, [], now=BEGAN + 900)["rollout"]["seconds"] == 900.0
+    ended = rollout_report(_row(ended=BEGAN + 60), VISITS, [], now=BEGAN + 900)
+    assert ended["rollout"]["seconds"] == 60.0
+
+
+def test_a_reason_that_goes_on_is_said_once_in_the_history() -> None:
+    why, other = "check-health: no answer", "it is off"
+    states = (
+        (HostState.ROLLING_BACK, why, "pc-2"),
+        (HostState.SKIPPED, other, "pc-3"),
+        (HostState.ROLLED_BACK, why, "pc-2"),
+        (HostState.SKIPPED, why, "pc-2"),
+        (HostState.UPDATING, "", "pc-2"),
+        (HostState.ROLLING_BACK, other, "pc-2"),
+    )
+    news = [
+        replace(NEWS[-1], host=host, host_state=state.value, detail=detail)
+        for state, detail, host in states
+    ]
+    told = rollout_report(_row(), VISITS, STEPS, news)["history"]
+    assert [item["detail"] for item in told] == [why, other, "", "", "", other]
 
 
 @pytest.mark.parametrize(
