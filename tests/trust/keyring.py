@@ -101,3 +101,10 @@ class Agent:
     def accepts(self, target: Target) -> bool:
         """Read a target as a newly started agent; raises `Refused` when it is not accepted."""
         return SignedPackages(self.state, self.id, self.https).profile(target).name == "starface"
+
+
+def publish(office: Office, content: bytes) -> Target:
+    """Have a profile signed by the office's one signing key, and published."""
+    target = office.repository.add(NAME, content)
+    office.publish()
+    return target

@@ -8,36 +8,16 @@ a rollout is in tests/planning/test_preflight.py.
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.wire.contract import Target
-from tests.trust.keyring import NAME, PROFILE, Agent
+from tests.trust.keyring import PROFILE, Agent, publish
 from tests.trust.office import Office
 
 PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not shutil.which("faketime"), reason="faketime is not installed")
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    with Office(tmp_path / "office").open() as office:
-        yield office
-
-
-@pytest.fixture
-def agent(office: Office) -> Iterator[Agent]:
-    agent = Agent(office)
-    with agent.https:
-        yield agent
-
-
-def publish(office: Office, content: bytes) -> Target:
-    target = office.repository.add(NAME, content)
-    office.publish()
-    return target
 
 
 def read(agent: Agent, target: Target, clock: str) -> str:

@@ -1,37 +1,17 @@
 """Metadata of other days, and packages that end early, over real HTTPS."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.steps.table import Refused
 from agent.wire.contract import Refusal, Target
-from tests.trust.keyring import NAME, PROFILE, Agent
+from tests.trust.keyring import PROFILE, Agent, publish
 from tests.trust.office import Office
 from tests.trust.workstation import Workstation, noise
 
 HOUR = 3600.0
 PAGE = 4096
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    with Office(tmp_path / "office").open() as office:
-        yield office
-
-
-@pytest.fixture
-def agent(office: Office) -> Iterator[Agent]:
-    agent = Agent(office)
-    with agent.https:
-        yield agent
-
-
-def publish(office: Office, content: bytes) -> Target:
-    target = office.repository.add(NAME, content)
-    office.publish()
-    return target
 
 
 def is_refused(agent: Agent, target: Target, why: str) -> None:

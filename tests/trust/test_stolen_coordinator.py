@@ -7,7 +7,7 @@ list, a profile, a manifest or a package accepted that the signing keys did not 
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from coordinator.fleet.ca import Authority
 from coordinator.fleet.door import server_context
 from coordinator.releases.keys import SIGNING_KEY, sign
 from coordinator.releases.packages import Label, manifest_name
-from tests.trust.keyring import NAME, PROFILE, Agent
+from tests.trust.keyring import NAME, PROFILE, Agent, publish
 from tests.trust.office import PASSPHRASE, Office, make_zip, serving
 from tests.trust.thief import Thief
 from tests.trust.workstation import Workstation, noise
@@ -30,23 +30,9 @@ EVIL = PROFILE.replace(b'title = "', b'title = "Not ')
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    with Office(tmp_path / "office").open() as office:
-        yield office
-
-
-@pytest.fixture
-def agent(office: Office) -> Iterator[Agent]:
-    agent = Agent(office)
-    with agent.https:
-        yield agent
-
-
-@pytest.fixture
 def good(office: Office, agent: Agent) -> Target:
     """A profile that was signed before the coordinator was stolen, and that the agent knows."""
-    target = office.repository.add(NAME, PROFILE)
-    office.publish()
+    target = publish(office, PROFILE)
     assert agent.accepts(target)
     return target
 
@@ -130,8 +116,7 @@ def test_an_older_list_is_refused_by_who_has_seen_the_newer(
     office: Office, agent: Agent, thief: Thief, good: Target
 ) -> None:
     older, version = thief.present(), thief.version("targets")
-    new = office.repository.add(NAME, PROFILE + b"\n")
-    office.publish()
+    new = publish(office, PROFILE + b"\n")
     assert agent.accepts(new)
 
     thief.serve(older, version)
@@ -185,8 +170,7 @@ def test_what_was_signed_can_be_repeated_and_kept_fresh(
 
 def test_what_was_signed_cannot_be_kept_fresh_for_ever(office: Office, agent: Agent) -> None:
     office.clock.ahead = -91 * DAY
-    target = office.repository.add(NAME, PROFILE)
-    office.publish()
+    target = publish(office, PROFILE)
     office.clock.ahead = 0
     thief = Thief(office)
     thief.serve(thief.present(), thief.version("targets"))
