@@ -452,6 +452,7 @@ def test_a_name_that_is_no_plain_path_writes_nothing_elsewhere(
     client.repository.add_target(name, b"content")
     client.repository.publish(*ROLES[1:])
     client.download(name)
+    assert "Traceback" not in client.said
     written = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".json"]
     assert {path.parent for path in written} <= {client.metadata, client.targets}
 

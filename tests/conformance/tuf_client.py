@@ -9,6 +9,7 @@ suite serves plain HTTP on loopback, and may name several targets. Exit codes: 0
 
 import argparse
 import hashlib
+import http.client
 import sys
 import urllib.error
 import urllib.parse
@@ -29,7 +30,7 @@ def get(url: str, most: int) -> bytes:
             body: bytes = answer.read(most + 1)
     except urllib.error.HTTPError as error:
         raise Refused(error.code, "", str(error.reason)) from None
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise Unreachable(str(error)) from None
     if len(body) > most:
         raise BadAnswer(f"longer than {most} bytes")
