@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from agent.platforms.base import CloseRung, Process
 from agent.steps.families import Family
 from agent.steps.table import Seat, Work
-from agent.steps.versions import fill
+from agent.steps.versions import fill, values_of
 from agent.steps.windows import shown_at
 from agent.wire.contract import Finding, Severity
 
@@ -59,7 +59,7 @@ class Quitting:
         self._running = [pair for pair in self._running if platform.is_alive(pair[0])]
 
     def _start(self, user: str, session: str) -> Process:
-        folder, values = self._work.installation.folder, self._work.installation.values
+        folder, values = self._work.installation.folder, values_of(self._work)
         program, *arguments = self._command
         argv = [str(folder / program), *(fill(text, values) for text in arguments)]
         return self._work.platform.start_program(argv, folder, user, session)

@@ -14,7 +14,7 @@ from agent.programs import Programs, service_manager_programs
 from agent.steps.closing import LOOK_SECONDS, close_all, open_now, who
 from agent.steps.relaunched import staying
 from agent.steps.table import Failed, Memo, Refused, Work
-from agent.steps.versions import fill
+from agent.steps.versions import fill, values_of
 from agent.steps.whose import Whose, has_left, lacking, names, pack, places, unpack, whose
 from agent.wire.contract import Refusal, StepName
 from agent.wire.profile import ServiceManagerKind
@@ -186,7 +186,7 @@ def _start(work: Work, people: Sequence[Whose]) -> None:
 def _start_programs(work: Work, people: Sequence[Whose]) -> None:
     folder, manager = work.installation.folder, work.profile.service_manager
     program, *arguments = manager.start
-    argv = [str(folder / program), *(fill(text, work.installation.values) for text in arguments)]
+    argv = [str(folder / program), *(fill(text, values_of(work)) for text in arguments)]
     for one in people:
         try:
             work.guard.spare(work.platform.start_program(argv, folder, one.user, one.session))

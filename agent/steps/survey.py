@@ -5,7 +5,7 @@ What an update will do is tried for real, and nothing is left of it: see `agent.
 
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from agent.platforms.base import Item, Spot
@@ -20,9 +20,16 @@ from agent.steps.table import Work
 from agent.steps.tree import matching, total_bytes
 from agent.steps.trials import find_holders, find_mounts, try_rights, try_running
 from agent.steps.unseen import find_unseen
-from agent.steps.versions import app_reading, service_manager_version, unfilled, values_of
+from agent.steps.versions import (
+    app_reading,
+    is_told_by_running,
+    service_manager_version,
+    unfilled,
+    values_of,
+)
 from agent.wire.contract import Finding, Severity
 from agent.wire.manifest import Manifest
+from agent.wire.profile import Profile, VersionReader
 
 _OURS = re.compile(r"_old\.[0-9A-HJKMNP-TV-Z]{26}(\.part)?$")
 
@@ -128,11 +135,8 @@ def _keep(work: Work, live: list[Item]) -> None:
 
 def _values(work: Work, _live: list[Item]) -> None:
     profile = work.profile
-    values = values_of(work)
-    texts = (profile.health.port, profile.health.http, *profile.service_manager.start)
-    texts += profile.apply.arguments + profile.apply.open + profile.app.version.arguments
-    texts += profile.reach
-    missing = {name for text in texts for name in unfilled(text, values)}
+    missing = _unfilled(_addresses(profile), work.installation.values)
+    missing |= _unfilled(_arguments(profile), values_of(work))
     for name in sorted(missing):
         _find(
             work,
@@ -141,6 +145,27 @@ def _values(work: Work, _live: list[Item]) -> None:
             f"the profile asks for a value {name} that this host does not give",
             f"add {name} to values under [apps.{profile.name}] in agent.toml",
         )
+
+
+def _unfilled(texts: Iterable[str], values: Mapping[str, str]) -> set[str]:
+    return {name for text in texts for name in unfilled(text, values)}
+
+
+def _addresses(profile: Profile) -> tuple[str, ...]:
+    """Return what is filled with the host's own values only."""
+    pages = (each.source for each in _readers(profile) if is_told_by_running(each))
+    return (profile.health.port, profile.health.http, *profile.reach, *pages)
+
+
+def _arguments(profile: Profile) -> tuple[str, ...]:
+    """Return what is given to a program, which may ask for the app's folder too."""
+    commands = (*profile.service_manager.start, *profile.close.quit, *profile.apply.open)
+    readers = (argument for each in _readers(profile) for argument in each.arguments)
+    return (*commands, *profile.apply.arguments, *readers)
+
+
+def _readers(profile: Profile) -> list[VersionReader]:
+    return [each for each in (profile.app.version, profile.service_manager.version) if each]
 
 
 def _commands(work: Work, live: list[Item]) -> None:

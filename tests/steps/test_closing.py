@@ -25,6 +25,10 @@ _QUITS = """#!/bin/sh
 printf '%s ' "$XDG_SESSION_ID" >> "$2"
 for pid in $(echo "$1" | tr , ' '); do kill -9 "$pid"; done
 """
+_TELLS = """#!/bin/sh
+printf %s "$3" > "$2"
+kill -9 "$1"
+"""
 _HANGS = """#!/bin/sh
 if [ -n "$2" ]; then trap '' TERM; echo > "$2"; fi
 while :; do sleep 0.2; done
@@ -103,6 +107,21 @@ def test_what_does_not_obey_its_window_is_closed_by_its_own_quit_command(office:
     assert work.facts["closed_by"] == "quit-command 2"
     assert told.read_text() == "s1 "  # once, in their session
     assert len(office.guard.spared) == 1
+
+
+def test_the_quit_command_may_be_told_the_apps_folder(office: _Office) -> None:
+    told = office.quits_by(_TELLS)
+    quit_command = (*office.profile.close.quit, "{folder}")
+    office.profile = replace(
+        office.profile, close=replace(office.profile.close, quit=quit_command)
+    )
+    child = office.open_app()
+    office.values["pids"] = str(child.pid)
+    office.desk.deaf.add(child.pid)
+    office.desk.sit("s1", child.pid)
+
+    assert _drained(office).facts["closed_by"] == "quit-command 1"
+    assert told.read_text() == str(office.app)
 
 
 def test_each_session_is_asked_by_itself(office: _Office) -> None:

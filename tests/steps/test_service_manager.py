@@ -77,6 +77,17 @@ def test_it_is_started_in_the_apps_folder_for_whom_it_ran_and_spared(quiet: Benc
     assert str(process.pid) in work.facts["service_manager"]
 
 
+def test_its_arguments_may_name_the_apps_folder(quiet: Bench) -> None:
+    start = (*quiet.profile.service_manager.start, "--at={folder}")
+    manager = replace(quiet.profile.service_manager, start=start)
+    quiet.profile = replace(quiet.profile, service_manager=manager)
+
+    _start(quiet)
+
+    (process,) = quiet.running().values()
+    assert process.argv[-1] == f"--at={quiet.app}"
+
+
 def test_starting_what_runs_starts_no_second_one(quiet: Bench) -> None:
     quiet.open_app("bin/manager")
     _stop(quiet)

@@ -8,8 +8,10 @@ import pytest
 from agent.platforms.base import Spot
 from agent.steps.survey import survey
 from agent.wire.contract import Finding, Severity, StepName
-from agent.wire.profile import Apply, ApplyKind
+from agent.wire.profile import Apply, ApplyKind, Profile, VersionKind, VersionReader
 from tests.steps.bench import Bench, FastLinux, SmallWork, release, snapshot, write_tree
+
+_COMMANDS = ["[service_manager] start", "[close] quit", "[apply] open"]
 
 
 def _surveyed(bench: Bench, **params: object) -> SmallWork:
@@ -184,6 +186,58 @@ def test_a_value_the_host_does_not_give_blocks_and_says_where_it_goes(bench: Ben
     assert "[apps.bench-app] in agent.toml" in finding.fix
 
 
+def _with_argument(profile: Profile, key: str, text: str, program: str = "bin/app") -> Profile:
+    """Have one argument of the profile, of those that a program is given, be this."""
+    command, manager = (program, text), profile.service_manager
+    reader = VersionReader(VersionKind.PROGRAM, "bin/app", arguments=(text,))
+    return {
+        "[close] quit": replace(profile, close=replace(profile.close, quit=command)),
+        "[service_manager] start": replace(
+            profile, service_manager=replace(manager, start=command)
+        ),
+        "[apply] open": replace(profile, apply=Apply(ApplyKind.ATTENDED, open=command)),
+        "installer": replace(profile, apply=replace(profile.apply, arguments=(text,))),
+        "app's version": replace(profile, app=replace(profile.app, version=reader)),
+        "its version": replace(profile, service_manager=replace(manager, version=reader)),
+    }[key]
+
+
+@pytest.mark.parametrize("key", [*_COMMANDS, "installer", "app's version", "its version"])
+def test_an_argument_may_ask_for_the_apps_folder_and_for_what_the_host_gives(
+    bench: Bench, key: str
+) -> None:
+    bench.profile = _with_argument(bench.profile, key, "{folder}/{port}/{nothing}")
+
+    assert "asks for a value nothing" in _found(bench, "value-missing").message
+    bench.profile = _with_argument(bench.profile, key, "{folder}/{port}")
+    assert "value-missing" not in _surveyed(bench).found
+
+
+def _with_address(profile: Profile, key: str, text: str) -> Profile:
+    health = profile.health
+    page = VersionReader(VersionKind.HTTP, f"http://127.0.0.1:{text}/version")
+    manager = replace(profile.service_manager, version=page)
+    return {
+        "port": replace(profile, health=replace(health, port=text)),
+        "http": replace(profile, health=replace(health, http=page.source)),
+        "reach": replace(profile, reach=(f"127.0.0.1:{text}",)),
+        "app's page": replace(profile, app=replace(profile.app, version=page)),
+        "its page": replace(profile, service_manager=manager),
+    }[key]
+
+
+@pytest.mark.parametrize("key", ["port", "http", "reach", "app's page", "its page"])
+@pytest.mark.parametrize("name", ["nothing", "folder"])
+def test_an_address_is_filled_with_what_the_host_gives_only(
+    bench: Bench, key: str, name: str
+) -> None:
+    bench.profile = _with_address(bench.profile, key, f"{{{name}}}")
+
+    assert f"asks for a value {name}" in _found(bench, "value-missing").message
+    bench.values[name] = "9"
+    assert "value-missing" not in _surveyed(bench).found
+
+
 def test_a_keep_pattern_that_matches_nothing_is_noted(bench: Bench) -> None:
     (bench.app / "certs/server.pem").unlink()
 
@@ -196,11 +250,11 @@ def test_the_rights_of_the_folder_are_told(bench: Bench) -> None:
     assert _surveyed(bench).facts["folder_rights"] == f"drwxrwxrwx owner {os.geteuid()}"
 
 
-@pytest.mark.parametrize("key", ["[service_manager] start", "[close] quit", "[apply] open"])
+@pytest.mark.parametrize("key", _COMMANDS)
 def test_a_command_of_the_profile_that_cannot_be_run_is_found_with_its_mend(
     bench: Bench, key: str
 ) -> None:
-    _commanded(bench, key)
+    bench.profile = _with_argument(bench.profile, key, "--x", "lib/code.bin")
     (bench.app / "lib/code.bin").chmod(0o644)
 
     found = _found(bench, "program-not-executable")
@@ -216,7 +270,7 @@ def test_a_command_of_the_profile_that_cannot_be_run_is_found_with_its_mend(
 
 
 def test_where_a_link_leads_is_not_judged(bench: Bench) -> None:
-    _commanded(bench, "[close] quit")
+    bench.profile = _with_argument(bench.profile, "[close] quit", "--x", "lib/code.bin")
     (bench.app / "lib/code.bin").rename(bench.app / "lib/real.bin")
     (bench.app / "lib/code.bin").symlink_to("real.bin")
     assert "program-missing" not in _surveyed(bench).found
@@ -227,15 +281,3 @@ def test_where_a_link_leads_is_not_judged(bench: Bench) -> None:
 
 def _found(bench: Bench, code: str) -> Finding:
     return next(finding for finding in _surveyed(bench).findings if finding.code == code)
-
-
-def _commanded(bench: Bench, key: str) -> None:
-    """Have the profile run what is no program."""
-    command, profile = ("lib/code.bin", "--x"), bench.profile
-    if key.startswith("[service"):
-        manager = replace(profile.service_manager, start=command)
-        bench.profile = replace(profile, service_manager=manager)
-    elif key.startswith("[close"):
-        bench.profile = replace(profile, close=replace(profile.close, quit=command))
-    else:
-        bench.profile = replace(profile, apply=Apply(ApplyKind.ATTENDED, open=command))
