@@ -18,7 +18,7 @@ import urllib3
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from coordinator.releases.limit import Limit, Patience
+from agent.wire.limit import Limit, Patience
 from coordinator.releases.source import CHUNK, TELL_VENDOR, Away, Body, NotGiven
 from coordinator.vendor_text import on_one_line
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.wire.limit import Patience
 from coordinator.complaint import Complaint
 from coordinator.model import DownloadState
 from coordinator.releases.downloads import Download, Downloads, Order
 from coordinator.releases.fetch import PAUSES, Fetch, Wanted, forget_old
-from coordinator.releases.limit import Patience
 from coordinator.releases.source import FolderSource
 from coordinator.releases.web import WebSource
 from tests.releases.vendor import Answer, Vendor, at_first, dribbles, says

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.releases.limit import Patience
+from agent.wire.limit import Patience
 from coordinator.releases.source import Away, NotGiven, SourceError
 from coordinator.releases.web import WebSource
 from tests.releases.vendor import NAME, Vendor, dribbles, leads_to, says, trusting

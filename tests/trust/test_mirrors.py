@@ -13,7 +13,9 @@ import pytest
 
 from agent.platforms.linux import Linux
 from agent.wire import places
+from agent.wire.https_errors import HttpsError
 from agent.wire.manifest import Manifest
+from agent.wire.mirror import Mirror
 from tests.trust.office import Office
 from tests.trust.test_assembly import CORE, NEW, OLD, PATCH
 from tests.trust.workstation import HostWork, Workstation, noise
@@ -78,6 +80,12 @@ def honest(asked: Asked, content: bytes) -> None:
     last = len(content) - 1
     asked.begin(len(content) - start, 206, Content_Range=f"bytes {start}-{last}/{len(content)}")
     asked.wfile.write(content[start:])
+
+
+def endless_headers(asked: Asked, _content: bytes) -> None:
+    asked.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while not asked.server.over.wait(0.05):
+        asked.wfile.write(b"x")
 
 
 def other_content(asked: Asked, content: bytes) -> None:
@@ -282,6 +290,21 @@ def test_a_mirror_that_dawdles_is_left(host: Workstation, held: ExitStack, answe
     host.unpack(manifest, work)
 
     assert host.has() == NEW
+    assert len(server.heard) == 1
+
+
+def test_a_mirror_whose_headers_never_end_is_cut_off(host: Workstation, held: ExitStack) -> None:
+    host.installs(OLD)
+    manifest = host.release(NEW, "1.1")
+    server = mirror(host, held, endless_headers)
+    path = places.PACKAGES + manifest.content_sha256
+    for url in (server.url, server.url.replace("http:", "https:")):
+        with (
+            Mirror(url, answer_seconds=0.5) as asked,
+            pytest.raises(HttpsError),
+            asked.stream(path, 0, {}),
+        ):
+            pass
     assert len(server.heard) == 1
 
 
