@@ -13,13 +13,14 @@ from starlette.requests import ClientDisconnect, Request
 
 from coordinator.api.asks import Ask, first_fault
 from coordinator.api.call import Problem, Status
+from coordinator.releases.fetch import forget_old
 
 MOST_JSON = 5 * 2**20
 MOST_UPLOAD = 64 * 2**30
 _JSON_SECONDS = 20.0
 _SILENCE_SECONDS = 30.0  # between two pieces of an upload
 _SPARE = 2**28  # stays free whatever is uploaded
-_COPIES = 2  # what is sent, and what is kept
+_COPIES = 4  # what is sent, what is kept, that unpacked to be judged, and each of its files
 
 
 async def read_ask(request: Request, kind: type[Ask]) -> Ask:
@@ -47,6 +48,7 @@ def read_query(request: Request, kind: type[Ask]) -> Ask:
 async def received(request: Request, folder: Path) -> AsyncIterator[Path]:
     """Yield the file that was sent; it is deleted in the end. Raises `Problem`."""
     length = _length(request)
+    forget_old(folder)
     _check_space(folder, length)
     path = folder / f"{secrets.token_hex(8)}.part"
     try:

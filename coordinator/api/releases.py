@@ -72,6 +72,11 @@ def take_in(office: Office, label: Label, file: Path, brought: Brought) -> Packa
         manifest = office.packages.build(file, label, brought.terms)
     except BadPackage as error:
         raise Problem(Status.INVALID, str(error), "pack it again as a plain zip file") from None
+    except OSError as error:
+        why = f"cannot keep the package: {error.strerror}"
+        raise Problem(
+            Status.NO_SPACE, why, "make room on the coordinator's disk, add it again"
+        ) from None
     raw = write_manifest(manifest)
     if len(raw) > MOST_BYTES:
         raise Problem(Status.INVALID, "cannot take the package: its list of files is too long")

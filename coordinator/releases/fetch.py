@@ -23,7 +23,7 @@ PAUSES = (1.0, 5.0, 15.0, 60.0)
 """Seconds between tries after a cut; they begin anew whenever 64 KiB have come."""
 SPARE = 2**28
 """How many bytes stay free whatever is fetched."""
-_COPIES = 2  # what is fetched, and what is kept
+_COPIES = 4  # what is fetched, what is kept, that unpacked to be judged, and each of its files
 _KEPT_SECONDS = 7 * 86_400.0
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _log = logging.getLogger(__name__)

@@ -56,7 +56,10 @@ class PackageStore:
     """The contents of all packages, in one folder, each under its SHA-256."""
 
     def __init__(self, folder: Path) -> None:
+        """Open what is there; what was being taken in when the daemon before died is deleted."""
         self._folder = folder
+        for left in [*folder.glob(".*"), *folder.glob("blobs/.*")]:
+            wipe(left) if left.is_dir() else left.unlink()
         self.blobs = BlobStore(folder)
 
     def path(self, sha256: str) -> Path | None:

@@ -1,5 +1,7 @@
 """Packages and profiles over the API: taken in, seen by whoever signs, published."""
 
+import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -44,6 +46,29 @@ def test_the_upload_leaves_nothing_beside_the_package(office: RealOffice, tmp_pa
         client.add_package(ASK, make_zip(tmp_path / "r.zip"))
         assert len(client.packages()) == 1
     assert list((office.settings.home / "uploads").iterdir()) == []
+
+
+def test_an_upload_that_was_cut_by_a_crash_is_deleted_after_a_week(
+    office: RealOffice, tmp_path: Path
+) -> None:
+    uploads = office.settings.home / "uploads"
+    uploads.mkdir(exist_ok=True)
+    for name in ("old.part", "new.part"):
+        (uploads / name).write_bytes(b"half of it")
+    os.utime(uploads / "old.part", (0, 0))
+    with office.client() as client:
+        client.add_package(ASK, make_zip(tmp_path / "r.zip"))
+    assert [path.name for path in uploads.iterdir()] == ["new.part"]
+
+
+def test_a_package_that_the_disk_does_not_take_is_told_in_words(
+    office: RealOffice, tmp_path: Path
+) -> None:
+    folder = office.settings.packages_folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_bytes(b"a disk that does not take it")
+    with office.client() as client, pytest.raises(Complaint, match="cannot keep the package"):
+        client.add_package(ASK, make_zip(tmp_path / "r.zip"))
 
 
 def test_what_is_signed_cannot_be_changed_under_the_same_version(

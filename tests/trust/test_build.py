@@ -121,3 +121,15 @@ def test_an_encrypted_entry_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sha256", ["", "../../ca/ca-key.pem", "0" * 64, "A" * 64, "0" * 63 + "/"])
 def test_only_contents_are_given_out(tmp_path: Path, sha256: str) -> None:
     assert PackageStore(tmp_path).path(sha256) is None
+
+
+def test_what_a_power_cut_left_half_taken_in_is_deleted_and_nothing_else(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    PackageStore(store).build(make_zip(tmp_path / "a.zip", {"app": b"1.1"}), LABEL)
+    whole = sorted(path for path in store.rglob("*") if path.is_file())
+    (store / ".0123456789abcdef" / "unpacked").mkdir(parents=True)
+    (store / ".0123456789abcdef" / "content.zip").write_bytes(b"half of it")
+    (store / "blobs" / ".fedcba9876543210").write_bytes(b"half of it")
+    PackageStore(store)
+    assert sorted(path for path in store.rglob("*") if path.is_file()) == whole
+    assert not (store / ".0123456789abcdef").exists()
