@@ -3,6 +3,7 @@
 May be asked again at any time: what is there and whole is left as it is.
 """
 
+import errno
 from pathlib import Path
 
 from agent.extract import check_paths, extract, strangers, verify_tree, wipe
@@ -15,6 +16,7 @@ from agent.wire.contract import Refusal
 from agent.wire.manifest import Manifest
 
 _ANY_SYSTEM = {"", "any"}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 def manifest_of(work: Work) -> Manifest:
@@ -40,10 +42,19 @@ def unpack(work: Work, manifest: Manifest) -> None:
 
     What was fetched ahead of the rollout is taken over. Else it is unpacked beside and then
     renamed: what is in `folders.incoming` was whole once.
-    Raises `Refused` PACKAGE_ABSENT or PACKAGE_MISMATCH.
+    Raises `Refused` PACKAGE_ABSENT or PACKAGE_MISMATCH. On a full disk what came is deleted.
     """
     if _is_whole(work, work.folders.incoming, manifest) or _take_over(work, manifest):
         return
+    try:
+        _unpack_anew(work, manifest)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            wipe(unfinished(work))  # people work on this host: what is left is theirs
+        raise
+
+
+def _unpack_anew(work: Work, manifest: Manifest) -> None:
     beside = unfinished(work)
     assembled = work.packages.assemble(manifest, work.ticket, work, beside)
     if not (assembled and _is_whole(work, beside, manifest)):
