@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from agent.platforms.desktop import Desktop, DesktopControl, DesktopProgram
 from agent.session.messages import SILENT_SECONDS, CodeTyped, Lacks, Said, Seen
 from agent.session_link import BadDesktop, SessionLink
-from agent.steps.table import Blind, Seat
+from agent.steps.table import Seat
+from agent.wire.notices import Blind
 
 
 @dataclass(frozen=True, slots=True)

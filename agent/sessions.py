@@ -19,8 +19,8 @@ from agent.platforms.desktop import DesktopControl
 from agent.session.messages import CloseWindows, CodeJudged, CodeTyped, Hush, Said, Show
 from agent.session_notices import Notices
 from agent.session_place import Pace, Place
-from agent.steps.table import Answer, Seat, Word
-from agent.wire.notices import Notice
+from agent.steps.table import Answer, Seat
+from agent.wire.notices import Notice, Word
 
 _log = logging.getLogger(__name__)
 Judge = Callable[[str, str], CodeJudged]

@@ -13,7 +13,7 @@ import sys
 
 from agent.session.messages import Lacks
 from agent.session.talk import Ended, Talk
-from agent.steps.table import Blind
+from agent.wire.notices import Blind
 
 _NO_TKINTER = "cannot show notices in this desktop: tkinter is missing. Install: apt-get install "
 

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from agent.steps.table import Blind, Word
 from agent.wire.bounds import Entries, Number, Text, Whole
 from agent.wire.codec import BadMessage, decode, encode
-from agent.wire.notices import Notice
+from agent.wire.notices import Blind, Notice, Word
 
 MOST_BYTES = 64 * 1024
 BEAT_SECONDS = 2.0

@@ -28,9 +28,8 @@ from agent.session.tops import asking, having_windows
 from agent.session.window import Desk
 from agent.session.windows import Windows
 from agent.session.x11 import Screen
-from agent.steps.table import Blind
 from agent.wire.codec import BadMessage
-from agent.wire.notices import Notice, NoticeKind
+from agent.wire.notices import Blind, Notice, NoticeKind
 
 _log = logging.getLogger(__name__)
 _TICK_MS = 500

@@ -13,8 +13,7 @@ from datetime import datetime
 from agent.session.messages import CodeTyped, Said
 from agent.session.window import Answers, Desk, NoticeWindow
 from agent.session.words import Press, plain, wording
-from agent.steps.table import Word
-from agent.wire.notices import Notice, NoticeKind, Outlook
+from agent.wire.notices import Notice, NoticeKind, Outlook, Word
 
 _LAST_CALL_SECONDS = 60.0
 _HEARD_SECONDS = 10.0

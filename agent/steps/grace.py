@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from agent.steps.closing import CLOSING_SECONDS
-from agent.steps.table import Answer, Word, Work
+from agent.steps.table import Answer, Work
+from agent.wire.notices import Word
 
 MORE_SECONDS = 300.0
 _KEY = "postponed"

@@ -14,7 +14,7 @@ from typing import Protocol
 from agent.platforms.base import Platform, Process
 from agent.wire.contract import Finding, Refusal, StepName, StepParams, Target
 from agent.wire.manifest import Manifest
-from agent.wire.notices import Notice
+from agent.wire.notices import Blind, Notice, Word
 from agent.wire.profile import Profile
 
 
@@ -88,15 +88,6 @@ class Guard(Protocol):
         """Let these users have the app open while the step lasts, and nobody else."""
 
 
-class Blind(StrEnum):
-    """Why the windows of a session are not seen, or nothing can be shown there."""
-
-    NOT_RUNNING = "not-running"  # its program does not start, or does not stay
-    NO_TKINTER = "no-tkinter"
-    NO_DISPLAY = "no-display"  # it is not let onto the screen
-    UNSEEN = "unseen"  # this kind of desktop shows its windows to nobody
-
-
 @dataclass(frozen=True, slots=True)
 class Seat:
     """One session and the person in it, as the program in that desktop tells.
@@ -113,14 +104,6 @@ class Seat:
     idle_seconds: float = 0.0  # read in `agent.steps.away` only: used, never kept
     away: bool = False  # by the profile's measure; nobody can answer there
     blind: Blind | None = None  # why it does not see, once that is known
-
-
-class Word(StrEnum):
-    """What a person answers to a notice."""
-
-    DONE = "done"  # my work is saved: close it now
-    LATER = "later"  # 5 more minutes
-    OPEN = "open"  # open the app for me, now that it is available
 
 
 @dataclass(frozen=True, slots=True)

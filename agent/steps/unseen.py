@@ -5,8 +5,9 @@ The walk goes on without: what is not seen is taken to be open and in use, and i
 
 from dataclasses import dataclass
 
-from agent.steps.table import Blind, Seat, Work
+from agent.steps.table import Seat, Work
 from agent.wire.contract import Finding, Severity
+from agent.wire.notices import Blind
 
 
 @dataclass(frozen=True, slots=True)

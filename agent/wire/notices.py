@@ -1,4 +1,4 @@
-"""What people at a workstation are told: which notice, and what is to be said in it.
+"""What people at a workstation are told, in which notice; what they answer, or why they cannot.
 
 Its words are made where they are read, in the language of that session (`agent.session`), so
 nothing here is a text but what an operator typed. Standard library only.
@@ -52,3 +52,20 @@ class Notice:
     installed: Annotated[str, Text(64)] = ""  # still, though they say that their turn is done
     drill: bool = False  # nothing is updated
     may_open: bool = False  # the one-time code may be typed here
+
+
+class Word(StrEnum):
+    """What a person answers to a notice."""
+
+    DONE = "done"  # my work is saved: close it now
+    LATER = "later"  # 5 more minutes
+    OPEN = "open"  # open the app for me, now that it is available
+
+
+class Blind(StrEnum):
+    """Why the windows of a session are not seen, or nothing can be shown there."""
+
+    NOT_RUNNING = "not-running"  # its program does not start, or does not stay
+    NO_TKINTER = "no-tkinter"
+    NO_DISPLAY = "no-display"  # it is not let onto the screen
+    UNSEEN = "unseen"  # this kind of desktop shows its windows to nobody

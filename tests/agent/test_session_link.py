@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from agent.session.messages import MOST_BYTES, CodeJudged, CodeTyped, Lacks, Said, Seen
 from agent.session_link import MOST_A_SECOND, BadDesktop, SessionLink
-from agent.steps.table import Blind, Word
+from agent.wire.notices import Blind, Word
 
 SEEN = b'{"seen": {"windows": [7]}}\n'
 

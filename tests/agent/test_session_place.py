@@ -10,7 +10,7 @@ import pytest
 from agent.platforms.desktop import Desktop, DesktopProgram
 from agent.session.messages import CodeTyped, Seen, to_line
 from agent.session_place import Pace, Place
-from agent.steps.table import Blind
+from agent.wire.notices import Blind
 
 DESKTOP = Desktop("3", "marie", active=True, environment={"DISPLAY": ":0"})
 PACE = Pace()

@@ -15,9 +15,9 @@ import pytest
 from agent.platforms.base import Process
 from agent.service import judged
 from agent.session.messages import CodeJudged
-from agent.steps.table import Blind, Seat, Word
+from agent.steps.table import Seat
 from agent.wire.codes import hash_code, new_salt
-from agent.wire.notices import Notice, NoticeKind
+from agent.wire.notices import Blind, Notice, NoticeKind, Word
 from tests.agent.desks import IMPATIENT, QUICK, Desks, desks
 from tests.agent.test_cordon import SEALED, Host
 from tests.until import until

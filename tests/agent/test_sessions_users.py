@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from agent.platforms.linux_names import name_of
-from agent.steps.table import Seat, Word
-from agent.wire.notices import Notice, NoticeKind
+from agent.steps.table import Seat
+from agent.wire.notices import Notice, NoticeKind, Word
 from tests.agent.desks import SYSTEM_PYTHON, Desks, desks
 from tests.agent.test_sessions import process
 from tests.hostile.user import UID

@@ -7,8 +7,7 @@ import pytest
 
 from agent.session.messages import CodeJudged, CodeTyped, Hush, Said
 from agent.session.tops import Top
-from agent.steps.table import Word
-from agent.wire.notices import Notice, NoticeKind, Outlook
+from agent.wire.notices import Notice, NoticeKind, Outlook, Word
 from tests.desktop.people import Hands, Service, app
 from tests.desktop.screens import picture, text_of
 from tests.until import until

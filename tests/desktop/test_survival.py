@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.session.messages import Lacks, Seen
-from agent.steps.table import Blind
-from agent.wire.notices import Notice, NoticeKind
+from agent.wire.notices import Blind, Notice, NoticeKind
 from tests.desktop.people import Hands, Service
 from tests.desktop.screens import environment_of, x_server
 

@@ -154,8 +154,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runner": _AGENT_GROUND | {"steps"},
     "uplink": _AGENT_GROUND | {"runner", "cordon"},
     "whole agent": {area for area in AREAS if AREAS[area][0].startswith("agent")},
-    "desktop's words": {"contract", "system", "step table"},
-    "desktop": {"contract", "step table", "desktop's words"},
+    # started anew in each session, and awaited: it loads no more than it needs
+    "desktop's words": {"contract"},
+    "desktop": {"contract", "desktop's words"},
     "model": {"contract"},
     "states": {"contract"},
     "ports": {"contract", "model", "states"},

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from agent.platforms.base import Platform, PrintJob, Process
-from agent.steps.table import Answer, Seat, Word
+from agent.steps.table import Answer, Seat
+from agent.wire.notices import Word
 from tests.steps.bench import Bench, FastLinux, SmallPeople
 
 

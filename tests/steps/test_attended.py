@@ -12,9 +12,9 @@ from agent.platforms.base import Process, Session
 from agent.steps.apply_release import apply_release, delete_old, put_old_back, recover
 from agent.steps.back_up import back_up
 from agent.steps.stage import stage, unstage
-from agent.steps.table import Answer, Cancelled, Failed, Refused, Seat, Word
+from agent.steps.table import Answer, Cancelled, Failed, Refused, Seat
 from agent.wire.contract import TURN_OF, TURN_SECONDS, Refusal, StepName
-from agent.wire.notices import NoticeKind
+from agent.wire.notices import NoticeKind, Word
 from agent.wire.profile import Apply, ApplyKind
 from tests.steps.bench import (
     AtPause,

@@ -9,8 +9,9 @@ import pytest
 from agent.platforms.base import PrintJob
 from agent.steps.away import seats_now
 from agent.steps.drain import drain
-from agent.steps.table import Refused, Seat, Word
+from agent.steps.table import Refused, Seat
 from agent.wire.contract import STILL_IN, StepName
+from agent.wire.notices import Word
 from agent.wire.profile import Unattended, Windowless
 from tests.steps.bench import Bench, SmallPeople, SmallWork
 from tests.steps.desk import DeskBench

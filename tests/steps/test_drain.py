@@ -11,9 +11,9 @@ import pytest
 
 from agent.platforms.base import PrintJob
 from agent.steps.drain import HAD_OPEN, drain
-from agent.steps.table import Refused, Word
+from agent.steps.table import Refused
 from agent.wire.contract import STILL_IN, Refusal, StepName
-from agent.wire.notices import NoticeKind
+from agent.wire.notices import NoticeKind, Word
 from agent.wire.profile import Unattended, Windowless
 from tests.steps.bench import STUBBORN, Bench, SmallWork, script
 from tests.steps.desk import Desk, DeskBench

@@ -3,8 +3,9 @@
 import pytest
 
 from agent.steps.survey import survey
-from agent.steps.table import Blind, Seat
+from agent.steps.table import Seat
 from agent.wire.contract import Finding, Severity
+from agent.wire.notices import Blind
 from tests.steps.bench import Bench, SmallPeople
 
 

@@ -13,10 +13,11 @@ from agent.programs import all_programs
 from agent.steps.autosave import Autosaves
 from agent.steps.closing import CLOSING_SECONDS, LOOK_SECONDS, Ladder, Manner, members, who
 from agent.steps.families import Family
-from agent.steps.table import Cancelled, Seat, Word, Work
+from agent.steps.table import Cancelled, Seat, Work
 from agent.steps.telling import notice_of
 from agent.steps.windows import seats_of
 from agent.wire.contract import Finding, Severity
+from agent.wire.notices import Word
 
 _GRACE_SECONDS = 60.0
 _HURRIED_SECONDS = 5.0

@@ -9,11 +9,11 @@ import os
 
 from agent.programs import Programs
 from agent.steps.closing import open_now
-from agent.steps.table import Answer, Cancelled, Failed, Refused, Word, Work
+from agent.steps.table import Answer, Cancelled, Failed, Refused, Work
 from agent.steps.versions import app_reading, fill, values_of
 from agent.steps.whose import Whose, has_left
 from agent.wire.contract import TURN_OF, TURN_SECONDS, Refusal
-from agent.wire.notices import Notice, NoticeKind
+from agent.wire.notices import Notice, NoticeKind, Word
 
 _LOOK_SECONDS = 2.0
 
