@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from agent.wire.contract import Target
 from agent.wire.manifest import read_manifest
 from coordinator.fleet.hub import Hub
-from coordinator.fleet.stager import Wanted
+from coordinator.fleet.stager import GONE, Wanted
 from coordinator.model import Host, HostStanding
 from coordinator.planning.plan import PackageChoice, package_for
 from coordinator.planning.staging import Staging
@@ -32,7 +32,7 @@ class Supplies:
         """Return what a host gets of a staging, or why it gets nothing."""
         host = self.fleet.host(host_id)
         if host is None or host.standing is HostStanding.REVOKED:
-            return "it has left the fleet"
+            return GONE
         signed = self.repository.published()
         profiles = [t for t in signed if t.name == profile_name(staging.app)]
         package = package_for(host, self._system(host_id), self._choices(staging, signed))

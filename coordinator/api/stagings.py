@@ -21,6 +21,7 @@ from coordinator.planning.window import next_time
 
 _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 _AT_ONCE_SECONDS = 1.0
+_MOST_HOSTS = 3000  # a megabyte or two: no client reads more than four
 
 
 def stage(office: Office, call: Call[StageAsk]) -> StagingView:
@@ -75,8 +76,13 @@ def _waiting(made: Staging, host: Host, begins: float) -> Staged:
 
 
 def stagings(office: Office, _call: Call[NoAsk]) -> list[StagingView]:
-    """Return the last stagings, newest first."""
-    return [_view(office, one) for one in office.stagings.latest()]
+    """Return the last stagings, newest first; of those that are over as many as can be told."""
+    found, told = [], 0
+    for view in (_view(office, one) for one in office.stagings.latest()):
+        told += len(view.hosts)
+        if told <= _MOST_HOSTS or view.state is StagingState.UNDER_WAY:
+            found.append(view)
+    return found
 
 
 def staging(office: Office, call: Call[NoAsk]) -> StagingView:

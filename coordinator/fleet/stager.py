@@ -56,6 +56,7 @@ _IN_VAIN = {
     Refusal.UNKNOWN_STEP,
 }
 """Refusals that trying again by itself would not change."""
+GONE = "it has left the fleet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ class Stager:
 
     def look(self) -> None:
         """Begin what may begin, call off what may not go on, end what has come to its end."""
+        for row in self._stagings.gone():
+            self._stagings.put(_refused(row, GONE, self._clock()))
         able = self._links.linked() - self._stagings.in_rollouts()
         under_way = self._stagings.under_way()
         going = {s.id for s in under_way if open_until(s, self._clock(), None) is not None}
@@ -195,9 +198,7 @@ class Stager:
         except (OSError, ValueError) as error:  # what is served is damaged, or not to be read now
             return self._later(row, f"the coordinator cannot give it: {error}")
         if isinstance(wanted, str):
-            return replace(
-                row, state=StagedState.REFUSED, detail=wanted[:500], since=self._clock()
-            )
+            return _refused(row, wanted, self._clock())
         asked = Asked(
             id=staging.id,
             host=row.host,
@@ -234,7 +235,7 @@ class Stager:
         if answer.verdict is Verdict.DONE:
             return replace(told, state=StagedState.READY, bytes_done=report.bytes_total)
         if report.refusal in _IN_VAIN:
-            return replace(told, state=StagedState.REFUSED, detail=answer.problem[:500])
+            return _refused(told, answer.problem, now)
         if report.state is StepState.CANCELLED and row.host in self._called_off:
             return replace(told, state=StagedState.WAITING, next_try=now)
         return self._later(told, answer.problem)
@@ -256,6 +257,10 @@ class Stager:
         order = CancelOrder(step_id, Direction.DO, self._fence())
         with suppress(LinkError):  # asked again at the next look, as long as it is followed
             self._links.call(row.host, "cancel", order, _CALL_SECONDS)
+
+
+def _refused(row: Staged, why: str, now: float) -> Staged:
+    return replace(row, state=StagedState.REFUSED, detail=why[:500], since=now)
 
 
 def _params(staging: Staging, wanted: Wanted) -> StepParams:

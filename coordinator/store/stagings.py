@@ -9,10 +9,10 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 
-from coordinator.model import StagedState, StagingState
+from coordinator.model import HostStanding, StagedState, StagingState
 from coordinator.planning.staging import Staged, Staging
 from coordinator.store.database import reader
-from coordinator.store.tables import rollout, staged, staging, visit
+from coordinator.store.tables import host, rollout, staged, staging, visit
 
 _UNDER_WAY = staging.c.state == StagingState.UNDER_WAY.value
 _IN_WORK = staged.c.state.in_([state.value for state in StagedState if not state.is_final])
@@ -76,6 +76,17 @@ class Stagings:
         with self._reads.connect() as c:
             rows = c.execute(query.where(_UNDER_WAY & _TAKEN)).all()
         return frozenset((row.staging, row.host) for row in rows)
+
+    def gone(self) -> list[Staged]:
+        """Return which hosts of stagings under way were revoked before they had it."""
+        query = (
+            select(staged)
+            .join(staging, staging.c.id == staged.c.staging)
+            .join(host, host.c.id == staged.c.host)
+            .where(_UNDER_WAY & _IN_WORK & (host.c.standing == HostStanding.REVOKED.value))
+        )
+        with self._reads.connect() as c:
+            return [_staged(row) for row in c.execute(query).mappings()]
 
     def in_rollouts(self) -> frozenset[str]:
         """Return the hosts of rollouts that have not ended: they fetch for themselves."""

@@ -1,5 +1,6 @@
 """Releases sent ahead over the API: what is begun, refused, shown and stopped."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from coordinator.api.asks import PackageAsk, ProfileAsk, StageAsk
 from coordinator.complaint import Complaint
 from coordinator.fleet.standing import Standing
 from coordinator.model import HostStanding, StagedState, StagingState
-from coordinator.planning.staging import SPREAD_SECONDS
+from coordinator.planning.staging import SPREAD_SECONDS, Staged, Staging
+from coordinator.store.stagings import Stagings
 from tests.api.real import APP, PROFILE, RealOffice, make_zip
+from tests.plans import numbered
 
 ASK = StageAsk(app=APP, version="1.1")
 
@@ -94,6 +97,18 @@ def test_a_revoked_host_gets_nothing(ready: RealOffice) -> None:
     ready.fleet.set_standing("pc-01-abcdef", HostStanding.REVOKED)
     with ready.client() as client:
         assert [h.host for h in client.stage(ASK).hosts] == ["PC-02", "PC-03"]
+
+
+def test_of_many_workstations_no_more_is_told_than_a_client_reads(ready: RealOffice) -> None:
+    stagings, many = Stagings(ready.database), [f"pc-{n:04}" for n in range(1000)]
+    for number in range(1, 7):
+        made = Staging(numbered(number), 0, APP, "1.1", "ann", 10.0, 10.0, "", 0, 8)
+        told = Staged(made.id, "", StagedState.WAITING, 9, 10.0, 10.0, detail="x" * 500)
+        stagings.add(made, [replace(told, host=host) for host in many])
+    with ready.client() as client:
+        assert [view.label for view in client.stagings()] == ["s6", "s5", "s4"]
+        assert len(client.staging("s1").hosts) == 1000
+        assert client.stagings()[0].state is StagingState.UNDER_WAY
 
 
 def test_a_later_one_replaces_it_and_it_is_stopped_once(ready: RealOffice) -> None:

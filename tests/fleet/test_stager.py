@@ -23,9 +23,10 @@ from agent.wire.errors import LinkLost
 from coordinator.fleet.asker import Asker
 from coordinator.fleet.stager import Stager, Wanted
 from coordinator.fleet.stepper import Stepper
-from coordinator.model import StagedState, StagingState
+from coordinator.model import Host, HostStanding, StagedState, StagingState
 from coordinator.planning.staging import Staged, Staging
 from coordinator.store.database import open_database
+from coordinator.store.fleet import Fleet
 from coordinator.store.rollouts import Rollouts
 from coordinator.store.stagings import Stagings
 from tests.plans import PROFILE, make_plan, numbered
@@ -83,6 +84,7 @@ class Night:
 
     def __init__(self, database: Engine, agents: Agents) -> None:
         self.agents = agents
+        self.database = database
         self.stagings = Stagings(database)
         self.rollouts = Rollouts(database)
         self.now = NOON
@@ -225,6 +227,20 @@ def test_outside_its_hours_nothing_is_fetched_and_what_is_under_way_is_called_of
     night.now = NOON
     night.look_until("waiting")
     assert agents.cancelled == {"pc-01"}
+
+
+def test_a_host_that_was_revoked_is_waited_for_no_longer(night: Night, agents: Agents) -> None:
+    night.add(hosts=2)
+    agents.on, fleet = {"pc-01"}, Fleet(night.database)
+    pc = Host("pc-02", "PC-02", "main", "office", "workstation", 0, HostStanding.ENROLLED, "")
+    fleet.put_host(pc)
+    agents.let.set()
+    night.look_until("ready", "waiting")
+    fleet.set_standing("pc-02", HostStanding.REVOKED)
+    night.look_until("ready", "refused")
+    assert night.rows()["pc-02"].detail == "it has left the fleet"
+    night.stager.look()
+    assert [s.state for s in night.stagings.latest()] == [StagingState.DONE]
 
 
 def test_a_staging_that_is_stopped_calls_its_hosts_off(night: Night, agents: Agents) -> None:
