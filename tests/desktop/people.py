@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 from Xlib import XK, X, Xatom
 from Xlib.display import Display
-from Xlib.error import BadWindow
+from Xlib.error import BadDrawable, BadWindow
 from Xlib.ext.xtest import fake_input
 from Xlib.protocol.event import ClientMessage
 
@@ -168,7 +168,7 @@ class Hands:
         """Return the middles of a notice's buttons on the screen, from left to right."""
         try:
             places = [self._place(leaf) for leaf in self._leaves(self.window(id_))]
-        except BadWindow:
+        except (BadDrawable, BadWindow):
             return []  # it is made anew just now
         lowest = max(top for _, top, _, _ in places)
         row = sorted(place for place in places if abs(place[1] - lowest) < 4)
