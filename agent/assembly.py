@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from agent.extract import Source, sha256_of, strangers, wipe, write_entry
+from agent.extract import Source, check_paths, sha256_of, strangers, wipe, write_entry
 from agent.package_paths import BadPackage, folders_of
 from agent.platforms.base import Spot
 from agent.reuse import Kept
@@ -85,9 +85,13 @@ def _longest_blob(size: int) -> int:
 
 
 class Assembly:
-    """One release on its way into the folder `into`, which nobody but the agent enters."""
+    """One release on its way into the folder `into`, which nobody but the agent enters.
+
+    Raises `BadPackage` for a path that no package may have.
+    """
 
     def __init__(self, manifest: Manifest, into: Path, kept: Kept, work: Work) -> None:
+        check_paths(manifest)  # judged by whoever ordered it too; nothing is written by it alone
         self._manifest = manifest
         self._into = into
         self._kept = kept

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from agent.assembly import Assembly
+from agent.package_paths import BadPackage
 from agent.platforms.base import Spot
+from agent.reuse import Kept
 from agent.steps.table import Cancelled, Refused
 from agent.wire import zstd
 from agent.wire.contract import Refusal
@@ -576,3 +580,12 @@ def test_a_frame_is_opened_by_its_own_size_only() -> None:
     for size in (999, 1001, 0):
         with pytest.raises(zstd.BadFrame):
             zstd.Opened(io.BytesIO(frame), size)
+
+
+def test_a_path_that_leaves_the_folder_is_refused_whoever_asks(host: Workstation) -> None:
+    manifest = host.release(NEW, "1.1")
+    bad = replace(manifest, files=(replace(manifest.files[0], path="../out"), *manifest.files[1:]))
+    work = host.work(manifest)
+    with pytest.raises(BadPackage, match="out"):
+        Assembly(bad, host.into, Kept(work, []), work)
+    assert not host.into.exists()
