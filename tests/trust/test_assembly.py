@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import zstandard
@@ -18,7 +19,7 @@ from agent.assembly import Assembly
 from agent.package_paths import BadPackage
 from agent.platforms.base import Spot
 from agent.reuse import Kept
-from agent.steps.table import Cancelled, Refused
+from agent.steps.table import Cancelled, Refused, Work
 from agent.wire import zstd
 from agent.wire.contract import Refusal
 from agent.wire.https import Https
@@ -585,7 +586,7 @@ def test_a_frame_is_opened_by_its_own_size_only() -> None:
 def test_a_path_that_leaves_the_folder_is_refused_whoever_asks(host: Workstation) -> None:
     manifest = host.release(NEW, "1.1")
     bad = replace(manifest, files=(replace(manifest.files[0], path="../out"), *manifest.files[1:]))
-    work = host.work(manifest)
+    work = cast("Work", host.work(manifest))
     with pytest.raises(BadPackage, match="out"):
         Assembly(bad, host.into, Kept(work, []), work)
     assert not host.into.exists()
