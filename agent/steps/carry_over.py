@@ -51,16 +51,14 @@ def carry_over(work: Work, manifest: Manifest) -> Carried:
 def try_carry_over(work: Work, manifest: Manifest) -> None:
     """Read all that would be carried over, and tell how much it is; nothing is copied.
 
-    Raises `Refused` FOLDER_RIGHTS when a file cannot be read, PACKAGE_MISMATCH as `carry_over`.
+    What the step tells of its progress stays what was fetched. Raises `Refused` FOLDER_RIGHTS
+    when a file cannot be read, PACKAGE_MISMATCH as `carry_over`.
     """
     files = [item for item in _plan(work, manifest).kept if item.is_file]
-    done, total = 0, total_bytes(files)
     for item in files:
         _try_reading(work, item)
-        done += item.size
-        work.progress(done, total)
     work.fact("kept_files", str(len(files)))
-    work.fact("kept_bytes", str(total))
+    work.fact("kept_bytes", str(total_bytes(files)))
 
 
 def _try_reading(work: Work, item: Item) -> None:
