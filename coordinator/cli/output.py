@@ -53,24 +53,35 @@ def end(*, needs_a_person: bool) -> None:
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> str:
     """Return a table, or what to say when it would be empty.
 
-    At a terminal the last column, which says why, is broken into lines that fit.
+    At a terminal the last column, which says why, is broken into lines that fit; where others
+    leave it no room, the widest are broken with it.
     """
     if not rows:
         return empty
-    room = _room(headers, rows) if sys.stdout.isatty() else None
-    widths = [*([None] * (len(headers) - 1)), room]
+    widths = _widths(headers, rows) if sys.stdout.isatty() else None
     return tabulate(rows, headers, "simple", disable_numparse=True, maxcolwidths=widths)
 
 
-def _room(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> int | None:
-    """Return how wide the last column may be, None = as wide as it is."""
-    cells = [
-        [len(header) + _GAP, *(len(str(row[i])) for row in rows)]
+def _widths(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int | None]:
+    """Return how wide each column may be, None = as wide as it is."""
+    wide = [
+        max(len(header) + _GAP, *(len(str(row[i])) for row in rows))
         for i, header in enumerate(headers)
     ]
-    others = [max(column) for column in cells[:-1]]
-    room = shutil.get_terminal_size().columns - sum(others) - _GAP * len(others)
-    return room if room >= _NARROWEST else None
+    room = shutil.get_terminal_size().columns - _GAP * (len(wide) - 1)
+    last = room - sum(wide[:-1])
+    if last >= _NARROWEST:
+        return [*([None] * (len(wide) - 1)), last]
+    most = _most(wide, room)
+    return [most if most and column > most else None for column in wide]
+
+
+def _most(wide: Sequence[int], room: int) -> int:
+    """Return how wide any column may be for all to fit, 0 = they cannot."""
+    fitting = (
+        m for m in range(max(wide), _NARROWEST - 1, -1) if sum(min(w, m) for w in wide) <= room
+    )
+    return next(fitting, 0)
 
 
 def pairs(rows: Sequence[tuple[str, object]]) -> str:
