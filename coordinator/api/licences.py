@@ -95,4 +95,7 @@ def _view(office: Office, app: str) -> LicenceView:
     owned = held.entitlement
     known = {"holder": owned.holder, "edition": owned.edition, "seats": owned.seats}
     days = {"contract_end": owned.contract_end, "valid_until": owned.valid_until}
-    return told.model_copy(update=known | days)
+    day = day_of(office.clock(), None)
+    over = owned.valid_until is not None and owned.valid_until < day
+    state = {"problem": f"ended on {owned.valid_until}"} if over else {}
+    return told.model_copy(update=known | days | state)

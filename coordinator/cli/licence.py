@@ -69,7 +69,7 @@ def _listed(found: list[LicenceView]) -> str:
             f"{one.seats_taken} of {one.seats}",
             one.contract_end or "",
             one.valid_until or "",
-            "signed" if one.is_signed else "",
+            "signed" if one.is_signed else "none",
             one.problem or _too_many(one) or "counts",
             clock(one.at),
         )
@@ -82,7 +82,7 @@ def _listed(found: list[LicenceView]) -> str:
         "seats",
         "contract",
         "valid until",
-        "",
+        "signature",
         "state",
         "added",
     )

@@ -71,7 +71,8 @@ def _other_app(case: LicenceCase, held: Entitlement) -> str:
 def _seats(case: LicenceCase, held: Entitlement) -> str:
     if case.seats <= held.seats:
         return ""
-    return f"{case.seats} workstations have it, and the licence of {held.holder} has {held.seats}"
+    owned = f"the licence of {held.holder} has {held.seats}"
+    return f"{case.seats} workstations need a seat, and {owned}"
 
 
 def _ended(case: LicenceCase, held: Entitlement) -> str:

@@ -125,7 +125,7 @@ def test_an_entitlement_that_shrank_since_it_was_planned_is_refused_at_the_start
     said = _start(office, plan)
 
     assert "1. cannot install" in said
-    assert "3 workstations have it, and the licence of Cabinet Roy has 2" in said
+    assert "3 workstations need a seat, and the licence of Cabinet Roy has 2" in said
     assert "the licence is for edition basic" in said
     assert "the update contract of Cabinet Roy ended on 2026-05-31" in said
 

@@ -45,6 +45,13 @@ def test_an_entitlement_is_added_and_listed(
     assert "licence add" in terminal("audit").out
 
 
+@pytest.mark.usefixtures("office")
+def test_one_that_has_ended_does_not_count(terminal: Terminal, tmp_path: Path) -> None:
+    added = terminal("licence add", _entitlement(tmp_path, f"{_TEXT}valid_until = 2020-02-29\n"))
+    assert (added.code, "ended on 2020-02-29" in added.out) == (1, True)
+    assert terminal("licence list").code == 1
+
+
 @pytest.mark.parametrize("raw", [True, False])
 def test_its_signature_is_found_beside_it(
     office: RealOffice, terminal: Terminal, tmp_path: Path, raw: bool

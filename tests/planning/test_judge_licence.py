@@ -81,7 +81,7 @@ def test_each_reason_is_said_once_and_by_its_name() -> None:
     found = licence_findings(replace(case, held=Held(_HELD)))
 
     assert [f.message.removeprefix("cannot install office 2.0: ") for f in found] == [
-        "13 workstations have it, and the licence of Cabinet Roy has 12",
+        "13 workstations need a seat, and the licence of Cabinet Roy has 12",
         "it is for the editions basic, and the licence is for edition advanced",
         "it was released on 2026-07-01, and the update contract of Cabinet Roy ended on "
         "2026-06-30",
