@@ -84,7 +84,9 @@ def open_key(file: Path, passphrase: str) -> Opened:
 
 def make_key(folder: Path, passphrase: str) -> Opened:
     """Make an encrypted key in a folder or on a stick that has none. Raises `Complaint`."""
-    with _complaining("name an empty folder or stick, and a longer passphrase"):
+    with _complaining(
+        "an empty folder or stick for each key, and a passphrase of 12 characters at least"
+    ):
         return Opened(new_key(folder, passphrase), folder)
 
 

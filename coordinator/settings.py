@@ -142,7 +142,10 @@ def read_settings(home: Path) -> Settings:
     """Return what `coordinator.toml` in `home` says. Raises `SettingsError`."""
     file = home / FILE
     if not file.exists():
-        raise SettingsError(f"cannot find {file}", "roundsman init")
+        raise SettingsError(
+            f"cannot find {file}",
+            "roundsman init; its folder elsewhere: roundsman serve --home FOLDER",
+        )
     given = read_toml(file, _KEYS)
     return Settings(home=home, **given)
 

@@ -30,8 +30,7 @@ from coordinator.terms import in_words
 _NO_TERMS = "no terms: may be put over anything older"
 _LOOK = "do not sign until a person has looked at the coordinator"
 _OTHER_KEY = (
-    "try again with the passphrase that roundsman init was given; "
-    "a key elsewhere: roundsman release sign --key FILE"
+    "try again with the passphrase of that key; another key: roundsman release sign --key FILE"
 )
 Fetch = Callable[[str, str], bytes]
 """Returns the content of a target, by name and SHA-256."""
@@ -97,6 +96,16 @@ def key_file(given: Path | None, home: Path) -> Path:
     if given is None:
         return home / "signing" / SIGNING_KEY
     return given / SIGNING_KEY if given.is_dir() else given
+
+
+def found_key(given: Path | None, home: Path) -> Path:
+    """Return the key file that is meant, which is there. Raises `Complaint`."""
+    file = key_file(given, home)
+    if not file.exists():
+        raise Complaint(
+            f"cannot find the signing key {file}", "name it: --key FILE, or its folder or stick"
+        )
+    return file
 
 
 def sign_list(unsigned: str, key: Path, passphrase: str) -> str:

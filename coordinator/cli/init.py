@@ -18,9 +18,10 @@ Home = Annotated[Path | None, typer.Option("--home", help="The coordinator's fol
 
 _NEXT = """
 Next:
-  roundsman serve                                 the coordinator, in a terminal of its own
+  {serve:<46}  the coordinator, in a terminal of its own
   roundsman fleet token --group OFFICE            a token, to enrol workstations with
   roundsman health                                is all well?"""
+_ELSEWHERE = "to sign, name the key: --key {folder}; or set ROUNDSMAN_HOME={home}"
 
 
 def init(
@@ -50,16 +51,20 @@ def init(
         getpass.getuser(),
         lambda: passphrase(passphrase_file, confirm=True),
     )
-    typer.echo(_for_programs(made) if as_json else _for_people(made))
+    typer.echo(_for_programs(made) if as_json else _for_people(made, settings))
 
 
 def _for_programs(made: list[Made]) -> str:
     return json.dumps([{"what": m.what, "where": str(m.where), "new": m.new} for m in made])
 
 
-def _for_people(made: list[Made]) -> str:
+def _for_people(made: list[Made], settings: Settings) -> str:
     rows = [(m.what, m.where, "made" if m.new else "was there") for m in made]
-    said = table(("what", "where", ""), rows, "")
+    said = table(("what", "where", "state"), rows, "")
     if not any(m.new for m in made):
         return f"{said}\n\nEverything was there already; nothing was changed."
-    return f"{said}\n{_NEXT}"
+    if settings.home == home_folder():
+        return f"{said}\n{_NEXT.format(serve='roundsman serve')}"
+    following = _NEXT.format(serve=f"roundsman serve --home {settings.home}")
+    elsewhere = _ELSEWHERE.format(folder=settings.signing_folder, home=settings.home)
+    return f"{said}\n{following}\n\n{elsewhere}"

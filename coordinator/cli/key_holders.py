@@ -15,7 +15,7 @@ from coordinator.ceremony import Opened
 from coordinator.cli.talk import read_first_line
 from coordinator.complaint import Complaint
 from coordinator.folders import home_folder, operator_folder
-from coordinator.signing import key_file
+from coordinator.signing import found_key
 
 Keys = Annotated[
     list[Path] | None,
@@ -66,12 +66,7 @@ def open_keys(
     opened: list[Opened] = []
     locks = [*(passphrases or [])]
     for number, given in enumerate(files or [None]):
-        file = key_file(given, home_folder())
-        if not file.exists():
-            raise Complaint(
-                f"cannot find the signing key {file}",
-                "name it: --key FILE, or its folder or stick",
-            )
+        file = found_key(given, home_folder())
         lock = locks[number] if number < len(locks) else None
         key = ceremony.open_key(file, _passphrase_of(file, lock))
         _check(may_sign, key, opened)

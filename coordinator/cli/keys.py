@@ -20,7 +20,7 @@ from coordinator.cli.talk import PassphraseFile, Yes, agreed, passphrase, read_t
 from coordinator.complaint import Complaint
 from coordinator.folders import home_folder
 from coordinator.papers import Paper, read_paper, with_contents, write_paper
-from coordinator.signing import Fetch, key_file, read_list
+from coordinator.signing import Fetch, found_key, read_list
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.command("ceremony")(key_changes.hand_over)
@@ -166,7 +166,7 @@ def sheet(
     as_json: Json = False,
 ) -> None:
     """Print the recovery sheet of a key, to be kept in a safe; needs no coordinator."""
-    file = key_file(key, home_folder())
+    file = found_key(key, home_folder())
     opened = ceremony.open_key(file, passphrase(passphrase_file, confirm=False))
     (made,) = printed([opened], ["a key of this fleet"], sheets, quiet=as_json)
     _show_key(made, "", as_json=as_json)

@@ -18,7 +18,7 @@ from coordinator.cli.talk import PassphraseFile, Yes, agreed, passphrase, talkin
 from coordinator.complaint import Complaint
 from coordinator.folders import home_folder
 from coordinator.papers import Paper, read_paper, with_contents, write_paper
-from coordinator.signing import Vouched, key_file, read_list, sign_list
+from coordinator.signing import Vouched, found_key, read_list, sign_list
 
 Key = Annotated[
     Path | None, typer.Option(help="The signing key, or the folder or stick it is on.")
@@ -91,9 +91,8 @@ def sign(
         new = {t.name for t in found.targets if t.new}
         vouched = read_list(found.unsigned, client.content)
         done = client.publish(signing.sign(found.unsigned, vouched, _notes(found), new))
-    many = len(done.targets)
-    show(done, lambda: outcome(done.progress, SIGN, f"{many} targets are signed and published"),
-         as_json=as_json)  # fmt: skip
+    said = f"the list is signed and published; on it: {len(done.targets)}"
+    show(done, lambda: outcome(done.progress, SIGN, said), as_json=as_json)
     end(needs_a_person=not done.progress.published)
 
 
@@ -113,8 +112,8 @@ class Signing:
     ) -> str:
         """Show a list, ask, and return it signed. Raises `Complaint`."""
         typer.echo("\n".join([*notes, *shown(vouched, new)]), err=self._as_json)
+        file = found_key(self._key, home_folder())
         agreed("Sign this list? Agents will accept what is on it", yes=self._yes)
-        file = key_file(self._key, home_folder())
         return sign_list(unsigned, file, passphrase(self._passphrase_file, confirm=False))
 
 
@@ -160,7 +159,7 @@ def outcome(reached: ProgressView, command: str, done: str) -> str:
 
 def next_to_sign(reached: ProgressView, command: str) -> str:
     """Return how many have signed, who may be next, and what they type."""
-    signed = f" ({', '.join(map(in_fours, reached.signed))})" if reached.signed else ""
+    signed = f"; so far: {', '.join(map(in_fours, reached.signed))}" if reached.signed else ""
     others = " or ".join(in_fours(fingerprint) for fingerprint in reached.may_sign)
     return (
         f"{reached.done} of {reached.threshold} signatures{signed}; "

@@ -36,6 +36,16 @@ def test_init_says_what_comes_next_and_twice_changes_nothing(
     assert _hashes(tmp_path) == before
 
 
+def test_init_elsewhere_says_where_the_next_commands_find_it(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse battery\n")
+    said = terminal(f"init {PORTS} --home {tmp_path / 'there'} --passphrase-file", str(secret))
+    assert f"roundsman serve --home {tmp_path / 'there'}" in said.out
+    assert f"--key {tmp_path / 'there' / 'signing'}" in said.out
+
+
 def test_init_speaks_json(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROUNDSMAN_PASSPHRASE", "correct horse battery")
     said = terminal("init --json --address coordinator.lan")

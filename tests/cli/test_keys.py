@@ -299,7 +299,7 @@ def test_a_release_published_meanwhile_is_said_to_end_a_change(desk: Desk) -> No
         ("release sign --from /nowhere --yes", "into which?"),
         ("release publish /nowhere", "cannot read /nowhere"),
         ("keys recover /nowhere --into x", "cannot read /nowhere"),
-        ("keys sheet --key /nowhere", "cannot read the signing key"),
+        ("keys sheet --key /nowhere", "cannot find the signing key /nowhere"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
