@@ -1,5 +1,6 @@
 """`roundsman release add`: a package from a file here, from an address, or from the feed."""
 
+import datetime as dt
 import json
 import tomllib
 from pathlib import Path
@@ -25,7 +26,7 @@ def add(
     name: Annotated[str, typer.Argument(metavar="APP", help="As its profile says.")],
     version: Annotated[str, typer.Argument()],
     source: Annotated[
-        str, typer.Argument(metavar="[FILE|URL]", help="A zip file; else as the feed says.")
+        str, typer.Argument(metavar="FILE|URL", help="A zip file; else as the feed says.")
     ] = "",
     role: Annotated[
         str, typer.Option(help="For which hosts; else workstation, or all of the feed's.")
@@ -76,7 +77,11 @@ def terms_in(file: Path | None) -> str:
 
 
 def _parsed(file: Path, text: str) -> Any:
-    return json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+    if file.suffix == ".json":
+        return json.loads(text)
+    given = tomllib.loads(text)
+    day = given.get("released")
+    return given | {"released": day.isoformat()} if isinstance(day, dt.date) else given
 
 
 def _added(added: PackageView) -> str:

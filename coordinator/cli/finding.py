@@ -12,7 +12,7 @@ from coordinator.complaint import Complaint
 
 
 def find(
-    name: Annotated[str, typer.Argument(metavar="[APP]", help="Else all that have a feed.")] = "",
+    name: Annotated[str, typer.Argument(metavar="APP", help="Else all that have a feed.")] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Older ones too, and those added already.")
     ] = False,
@@ -25,8 +25,10 @@ def find(
     """
     with talking() as client:
         found = client.offers(name, everything=everything)
-    show(found, lambda: "\n\n".join(_found(one) for one in found), as_json=as_json)
     failed = [one for one in found if one.problem]
+    heard = [one for one in found if not one.problem]
+    if heard or as_json:
+        show(found, lambda: "\n\n".join(map(_found, heard)), as_json=as_json)
     if failed and len(failed) == len(found):
         raise Complaint(failed[0].problem, failed[0].mend)
     for one in failed:
@@ -36,8 +38,6 @@ def find(
 
 def _found(found: FoundView) -> str:
     head = f"{found.app}: {_installed(found)}"
-    if found.problem:
-        return f"{found.app}: {found.problem}"
     rows = [
         (r.version, r.released, size(r.size), r.state or "not added", r.headline)
         for r in found.releases
@@ -55,7 +55,7 @@ def _installed(found: FoundView) -> str:
 
 
 def _terms(offer: OfferView) -> str:
-    return f"{offer.version}: {'; '.join(offer.terms)}"
+    return "\n  ".join([f"{offer.version}:", *offer.terms])
 
 
 def _next(found: FoundView) -> str:

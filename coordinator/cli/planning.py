@@ -175,7 +175,7 @@ def drill(
 
 
 def doctor(
-    hosts: Annotated[list[str] | None, typer.Argument(metavar="[HOST]...")] = None,
+    hosts: Annotated[list[str] | None, typer.Argument(metavar="HOST...")] = None,
     app: Annotated[str, typer.Option(help="For which application.")] = "",
     version: Annotated[str, typer.Option(help="Judged for this release of it.")] = "",
     as_json: Json = False,

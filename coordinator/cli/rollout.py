@@ -16,7 +16,7 @@ from coordinator.walk.states import HostState, RolloutState
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 RolloutName = Annotated[
-    str, typer.Argument(metavar="[ROLLOUT]", help="Say r12; the latest when left out.")
+    str, typer.Argument(metavar="ROLLOUT", help="Say r12; the latest when left out.")
 ]
 _AS_BEFORE = {HostState.PENDING, HostState.ROLLED_BACK, HostState.SKIPPED}
 _LATEST = "latest"

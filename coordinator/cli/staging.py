@@ -117,7 +117,8 @@ def _is_busy(found: StagingView) -> bool:
 
 def _in_line(found: StagingView) -> str:
     ready = sum(host.state is StagedState.READY for host in found.hosts)
-    return f"{found.label}: {ready} of {len(found.hosts)} ready, {_progress(found)}"
+    said = f"{found.label}: {ready} of {len(found.hosts)} ready"
+    return f"{said}, {fetched}" if (fetched := _progress(found)) else said
 
 
 def _progress(of: StagingView | StagedView) -> str:
@@ -129,7 +130,7 @@ def _list_all(found: list[StagingView], *, as_json: bool) -> None:
         (
             one.label,
             f"{one.app} {one.version}",
-            one.state.value,
+            _in_words(one.state),
             f"{sum(h.state is StagedState.READY for h in one.hosts)} of {len(one.hosts)}",
             _progress(one),
             clock(one.opens),
@@ -154,12 +155,16 @@ def _whole(found: StagingView) -> str:
 
 
 def _head(found: StagingView) -> str:
-    head = f"{found.label}: {found.app} {found.version}, {found.state.value}"
+    head = f"{found.label}: {found.app} {found.version}, {_in_words(found.state)}"
     if found.opens is not None:
         head += f", goes on at {clock(found.opens)}"
     rate = f", {size(found.rate)}/s together" if found.rate else ""
     hours = f", daily {found.hours}" if found.hours else ""
     return f"{head} ({found.slots} at a time{rate}{hours})"
+
+
+def _in_words(state: StagingState) -> str:
+    return state.value.replace("-", " ")
 
 
 def _state(host: StagedView) -> str:

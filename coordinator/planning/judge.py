@@ -162,8 +162,8 @@ def _package_findings(planned: PlannedHost, plan: Plan) -> list[Finding]:
         blocks(
             "no-package",
             f"{planned.name}: no signed package of {plan.version} for role {role} there",
-            f"roundsman release add {plan.app} {plan.version} FILE --role {role}, then "
-            "roundsman release sign",
+            f"roundsman release add {plan.app} {plan.version} FILE --role {role}, unless "
+            "roundsman release list shows it; then roundsman release sign",
         )
     ]
 

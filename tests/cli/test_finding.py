@@ -117,6 +117,11 @@ def test_what_is_at_an_address_is_fetched_and_its_hash_shown(
     ("name", "content"),
     [
         ("terms.toml", 'editions = ["pro"]\n[[modules]]\nname = "printing"\nneeded = true\n'),
+        (
+            "day.toml",
+            'released = 2026-11-15\neditions = ["pro"]\n'
+            '[[modules]]\nname = "printing"\nneeded = true\n',
+        ),
         ("terms.json", '{"editions": ["pro"], "modules": [{"name": "printing", "needed": true}]}'),
     ],
 )
