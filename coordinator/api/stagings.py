@@ -21,6 +21,7 @@ from coordinator.planning.window import next_time
 
 _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 _AT_ONCE_SECONDS = 1.0
+_LEAST_RATE = 100  # bytes a second for one host: a piece comes within a quarter of an hour
 _MOST_HOSTS = 3000  # a megabyte or two: no client reads more than four
 
 
@@ -54,6 +55,12 @@ def _staging(office: Office, call: Call[StageAsk]) -> Staging:
         raise Problem(Status.INVALID, "until: from when?", "--at 22:00 --until 06:00")
     if ask.until and ask.until == ask.at:
         raise Problem(Status.INVALID, f"until: {ask.until} is when it begins")
+    if 0 < ask.rate < ask.slots * _LEAST_RATE:
+        raise Problem(
+            Status.INVALID,
+            f"rate: {ask.rate} bytes a second for {ask.slots} at a time would never end",
+            f"--rate {ask.slots}k or more, or fewer --slots",
+        )
     return Staging(
         id=new_id(office),
         number=0,

@@ -70,6 +70,7 @@ def test_a_beginning_without_an_end_is_a_moment(ready: RealOffice) -> None:
     [
         ({"until": "06:00"}, "from when"),
         ({"at": "22:00", "until": "22:00"}, "when it begins"),
+        ({"rate": 799}, "799 bytes a second for 8 at a time would never end"),
         ({"version": "9.9"}, "no package"),
         ({"app": "nothing"}, "no profile"),
         ({"hosts": ["PC-77"]}, "PC-77"),
