@@ -15,6 +15,7 @@ from coordinator.complaint import Complaint
 from coordinator.releases import ceremony
 from coordinator.releases.changes import Change
 from coordinator.releases.keys import (
+    LEAST_PASSPHRASE,
     SIGNING_KEY,
     KeyProblem,
     Signer,
@@ -85,7 +86,8 @@ def open_key(file: Path, passphrase: str) -> Opened:
 def make_key(folder: Path, passphrase: str) -> Opened:
     """Make an encrypted key in a folder or on a stick that has none. Raises `Complaint`."""
     with _complaining(
-        "an empty folder or stick for each key, and a passphrase of 12 characters at least"
+        "an empty folder or stick for each key, and a passphrase of "
+        f"at least {LEAST_PASSPHRASE} characters"
     ):
         return Opened(new_key(folder, passphrase), folder)
 

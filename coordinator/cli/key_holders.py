@@ -12,7 +12,7 @@ from coordinator.access import PASSPHRASE_VARIABLE, fingerprint_of, read_access
 from coordinator.api.client import Client
 from coordinator.api.key_schemas import KeysView, MadeKeyView, RoleView
 from coordinator.ceremony import Opened
-from coordinator.cli.talk import read_first_line
+from coordinator.cli.talk import A_GOOD_ONE, read_first_line
 from coordinator.complaint import Complaint
 from coordinator.folders import home_folder, operator_folder
 from coordinator.signing import found_key
@@ -119,7 +119,7 @@ def _folder() -> Path:
 
 
 def _new_passphrase() -> str:
-    about = "  Its passphrase, typed by who will have it"
+    about = f"  Its passphrase, typed by who will have it ({A_GOOD_ONE})"
     return str(typer.prompt(about, hide_input=True, confirmation_prompt=True, err=True))
 
 

@@ -20,6 +20,7 @@ PassphraseFile = Annotated[
     typer.Option("--passphrase-file", help="File whose first line is the passphrase."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+A_GOOD_ONE = "at least 12 characters"  # coordinator.releases.keys asks for so many
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -68,9 +69,8 @@ def passphrase(file: Path | None, *, confirm: bool) -> str:
     given = os.environ.get(PASSPHRASE_VARIABLE)
     if given:
         return given
-    return str(
-        typer.prompt("Passphrase of the signing key", hide_input=True, confirmation_prompt=confirm)
-    )
+    about = "Passphrase of the signing key" + (f" ({A_GOOD_ONE})" if confirm else "")
+    return str(typer.prompt(about, hide_input=True, confirmation_prompt=confirm))
 
 
 def agreed(question: str, *, yes: bool) -> None:

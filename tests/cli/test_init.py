@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.access import fingerprint_of
+from coordinator.releases.keys import LEAST_PASSPHRASE
 from tests.api.real import PROFILE, RealOffice
 from tests.cli.terminal import Terminal
 
@@ -56,6 +57,7 @@ def test_init_asks_for_the_passphrase_twice(tmp_path: Path) -> None:
     typed = "correct horse battery\ncorrect horse battery\n"
     done = _typed(tmp_path, typed, "init", "--address", "coordinator.lan")
     assert done.returncode == 0, done.stderr
+    assert f"(at least {LEAST_PASSPHRASE} characters)" in done.stdout + done.stderr
     assert "correct horse" not in done.stdout + done.stderr
 
 
