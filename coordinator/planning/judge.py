@@ -21,6 +21,7 @@ from coordinator.planning.judge_modules import (
     leave_findings,
     module_findings,
     silent_findings,
+    untold_findings,
 )
 from coordinator.planning.judge_roles import role_findings
 from coordinator.planning.judge_versions import version_findings
@@ -123,7 +124,10 @@ def _module_gate(case: Case) -> Iterator[Marked]:
     whole += silent_findings(hosts, [p.terms for p in basis.packages])
     yield from _marked(Gate.MODULES, "", whole)
     for planned in _visited(case):
-        found = module_findings(planned, case.plan.version, case.terms(planned))
+        survey, terms = basis.surveys.get(planned.id), case.terms(planned)
+        found = module_findings(planned, case.plan.version, terms)
+        if survey is not None:
+            found += untold_findings(planned, case.plan.version, terms, survey.findings)
         yield from _marked(Gate.MODULES, planned.id, found)
 
 

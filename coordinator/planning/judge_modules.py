@@ -19,6 +19,8 @@ from coordinator.planning.say import blocks, warns
 _V = ModuleVerdict
 _IS_ONE = re.compile(re.escape(MODULE_FACT) + r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}").fullmatch
 _MOST_VERSION = 64
+UNTOLD = "modules-untold"
+"""The finding of a survey that has not told every module: users may make folders there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,19 @@ def module_findings(planned: PlannedHost, version: str, terms: Terms) -> list[Fi
         for module in planned.modules
         if module.verdict in _FOUND
     ]
+
+
+def untold_findings(
+    planned: PlannedHost, version: str, terms: Terms, surveyed: Sequence[Finding]
+) -> list[Finding]:
+    """Return what blocks a host that has more modules than it tells, where one may be needed."""
+    told = {module.name for module in planned.modules}
+    unseen = [m.name for m in terms.modules if m.needed and m.name not in told]
+    if not unseen or UNTOLD not in {finding.code for finding in surveyed}:
+        return []
+    text = f"{planned.name}: whether {unseen[0]} works with {version} is not known: not all of its"
+    fix = "delete folders there that are no modules, or hold the workstation"
+    return [blocks("module-unseen", f"{text} modules are told", fix)]
 
 
 def leave_findings(

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from agent.wire.codec import decode, encode
-from agent.wire.contract import Severity
+from agent.wire.contract import Finding, Severity
 from agent.wire.profile import ApplyKind
 from agent.wire.terms import ModuleTerms, Terms
 from coordinator.model import Gate, HostStanding, ModuleVerdict, Plan
-from coordinator.planning.judge_modules import Leave, installed_modules, verdict_of
+from coordinator.planning.judge_modules import UNTOLD, Leave, installed_modules, verdict_of
 from coordinator.planning.plan import Basis, make_plan
 from coordinator.planning.preflight import verdict
 from tests.planning.office import make_basis, make_host, make_profile, make_request, package, said
@@ -140,6 +140,19 @@ def test_a_module_that_is_needed_and_left_blocks_with_its_mend() -> None:
         "PC-1: module voice 1.0 does not work with 1.1, and is needed"
     )
     assert not verdict(plan).go
+
+
+def test_folders_that_keep_a_needed_module_out_of_sight_block_the_host() -> None:
+    untold = Finding(UNTOLD, Severity.WARNING, "2 of 42 modules are not judged")
+    basis = _basis(_TERMS, crm="1.0")
+    surveys = {key: replace(said, findings=(untold,)) for key, said in basis.surveys.items()}
+    plan = make_plan(make_request(), replace(basis, surveys=surveys))
+
+    (found,) = [f for f in plan.findings if f.code == "module-unseen"]
+    assert found.message.startswith("PC-1: whether voice works with 1.1 is not known")
+    assert not verdict(plan).go
+    seen = {key: replace(s, facts={**s.facts, "module.voice": "9"}) for key, s in surveys.items()}
+    assert "module-unseen" not in _codes(make_plan(make_request(), replace(basis, surveys=seen)))
 
 
 @pytest.mark.parametrize("slip", ["crn", "crm@PC-9", "voice", "@PC-1", "", "crm@"])
