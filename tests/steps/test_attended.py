@@ -108,6 +108,17 @@ def test_the_app_is_opened_for_the_person_who_is_active_and_waited_for(tmp_path:
     assert people.hushed == 1
 
 
+def test_of_two_at_a_screen_it_is_the_turn_of_the_one_whom_a_notice_can_reach(
+    tmp_path: Path,
+) -> None:
+    bench = _attended(tmp_path)
+    bench.log_in(Session("1", _ME, active=True), _AT_THE_SCREEN)
+    assert isinstance(bench.people, SmallPeople)
+    bench.people.at = [Seat("2", _ME, active=True)]
+
+    assert _applied(bench).facts["opened_for"] == f"{_ME} (session 2)"
+
+
 def test_nothing_of_the_package_is_fetched(tmp_path: Path) -> None:
     bench = _attended(tmp_path)
 

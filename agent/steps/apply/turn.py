@@ -77,8 +77,10 @@ class Turn:
         return False
 
     def _at_the_screen(self) -> Whose | None:
-        sessions = self._work.platform.sessions()
-        return next((Whose(s.user, s.id) for s in sessions if s.active), None)
+        """Return who is at a screen, one whom a notice can reach before others."""
+        told = {Whose(seat.user, seat.session) for seat in self._work.people.seats()}
+        there = [Whose(s.user, s.id) for s in self._work.platform.sessions() if s.active]
+        return next((one for one in there if one in told), there[0] if there else None)
 
     def _follow(self) -> None:
         """Hand the turn on when its person has logged out and it is not done."""
