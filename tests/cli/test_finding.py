@@ -11,6 +11,7 @@ import pytest
 
 from coordinator.api.asks import PackageAsk, ProfileAsk
 from coordinator.cli.notes_page import page
+from coordinator.cli.output import size
 from tests.api.real import APP, PROFILE, RealOffice, make_zip
 from tests.cli.terminal import Terminal
 from tests.releases.vendor import Vendor, a_release, trusting
@@ -54,6 +55,8 @@ def test_from_the_feed_to_a_signed_release(
     assert said.code == 0
     assert "1.2" in said.out
     assert "2026-11-01" in said.out
+    assert size(len(world.zip)) in said.out
+    assert "What is new in 1.2" in said.out
     assert "for the editions pro only" in said.out
     assert f"next: roundsman release notes {APP} 1.2" in said.out
     assert terminal(f"release notes {APP} 1.2").out == "# What is new in 1.2\n"

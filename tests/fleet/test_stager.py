@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -348,3 +349,23 @@ def test_it_runs_by_itself_once_started(night: Night, agents: Agents) -> None:
     night.stager.start()
     until(lambda: night.states() == ["ready"] * 3)
     night.stager.stop()
+
+
+def test_between_its_daily_hours_it_fetches_and_goes_on_the_next_day(
+    night: Night, agents: Agents
+) -> None:
+    hours = "-".join(f"{datetime.fromtimestamp(at):%H:%M}" for at in (NOON, NOON + 3600))  # noqa: DTZ006 - local
+    night.add(replace(MADE, hours=hours), hosts=1)
+    night.now = NOON - 60
+    night.stager.look()
+    assert night.states() == ["waiting"]
+    night.now = NOON + 60
+    night.look_until("fetching")
+    until(lambda: agents.orders)
+    assert agents.orders[0].not_after <= 3540  # by then the host ends it, whoever tells it
+    night.now = NOON + 3600
+    night.look_until("waiting")
+    assert agents.cancelled == {"pc-01"}
+    night.now = NOON + 86_400
+    agents.let.set()
+    night.look_until("ready")
