@@ -16,8 +16,9 @@ from coordinator.ceremony import in_fours
 from coordinator.cli.output import Json, end, show, size, table
 from coordinator.cli.talk import PassphraseFile, Yes, agreed, passphrase, talking
 from coordinator.complaint import Complaint
-from coordinator.folders import home_folder
+from coordinator.folders import home_folder, operator_folder
 from coordinator.papers import Paper, read_paper, with_contents, write_paper
+from coordinator.signed_before import keep_signed, signed_before
 from coordinator.signing import Vouched, found_key, read_list, sign_list
 
 Key = Annotated[
@@ -111,10 +112,13 @@ class Signing:
         self, unsigned: str, vouched: list[Vouched], notes: list[str], new: set[str] | None
     ) -> str:
         """Show a list, ask, and return it signed. Raises `Complaint`."""
-        typer.echo("\n".join([*notes, *shown(vouched, new)]), err=self._as_json)
-        file = found_key(self._key, home_folder())
+        file, own = found_key(self._key, home_folder()), operator_folder()
+        before = signed_before(own, file)
+        typer.echo("\n".join([*notes, *shown(vouched, new, before)]), err=self._as_json)
         agreed("Sign this list? Agents will accept what is on it", yes=self._yes)
-        return sign_list(unsigned, file, passphrase(self._passphrase_file, confirm=False))
+        signed = sign_list(unsigned, file, passphrase(self._passphrase_file, confirm=False))
+        keep_signed(own, file, vouched)
+        return signed
 
 
 def _sign_paper(source: Path, to: Path | None, signing: Signing) -> None:
@@ -167,9 +171,21 @@ def next_to_sign(reached: ProgressView, command: str) -> str:
     )
 
 
-def shown(vouched: list[Vouched], new: set[str] | None = None) -> list[str]:
-    """Return what a signature would vouch for, in words; and what is new, where that is known."""
-    return [_one(item, _news(item.name, new)) for item in vouched] or ["The list is empty."]
+def shown(
+    vouched: list[Vouched],
+    new: set[str] | None = None,
+    before: frozenset[tuple[str, str]] = frozenset(),
+) -> list[str]:
+    """Return what a signature would vouch for, in words: first what is new, where that is known.
+
+    Only what this key has signed here `before`, by name and SHA-256, is cut to one line.
+    """
+    known = [v for v in vouched if v.name not in (new or ()) and (v.name, v.sha256) in before]
+    whole = [v for v in vouched if v not in known]
+    whole.sort(key=lambda item: item.name not in (new or ()))
+    said = [_one(item, _news(item.name, new)) for item in whole]
+    said += [f"as before: {item.name} sha256 {item.sha256[:16]}" for item in known]
+    return said or ["The list is empty."]
 
 
 def _news(name: str, new: set[str] | None) -> str:

@@ -116,6 +116,7 @@ AREAS: dict[str, tuple[str, ...]] = {
         "coordinator.unlocked",
         "coordinator.papers",
         "coordinator.setup",
+        "coordinator.signed_before",
         "coordinator.signing",
         "coordinator.supplies",
         "coordinator.upkeep",
