@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from coordinator.settings import read_settings, write_settings
 from coordinator.standin.inspector import judge_disk, note_host
 from coordinator.standin.make_release import release_files, write_zip
 from coordinator.walk.states import RolloutState
-from tests.faults.office import WARES, FaultOffice, office
+from tests.faults.office import WARES, FaultOffice, office, opened
 from tests.releases.vendor import a_feed, a_release
-from tests.trust.test_mirrors import MirrorServer, honest
+from tests.trust.test_mirrors import Asked, MirrorServer, honest
 from tests.until import until
 
 NEW = "1.1"
@@ -48,11 +49,19 @@ def _fetched_and_signed(made: FaultOffice, share: Path) -> None:
     shutil.rmtree(share)
 
 
-def _has_mirror(made: FaultOffice) -> MirrorServer:
-    """Have a copy of what the coordinator serves elsewhere, and the agent look there first."""
+def _has_mirror(made: FaultOffice, let: threading.Event) -> MirrorServer:
+    """Have a copy of what the coordinator serves elsewhere, and the agent look there first.
+
+    It gives nothing until it is let; the test lets it before the agent gives it up.
+    """
+
+    def held(asked: Asked, content: bytes) -> None:
+        let.wait(60)
+        honest(asked, content)
+
     copy, (host,) = made.base / "mirror", made.hosts
     shutil.copytree(made.base / "coordinator" / "packages", copy / "packages")
-    server = MirrorServer(copy, honest)
+    server = MirrorServer(copy, held)
     made.kill_agent(host)
     with (host.state / "agent.toml").open("a", encoding="utf-8") as file:
         file.write(f'\n[mirrors]\nurls = ["{server.url}"]\n')
@@ -62,7 +71,7 @@ def _has_mirror(made: FaultOffice) -> MirrorServer:
 
 
 @pytest.mark.timeout(300)
-def test_a_release_goes_from_its_feed_over_a_mirror_to_a_workstation_in_one_rollout(
+def test_a_release_goes_from_its_feed_to_a_workstation_that_works_on_until_it_has_come(
     tmp_path: Path,
 ) -> None:
     with office(tmp_path, hosts=1) as made:
@@ -70,13 +79,21 @@ def test_a_release_goes_from_its_feed_over_a_mirror_to_a_workstation_in_one_roll
         (host,) = made.hosts
         _fetched_and_signed(made, _offered(made))
         before = note_host(host.folder)
-        server = _has_mirror(made)
+        let = threading.Event()
+        server = _has_mirror(made, let)
         try:
             rollout = made.start_rollout(NEW)
             with made.client() as client:
+                until(lambda: server.heard, 60, "the download is under way")
+                app = opened(host, host.open_app("marie"))
+                assert client.rollout(rollout).state is RolloutState.PREPARING
+                assert app.poll() is None
+                let.set()
                 until(lambda: client.rollout(rollout).ended is not None, 120, "the rollout ends")
                 assert client.rollout(rollout).state is RolloutState.DONE
+                assert app.poll() is not None
         finally:
+            let.set()
             server.close()
         assert any(path.startswith("/copy/packages/") for path, _ in server.heard)
         about = {"name": host.name, "folder": str(host.folder), "expected": NEW}
