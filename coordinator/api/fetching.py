@@ -10,7 +10,7 @@ from coordinator.api.call import Call, Problem, Status
 from coordinator.api.finding import place_of
 from coordinator.api.finding_schemas import DownloadView
 from coordinator.api.office import Office
-from coordinator.api.releases import Brought, take_in, terms_of
+from coordinator.api.releases import Brought, take_in, terms_of, without_profile
 from coordinator.complaint import Complaint
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.downloads import Download, Order
@@ -157,6 +157,7 @@ def _view(office: Office, found: Download) -> DownloadView:
         targets=found.targets,
         unverified=found.unverified,
         ended=found.ended,
+        warning=without_profile(office, found.app),
         problem=found.problem,
         mend=found.mend,
     )

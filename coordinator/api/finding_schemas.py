@@ -52,6 +52,7 @@ class DownloadView(Answer):
     targets: tuple[str, ...] = ()  # what was taken in, to be signed
     unverified: tuple[str, ...] = ()  # SHA-256 of what came without one to hold against it
     ended: float | None = None
+    warning: str = ""  # what is missing for it to be installed
     problem: str = ""
     mend: str = ""
 

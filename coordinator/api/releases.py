@@ -35,6 +35,7 @@ from coordinator.vendor_text import on_one_line, readable
 PROFILES = "profiles/"
 _APP = TypeAdapter[str](AppName)
 SIGN = "roundsman release sign"
+_PROFILE = "roundsman profile add FILE"
 _SIGN_ANEW = f"{SIGN}, with a key that roundsman keys list shows: a replaced one is worth nothing"
 
 
@@ -88,7 +89,7 @@ def take_in(office: Office, label: Label, file: Path, brought: Brought) -> Packa
         office.clock(), brought.notes,
     )  # fmt: skip
     office.catalogue.put_package(row)
-    lost = {"dropped": office.repository.dropped()}
+    lost = {"dropped": office.repository.dropped(), "warning": without_profile(office, label.app)}
     return _package(row, signed=row.signed).model_copy(update=lost)
 
 
@@ -216,7 +217,14 @@ def signed_profile(office: Office, app: str) -> Target:
             return target
     if name in _names(office.repository.drafted()):
         raise Problem(Status.CONFLICT, f"the profile of {app} is not signed yet", SIGN)
-    raise Problem(Status.UNKNOWN, f"no profile for an app {app!r}", "roundsman profile add FILE")
+    raise Problem(Status.UNKNOWN, f"no profile for an app {app!r}", _PROFILE)
+
+
+def without_profile(office: Office, app: str) -> str:
+    """Return what to say of a release whose app has no profile, signed or not; "" if it has."""
+    if profile_name(app) in _names(office.repository.published() + office.repository.drafted()):
+        return ""
+    return f"there is no profile of {app} yet, and without one it cannot be planned: {_PROFILE}"
 
 
 def signed_apps(office: Office) -> list[str]:

@@ -83,6 +83,7 @@ class PackageView(Added):
     added_by: str
     at: float
     notes: str = ""
+    warning: str = ""  # when it was added: what is missing for it to be installed
 
 
 class ProfileView(Added):

@@ -86,7 +86,8 @@ def _parsed(file: Path, text: str) -> Any:
 
 def _added(added: PackageView) -> str:
     following = to_sign(added, signed=added.signed)
-    return f"{added.target}, {size(added.size)}\n{following}"
+    warning = f"warning: {added.warning}\n" if added.warning else ""
+    return f"{added.target}, {size(added.size)}\n{warning}{following}"
 
 
 def _fetched(client: Client, wanted: FetchAsk, *, quiet: bool) -> DownloadView:
@@ -110,6 +111,7 @@ def _outcome(done: DownloadView) -> str:
             ("outcome", f"not fetched: {done.problem}" if failed else well),
             ("SHA-256", f"{unknown[0]}, to be compared with the vendor's" if unknown else ""),
             ("mend", done.mend),
+            ("warning", "" if failed else done.warning),
             ("took", duration((done.ended or done.now) - done.began)),
             ("added", ", ".join(done.targets)),
         ]
