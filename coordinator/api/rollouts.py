@@ -59,15 +59,18 @@ def begin(office: Office, plan: Plan, key: str, by: str) -> RolloutView:
 
 
 def _told(key: str, found: Sequence[tuple[str, str]], again: str) -> tuple[str, str]:
-    """Return all of it as one error and one mend, each reason with its own."""
+    """Return all of it as one error and one mend: each mend once, by the reasons' numbers."""
     if len(found) == 1:
         why, mend = found[0]
         return f"cannot start {key}: {why}", "; ".join(filter(None, (mend, again)))
-    shown = [f"{number}. {why}" for number, (why, _) in enumerate(found[:_MOST_REASONS], 1)]
-    mends = [f"{number}. {mend}" for number, (_, mend) in enumerate(found[:_MOST_REASONS], 1)]
-    more = [f"and {len(found) - len(shown)} more"] if len(found) > len(shown) else []
-    error = "\n".join([f"cannot start {key}:", *shown, *more])
-    return error, "\n".join(["", *mends, *([again] if again else [])])
+    said, numbers = [f"cannot start {key}:"], dict[str, list[str]]()
+    for number, (why, mend) in enumerate(found[:_MOST_REASONS], 1):
+        said.append(f"{number}. {why}")
+        numbers.setdefault(mend, []).append(str(number))
+    if len(found) > _MOST_REASONS:
+        said.append(f"and {len(found) - _MOST_REASONS} more")
+    mends = [f"{', '.join(of)}. {mend}" for mend, of in numbers.items() if mend]
+    return "\n".join(said), "\n".join([*mends, *filter(None, [again])])
 
 
 def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:

@@ -100,6 +100,44 @@ def test_a_start_that_something_speaks_against_ends_with_one_and_names_each_mend
     assert "update it to one of these versions first" in said.err
 
 
+def test_one_mend_for_several_hosts_is_said_once_and_no_line_ends_in_a_space(
+    office: RealOffice, terminal: Terminal, tmp_path: Path
+) -> None:
+    _made(office, tmp_path, 3, "", over=">=2")
+    assert terminal(_PLAN).code == 1
+
+    said = terminal("rollout start p1").err
+
+    assert all(f"PC-0{number}: has 1.0" in said for number in (1, 2, 3))
+    assert said.count("update it to one of these versions first") == 1
+    assert "mend: 1, 2, 3. update it to one of these versions first" in said
+    assert not any(line.endswith(" ") for line in said.splitlines())
+
+
+def test_no_host_is_said_to_go_while_its_group_does_not(
+    office: RealOffice, terminal: Terminal, tmp_path: Path
+) -> None:
+    _made(office, tmp_path, 2, "[licence]\nrequired = true\n")
+
+    said = terminal(_PLAN).out
+
+    matrix = next(t.splitlines() for t in said.split("\n\n") if t.startswith("judged"))
+    judged = {line.split("  ")[0]: line for line in matrix}
+    assert "NO-GO" in judged["(the group)"]
+    assert "not yet" in judged["PC-01"]
+    assert "not yet" in judged["PC-02"]
+    assert matrix[-1] == "not yet: go, once (the group) is"
+    assert max(map(len, matrix)) <= _WIDTH
+
+
+def test_where_all_go_nothing_is_said_of_waiting(
+    office: RealOffice, terminal: Terminal, tmp_path: Path
+) -> None:
+    _made(office, tmp_path, 2, "")
+    said = terminal(_PLAN)
+    assert (said.code, "not yet" in said.out) == (0, False)
+
+
 def test_the_matrix_of_twelve_hosts_fits_a_terminal(
     office: RealOffice, terminal: Terminal, tmp_path: Path
 ) -> None:
