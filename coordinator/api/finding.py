@@ -108,9 +108,16 @@ def notes(office: Office, call: Call[NoAsk]) -> NotesView:
         raise Problem(
             Status.UNKNOWN,
             f"no notes of {app} {version} are known",
-            f"roundsman release add {app} {version} --notes FILE",
+            _where_notes_are(office, app, version, is_added=bool(rows)),
         )
     return NotesView(app=app, version=version, notes=readable(said))
+
+
+def _where_notes_are(office: Office, app: str, version: str, *, is_added: bool) -> str:
+    """Return what to do about a version without notes; one never heard of may be mistyped."""
+    if app in office.feeds and not is_added:
+        return f"see which versions there are: roundsman release find {app} --all"
+    return f"roundsman release add {app} {version} --notes FILE"
 
 
 def _vendors_notes(office: Office, app: str, version: str) -> str:

@@ -63,6 +63,7 @@ def test_from_the_feed_to_a_signed_release(
     added = terminal(f"release add {APP} 1.2")
     assert (added.code, added.err) == (0, added.err)
     assert "fetched, and as the vendor's feed says" in added.out
+    assert f"there is no profile of {APP} yet" in added.out
     assert "next: roundsman release sign" in added.out
     signed = terminal("release sign --yes")
     assert signed.code == 0
@@ -70,6 +71,14 @@ def test_from_the_feed_to_a_signed_release(
     assert "is put over versions >=1.0 only" in signed.out
     assert "nothing newer is offered" in terminal("release find").out
     assert "signed" in terminal("release find --all").out
+
+
+def test_notes_of_a_version_nobody_knows_lead_to_those_there_are(
+    world: World, terminal: Terminal
+) -> None:
+    assert f"roundsman release find {APP} --all" in terminal(f"release notes {APP} 9").err
+    world.office.feeds.clear()
+    assert f"roundsman release add {APP} 9 --notes FILE" in terminal(f"release notes {APP} 9").err
 
 
 def test_programs_get_json(world: World, terminal: Terminal) -> None:
