@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from agent.wire.contract import StepParams
-from agent.wire.manifest import read_manifest
 from agent.wire.tls import Credentials, Identity, Role, Side, make_context
 from coordinator import __version__
 from coordinator.api.app import make_app
@@ -43,6 +41,7 @@ from coordinator.model import Plan
 from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
 from coordinator.releases.bulk import Bulk, bulk_routes
+from coordinator.releases.gate import LicenceGate
 from coordinator.releases.licences import Licences
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.patches import Patcher
@@ -193,12 +192,20 @@ class Daemon:
     # -- engine --------------------------------------------------------------------------
 
     def _open_engine(self) -> None:
+        self._supplies = Supplies(
+            self._fleet, self._hub, self._catalogue, self._repository, self._tickets
+        )
+        self._licences = Licences(self._settings.licences_folder)
+        gate = LicenceGate(
+            self._repository, self._licences, self._rollouts, self._fleet, time.time
+        )
         self._world = World(
             rollouts=self._rollouts,
             keeper=self._keeper,
             stepper=self._stepper,
             fence=self._fences.current,
-            ticket=self._ticket,
+            ticket=self._supplies.ticket,
+            permit=gate.refusal,
         )
         self._engine = Engine(
             self._settings.database, self._settings.coordinator_id, self._rollouts, self._take_up
@@ -210,12 +217,6 @@ class Daemon:
     def _take_up(self, plan: Plan) -> Port:
         self._fences.take_up(plan.id)
         return Outside(plan, self._world)
-
-    def _ticket(self, host_id: str, params: StepParams) -> str:
-        if params.package is None:
-            return ""
-        manifest = read_manifest(self._repository.content(params.package))
-        return self._tickets.make(host_id, manifest.content_sha256)
 
     def _open_mail(self) -> Postman | None:
         if self._settings.mail is None:
@@ -245,7 +246,7 @@ class Daemon:
             turn=Turn(self._hub, self._fences.current),
             repository=self._repository,
             packages=self._packages,
-            licences=Licences(settings.licences_folder),
+            licences=self._licences,
             enrolment=enrolment,
             codes=lambda rollout, host: self._keeper.codes(rollout).get(host, ""),
             uploads=settings.home / "uploads",
@@ -268,10 +269,7 @@ class Daemon:
         self._open.callback(self._https.stop)
 
     def _open_stager(self, asker: Asker) -> None:
-        supplies = Supplies(
-            self._fleet, self._hub, self._catalogue, self._repository, self._tickets
-        )
-        stager = Stager(asker, self._hub, self._stagings, supplies, self._fences.current)
+        stager = Stager(asker, self._hub, self._stagings, self._supplies, self._fences.current)
         stager.start()
         self._open.callback(stager.stop)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.wire.contract import Target
+from agent.wire.contract import StepParams, Target
 from agent.wire.manifest import read_manifest
 from coordinator.fleet.hub import Hub
 from coordinator.fleet.stager import GONE, Wanted
@@ -41,6 +41,13 @@ class Supplies:
         content = read_manifest(self.repository.content(package)).content_sha256
         ticket = self.tickets.make(host_id, content, TICKET_SECONDS)
         return Wanted(profiles[0], package, staging.version, ticket)
+
+    def ticket(self, host_id: str, params: StepParams) -> str:
+        """Return what lets a host fetch the package of a step, "" when it has none."""
+        if params.package is None:
+            return ""
+        manifest = read_manifest(self.repository.content(params.package))
+        return self.tickets.make(host_id, manifest.content_sha256)
 
     def _system(self, host_id: str) -> str:
         standing = self.hub.standings().get(host_id)

@@ -1,22 +1,16 @@
-"""Entitlements: taken in, listed, and judged again at the moment when a rollout is started."""
+"""Entitlements: taken in and listed."""
 
-from collections.abc import Collection
-
-from agent.wire.contract import Finding
 from agent.wire.profile import Licence
 from coordinator.api.asks import LicenceAsk, NoAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.licence_schemas import LicenceView
 from coordinator.api.office import Office
 from coordinator.api.releases import read_target, signed_apps, signed_profile
-from coordinator.model import HostStanding, Plan
 from coordinator.planning.entitlement import BadEntitlement, read_entitlement
-from coordinator.planning.judge import day_of, licence_case
-from coordinator.planning.judge_licence import licence_findings
+from coordinator.planning.judge import day_of
+from coordinator.releases.gate import LicenceGate
 from coordinator.releases.licences import Kept, judged
-from coordinator.releases.signed_terms import terms_in
 
-_IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 _FREE = Licence()
 
 
@@ -40,31 +34,11 @@ def listed(office: Office, _call: Call[NoAsk]) -> list[LicenceView]:
     return [_view(office, app) for app in office.licences.apps()]
 
 
-def seats_taken(office: Office, app: str, besides: Collection[str] = ()) -> int:
-    """Return how many workstations of the fleet have the app.
-
-    Those are the hosts of each rollout of it that are still enrolled, and `besides`, by id.
-    """
-    had = {p.id for r in office.rollouts.all() if r.plan.app == app for p in r.plan.hosts}
-    here = {h.id for h in office.fleet.hosts() if h.standing in _IN_THE_FLEET}
-    return len((had | set(besides)) & here)
-
-
-def against(office: Office, plan: Plan) -> list[Finding]:
-    """Return what the licence has against starting this plan now; nothing against a drill.
-
-    What is not signed any more is not judged: no agent would take it.
-    """
-    signed = office.repository.published()
-    if plan.drill or plan.profile not in signed:
-        return []
-    packages = dict.fromkeys(p.package for p in plan.hosts if p.visited)
-    terms = [terms_in(office.repository, target) for target in packages if target in signed]
-    profile = read_target(office, plan.profile)
-    seats = seats_taken(office, plan.app, [p.id for p in plan.hosts])
-    held = office.licences.held(plan.app, profile.licence)
-    now = held, seats, day_of(office.clock(), None)
-    return licence_findings(licence_case(plan, profile, terms, now))
+def gate(office: Office) -> LicenceGate:
+    """Return what judges plans by their licences."""
+    return LicenceGate(
+        office.repository, office.licences, office.rollouts, office.fleet, office.clock
+    )
 
 
 def _rule(office: Office, app: str) -> Licence:
@@ -84,7 +58,7 @@ def _view(office: Office, app: str) -> LicenceView:
     held = office.licences.held(app, _rule(office, app))
     told = LicenceView(
         app=app,
-        seats_taken=seats_taken(office, app),
+        seats_taken=gate(office).seats_taken(app),
         is_signed=bool(kept.signature),
         problem=held.problem,
         added_by=kept.by,

@@ -7,7 +7,7 @@ from agent.wire.contract import Target
 from agent.wire.terms import Terms
 from coordinator.api.asks import DrillAsk, NoAsk, PlanAsk
 from coordinator.api.call import Call, Problem, Status
-from coordinator.api.licences import seats_taken
+from coordinator.api.licences import gate
 from coordinator.api.mail import check_mail
 from coordinator.api.matrix import finding_views_of, matrix_of, modules_of
 from coordinator.api.office import Office
@@ -65,7 +65,7 @@ def basis(
         skews={i: _skew(standings[i]) for i in ids if i in standings},
         left_closed=office.sealed(),
         held=office.licences.held(app, rules.licence),
-        seats=seats_taken(office, app, _having(surveys)),
+        seats=gate(office).seats_taken(app, _having(surveys)),
     )
 
 

@@ -40,6 +40,14 @@ Ticket = Callable[[str, StepParams], str]
 """Makes what lets one agent fetch one package, by host id and parameters."""
 
 
+Permit = Callable[[Plan], str]
+"""Returns why nobody's app may be closed for a plan now, "" when it may."""
+
+
+def _permitted(_plan: Plan) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What every rollout shares: the links, the store, the cordons, the fence."""
@@ -49,6 +57,7 @@ class World:
     stepper: Stepper
     fence: Callable[[], Fence]
     ticket: Ticket
+    permit: Permit = _permitted
     began: float = field(default_factory=time.monotonic)  # when this daemon started
 
 
@@ -62,6 +71,8 @@ class Outside:
 
     def take(self, host: str, step: StepName, direction: Direction, attempt: int) -> Outcome:
         """Have one host take a step; returns when it has ended or has long been silent."""
+        if (step, direction) == _DRAINED and (why := self._world.permit(self._plan)):
+            return Outcome(host, Verdict.REFUSED, None, why)
         order = self._order(host, step, direction, attempt)
         rollouts = self._world.rollouts
         rollouts.begin_step(order.step_id, direction, attempt)

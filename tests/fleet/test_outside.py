@@ -24,6 +24,7 @@ from coordinator.fleet.stepper import Stepper
 from coordinator.store.cordons import Cordons
 from coordinator.store.database import open_database
 from coordinator.store.rollouts import Rollouts
+from coordinator.walk.ports import Verdict
 from tests.fleet.fakes import FakeLinks
 from tests.plans import make_plan
 
@@ -35,6 +36,7 @@ HOSTS = [p.id for p in PLAN.hosts]
 class Office:
     links: FakeLinks
     database: Path
+    refusal: str = ""
 
     def port(self, up_for: float) -> Outside:
         """Return the port of a daemon that has been up for so many seconds."""
@@ -46,6 +48,7 @@ class Office:
             stepper=Stepper(self.links, threading.Event(), lambda: Fence(3, "ab")),
             fence=lambda: Fence(3, "ab"),
             ticket=lambda _host, _params: "",
+            permit=lambda _plan: self.refusal,
             began=time.monotonic() - up_for,
         )
         self.engine = engine
@@ -122,3 +125,23 @@ def test_who_was_seen_within_a_lease_is_not_waited_for(office: Office) -> None:
     sights = port.confirm(HOSTS, CordonMode.SEALED)
     assert [s.sight is None for s in sights] == [False, True]
     assert office.links.count - before <= 2 * len(HOSTS)
+
+
+def test_what_may_not_be_installed_now_closes_nobodys_app(office: Office) -> None:
+    office.refusal = "cannot install office 1.1: the licence ended"
+    port = office.port(up_for=60)
+    refused = port.take_all(dict.fromkeys(HOSTS, 1), StepName.DRAIN, Direction.DO)
+    assert [(o.verdict, o.detail) for o in refused] == [(Verdict.REFUSED, office.refusal)] * 2
+    assert office.links.calls == []
+
+
+def test_the_gate_is_asked_before_closing_only(office: Office) -> None:
+    office.refusal = "cannot install office 1.1: the licence ended"
+    port = office.port(up_for=60)
+    for step, direction in [
+        (StepName.APPLY_RELEASE, Direction.DO),
+        (StepName.APPLY_RELEASE, Direction.UNDO),
+        (StepName.DRAIN, Direction.UNDO),
+    ]:
+        office.links.known, office.links.states = None, [StepState.DONE]
+        assert port.take(HOSTS[0], step, direction, 1).verdict is Verdict.DONE
