@@ -18,6 +18,7 @@ _END_SECONDS = 15.0
 _PORTS, _PORTS_APART = range(12_000, 32_000), 25
 
 Process = subprocess.Popen[bytes]
+_chosen: dict[int, socket.socket] = {}  # what marks each port as this process's
 
 
 def spawn(command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> Process:
@@ -80,14 +81,14 @@ def wait_for(is_so: Callable[[], object], otherwise: str, log: Path) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody has at this moment.
+    """Return ports that nobody has at this moment, and that no other demo will choose.
 
-    Each process begins to look elsewhere, so that demos begun at the same time find others; and
-    none of them is a port that the system would give to a connection before it is taken.
+    What listens on them is stopped and started in a rollout; a demo begun meanwhile would find
+    them free. None of them is a port that the system would give to a connection.
     """
     begin = os.getpid() * _PORTS_APART
     ports = (_PORTS[(begin + number) % len(_PORTS)] for number in range(len(_PORTS)))
-    return list(islice((port for port in ports if _is_free(port)), count))
+    return list(islice((port for port in ports if _is_free(port) and _is_ours(port)), count))
 
 
 def _is_free(port: int) -> bool:
@@ -95,4 +96,18 @@ def _is_free(port: int) -> bool:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError:
         return False
+    return True
+
+
+def _is_ours(port: int) -> bool:
+    """True when no other process has chosen this port; until this one ends, none will."""
+    if port in _chosen:
+        return True
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0roundsman-demo-port-{port}")  # no file: gone with the process
+    except OSError:
+        mark.close()
+        return False
+    _chosen[port] = mark
     return True

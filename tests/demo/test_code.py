@@ -2,16 +2,26 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from coordinator.cli.demo_workstation import Workstation
+from coordinator.cli.demo_workstation import Wares, Workstation
 from coordinator.walk.states import RolloutState
-from tests.faults.office import FaultOffice, office, opened
+from tests.faults.office import WARES, FaultOffice, office, opened
 from tests.until import until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("uncounted")]
+
+
+def _slow(folder: Path) -> Wares:
+    """Return wares whose visits take so long that the last host's turn has not come meanwhile."""
+    profile = folder / "slow.toml"
+    text = WARES.profile.read_text("utf-8")
+    assert 'soak = "0 s"' in text
+    profile.write_text(text.replace('soak = "0 s"', 'soak = "10 s"'), encoding="utf-8")
+    return replace(WARES, profile=profile)
 
 
 def _opened_by_its_code(made: FaultOffice, rollout: str, host: Workstation) -> None:
@@ -35,7 +45,7 @@ def _opened_by_its_code(made: FaultOffice, rollout: str, host: Workstation) -> N
 def test_a_workstation_opened_by_its_code_stops_the_walk_until_an_operator_has_it_closed_again(
     tmp_path: Path,
 ) -> None:
-    with office(tmp_path, hosts=3) as made:
+    with office(tmp_path, 3, _slow(tmp_path)) as made:
         made.begin("1.1")
         rollout, last = made.start_rollout("1.1"), made.hosts[-1]
         _opened_by_its_code(made, rollout, last)

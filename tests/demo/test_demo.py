@@ -126,6 +126,13 @@ def test_ports_that_somebody_has_are_not_chosen() -> None:
     assert len(set(chosen)) == 3
 
 
+def test_ports_that_another_demo_has_chosen_are_left_to_it() -> None:
+    (port,) = free_ports(1)
+    asked = f"from coordinator.cli.demo_processes import _is_ours; print(_is_ours({port}))"
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True)
+    assert said.stdout == b"False\n"
+
+
 @pytest.mark.parametrize("fail", ["PC-09:apply-release", "PC-01:reboot", "nonsense"])
 def test_a_failure_that_cannot_be_staged_is_refused_in_words(fail: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coordinator.cli", "demo", "--fail", fail]

@@ -203,7 +203,9 @@ def test_a_copied_database_leads_nobody_until_an_operator_says_so(tmp_path: Path
         until(lambda: _leads(made), 20, "the agents follow the copy")
         made.open_apps()
         _end_of(made, made.start_rollout("1.2"))
-        until(lambda: not any(list(judge_answer(_about(host, "1.2"))) for host in made.hosts))
+        for host in made.hosts:
+            assert "1.2" in (host.folder / "VERSION").read_text("utf-8")
+            assert _cordon(host)["mode"] == "none"
 
 
 def _second_daemon(made: FaultOffice) -> str:
