@@ -3,7 +3,6 @@
 The content is named by its hash, so it does not matter when or from where a part of it came.
 """
 
-import errno
 import os
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from agent.extract import sha256_of
 from agent.steps.table import Refused, Work
 from agent.transfer import Body, CutShort, Lie, Transfer, have_of
 from agent.wire import places
-from agent.wire.atomic import sync_folder
+from agent.wire.atomic import NO_ROOM, sync_folder
 from agent.wire.contract import Refusal
 from agent.wire.https_errors import HttpsError
 from agent.wire.https_errors import Refused as HttpRefused
@@ -20,7 +19,6 @@ from agent.wire.manifest import Manifest
 _SPARE_BYTES = 64 * 2**20
 """What is left free on the disk, so that the host goes on working."""
 _BEYOND_END = 416
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Download:
@@ -50,7 +48,7 @@ class Download:
             self._fetch()
             return self._keep()
         except OSError as error:
-            if error.errno not in _DISK_FULL:
+            if error.errno not in NO_ROOM:
                 raise
             self._part.unlink(missing_ok=True)
             raise self._disk_full(0) from None

@@ -56,7 +56,7 @@ from coordinator.store.fleet import Catalogue, Fleet, People
 from coordinator.store.history import History
 from coordinator.store.marks import Marks
 from coordinator.store.members import Members
-from coordinator.store.outbox import Outbox, opened_unheard, post_nowhere
+from coordinator.store.outbox import Outbox, post_nowhere
 from coordinator.store.rollouts import Rollouts
 from coordinator.store.stagings import Stagings
 from coordinator.supplies import Supplies
@@ -121,7 +121,7 @@ class Daemon:
         self._book = Book(database, note=self._members.note)
         self._fences = Fences(self._rollouts)
         self._rivals = Rivals(self._fences, take_over=self._take_over)
-        self._open_links(Cordons(database, self._outbox.opened if has_mail else opened_unheard))
+        self._open_links(Cordons(database, self._outbox.opened if has_mail else post_nowhere))
         self._repository = Repository(settings.repository_folder)
         self._packages = PackageStore(settings.packages_folder)
         self._open.enter_context(Patcher(self._packages.blobs))

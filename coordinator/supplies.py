@@ -11,11 +11,11 @@ from coordinator.planning.plan import PackageChoice, package_for
 from coordinator.planning.staging import Staging
 from coordinator.releases.packages import profile_name
 from coordinator.releases.repository import Repository
-from coordinator.releases.tickets import Tickets
+from coordinator.releases.tickets import TICKET_SECONDS, Tickets
 from coordinator.store.fleet import Catalogue, Fleet
 
-TICKET_SECONDS = 12 * 3600.0
-"""How long a ticket is good: a night, for what is fetched slowly."""
+NIGHT_SECONDS = 12 * 3600.0
+"""How long a ticket is good for what is fetched slowly, by night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,16 @@ class Supplies:
         package = package_for(host, self._system(host_id), self._choices(staging, signed))
         if package is None or not profiles:
             return _nothing_signed(staging, host)
-        content = read_manifest(self.repository.content(package)).content_sha256
-        ticket = self.tickets.make(host_id, content, TICKET_SECONDS)
+        ticket = self._ticket(host_id, package, NIGHT_SECONDS)
         return Wanted(profiles[0], package, staging.version, ticket)
 
     def ticket(self, host_id: str, params: StepParams) -> str:
         """Return what lets a host fetch the package of a step, "" when it has none."""
-        if params.package is None:
-            return ""
-        manifest = read_manifest(self.repository.content(params.package))
-        return self.tickets.make(host_id, manifest.content_sha256)
+        return self._ticket(host_id, params.package) if params.package else ""
+
+    def _ticket(self, host_id: str, package: Target, seconds: float = TICKET_SECONDS) -> str:
+        manifest = read_manifest(self.repository.content(package))
+        return self.tickets.make(host_id, manifest.content_sha256, seconds)
 
     def _system(self, host_id: str) -> str:
         standing = self.hub.standings().get(host_id)

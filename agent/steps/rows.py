@@ -1,7 +1,5 @@
 """The table of steps: what is done, undone, tidied and recovered, one row a step."""
 
-import errno
-
 from agent.steps.announce import announce
 from agent.steps.apply_release import apply_release, delete_old, put_old_back, recover
 from agent.steps.back_up import back_up, keep_last, prove_as_it_was
@@ -23,9 +21,8 @@ from agent.steps.service_manager import give_back, spare_started, start, stop, s
 from agent.steps.stage import stage, unstage
 from agent.steps.survey import survey
 from agent.steps.table import Failed, Handler, Lane, Refused, Step, Work
+from agent.wire.atomic import NO_ROOM
 from agent.wire.contract import Refusal, StepName
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 def explained(handler: Handler) -> Handler:
@@ -49,7 +46,7 @@ def app_untouched(handler: Handler) -> Handler:
         try:
             handler(work)
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if error.errno not in NO_ROOM:
                 raise
             raise Refused(Refusal.DISK_FULL, _sentence(error)) from error
 

@@ -1,12 +1,15 @@
 """Writes a small file whole or not at all, so that a power cut never leaves half of one."""
 
 import contextlib
+import errno
 import os
 import secrets
 from pathlib import Path
 
 PRIVATE = 0o600
 READABLE = 0o644
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a full disk says, or a full share of one: making room mends it."""
 
 
 def write_whole(path: Path, content: bytes, mode: int = PRIVATE) -> None:

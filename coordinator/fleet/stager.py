@@ -126,10 +126,12 @@ class Stager:
 
     def look(self) -> None:
         """Begin what may begin, call off what may not go on, end what has come to its end."""
+        under_way = self._stagings.under_way()
+        if not under_way and not self._busy():
+            return  # the store is asked once a second; on most days that is all
         for row in self._stagings.gone():
             self._stagings.put(_refused(row, GONE, self._clock()))
         able = self._links.linked() - self._stagings.in_rollouts()
-        under_way = self._stagings.under_way()
         going = {s.id for s in under_way if open_until(s, self._clock(), None) is not None}
         taken = self._stagings.taken()
         for row in self._followed_now():

@@ -4,7 +4,6 @@ What came is kept under the content's hash, so it does not matter when a part of
 download that was cut goes on, even after the coordinator was started anew.
 """
 
-import errno
 import hashlib
 import logging
 import secrets
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.wire.atomic import NO_ROOM
 from coordinator.complaint import Complaint
 from coordinator.releases.feed import MOST_PACKAGE
 from coordinator.releases.source import CHUNK, TELL_VENDOR, Away, Body, NotGiven, Source
@@ -25,7 +25,6 @@ SPARE = 2**28
 """How many bytes stay free whatever is fetched."""
 _COPIES = 4  # what is fetched, what is kept, that unpacked to be judged, and each of its files
 _KEPT_SECONDS = 7 * 86_400.0
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _log = logging.getLogger(__name__)
 
 Followed = Callable[[int, int], None]
@@ -162,7 +161,7 @@ class Fetch:
         return Away("; ".join(filter(None, (error.error, kept))), error.mend)
 
     def _no_disk(self, error: OSError) -> Complaint:
-        if error.errno in _DISK_FULL:
+        if error.errno in NO_ROOM:
             self._part.unlink(missing_ok=True)
         return Complaint(
             f"cannot keep {self._name} in {self._part.parent}: {error.strerror}",

@@ -16,7 +16,7 @@ from agent.wire.codes import hash_code, new_code, new_salt
 from agent.wire.contract import CordonMode
 from coordinator.model import Plan
 from coordinator.store.database import reader, upsert
-from coordinator.store.outbox import Post, opened_unheard
+from coordinator.store.outbox import Post, post_nowhere
 from coordinator.store.rows import CordonRow
 from coordinator.store.tables import cordon, news, rollout
 from coordinator.walk.ports import News
@@ -29,7 +29,7 @@ OPENED = "opened"
 class Cordons:
     """The cordons that are wanted, by host."""
 
-    def __init__(self, engine: Engine, opened: Post = opened_unheard) -> None:
+    def __init__(self, engine: Engine, opened: Post = post_nowhere) -> None:
         """Keep them in this database; `opened` hears of what was opened on the spot."""
         self._engine = engine
         self._opened = opened

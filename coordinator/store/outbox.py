@@ -62,7 +62,6 @@ def post_nowhere(_connection: Connection, _rollout_id: str, _news: News) -> None
     """Tell nobody: no mail server is set."""
 
 
-opened_unheard: Post = post_nowhere
 """Hears of a host that was opened on the spot: nobody is told by mail."""
 
 

@@ -27,6 +27,7 @@ from agent.wire.enrolment import Coordinator
 from agent.wire.errors import LinkError
 from coordinator.access import CA_FILE, Access, new_token, read_access, token_hash, write_access
 from coordinator.api.app import make_app
+from coordinator.api.asks import PackageAsk, ProfileAsk
 from coordinator.api.client import Client
 from coordinator.api.office import Office
 from coordinator.api.roles import OperatorRole
@@ -339,3 +340,14 @@ def copy_home(template: Path, folder: Path) -> RealOffice:
     """Return an office of its own, made from a home that was made once."""
     shutil.copytree(template, folder, dirs_exist_ok=True)
     return RealOffice(folder)
+
+
+def made_ready(office: RealOffice, folder: Path, notes: str = "") -> RealOffice:
+    """Return the office with three hosts, a signed profile and a signed package."""
+    office.add_hosts()
+    with office.client() as client:
+        client.add_profile(ProfileAsk(text=PROFILE))
+        wanted = PackageAsk(app=APP, version="1.1", notes=notes)
+        client.add_package(wanted, make_zip(folder / "r.zip"))
+    office.sign()
+    return office

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from agent.wire.contract import CordonMode, Finding, Severity
-from coordinator.api.asks import DrillAsk, PackageAsk, PlanAsk, ProfileAsk
+from coordinator.api.asks import DrillAsk, PlanAsk
 from coordinator.api.schemas import RolloutView
 from coordinator.complaint import Complaint
 from coordinator.model import AfterRollBack, HostStanding, Plan, SurveyOf
 from coordinator.walk.ports import News
 from coordinator.walk.states import RolloutState
-from tests.api.real import APP, PROFILE, RealOffice, make_zip
+from tests.api.real import APP, RealOffice, made_ready
 
 ASK = PlanAsk(app=APP, version="1.1", within_seconds=7200, postpones=1)
 
@@ -21,12 +21,7 @@ ENDED = News(RolloutState.DONE)
 @pytest.fixture
 def ready(office: RealOffice, tmp_path: Path) -> RealOffice:
     """An office with three hosts, a signed profile and a signed package."""
-    office.add_hosts()
-    with office.client() as client:
-        client.add_profile(ProfileAsk(text=PROFILE))
-        client.add_package(PackageAsk(app=APP, version="1.1"), make_zip(tmp_path / "r.zip"))
-    office.sign()
-    return office
+    return made_ready(office, tmp_path)
 
 
 def _drill(office: RealOffice, ask: DrillAsk) -> tuple[RolloutView, Plan]:

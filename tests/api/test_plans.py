@@ -11,7 +11,7 @@ from coordinator.api.releases import SIGN
 from coordinator.complaint import Complaint
 from coordinator.fleet.standing import Standing
 from coordinator.model import AfterRollBack, HostStanding, SurveyOf
-from tests.api.real import APP, PROFILE, RealOffice, make_zip
+from tests.api.real import APP, PROFILE, RealOffice, made_ready, make_zip
 
 ASK = PlanAsk(app=APP, version="1.1", within_seconds=7200)
 
@@ -19,13 +19,7 @@ ASK = PlanAsk(app=APP, version="1.1", within_seconds=7200)
 @pytest.fixture
 def ready(office: RealOffice, tmp_path: Path) -> RealOffice:
     """An office with three hosts, a signed profile and a signed package."""
-    office.add_hosts()
-    with office.client() as client:
-        client.add_profile(ProfileAsk(text=PROFILE))
-        notes = PackageAsk(app=APP, version="1.1", notes="Faster.")
-        client.add_package(notes, make_zip(tmp_path / "r.zip"))
-    office.sign()
-    return office
+    return made_ready(office, tmp_path, notes="Faster.")
 
 
 def test_a_plan_says_who_comes_when_and_why(ready: RealOffice) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.api.asks import PackageAsk, ProfileAsk, StageAsk
+from coordinator.api.asks import PackageAsk, StageAsk
 from coordinator.complaint import Complaint
 from coordinator.fleet.standing import Standing
 from coordinator.model import HostStanding, StagedState, StagingState
 from coordinator.planning.staging import SPREAD_SECONDS, Staged, Staging
 from coordinator.store.stagings import Stagings
-from tests.api.real import APP, PROFILE, RealOffice, make_zip
+from tests.api.real import APP, RealOffice, made_ready, make_zip
 from tests.plans import numbered
 
 ASK = StageAsk(app=APP, version="1.1")
@@ -20,12 +20,7 @@ ASK = StageAsk(app=APP, version="1.1")
 @pytest.fixture
 def ready(office: RealOffice, tmp_path: Path) -> RealOffice:
     """An office with three hosts, a signed profile and a signed package."""
-    office.add_hosts()
-    with office.client() as client:
-        client.add_profile(ProfileAsk(text=PROFILE))
-        client.add_package(PackageAsk(app=APP, version="1.1"), make_zip(tmp_path / "r.zip"))
-    office.sign()
-    return office
+    return made_ready(office, tmp_path)
 
 
 def test_it_is_sent_to_all_of_the_fleet_and_nobody_has_begun(ready: RealOffice) -> None:

@@ -5,24 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.api.asks import PackageAsk, ProfileAsk
 from coordinator.cli.staging import bytes_of
 from coordinator.complaint import Complaint
 from coordinator.model import StagedState, StagingState
 from coordinator.store.stagings import Stagings
-from tests.api.real import APP, PROFILE, RealOffice, make_zip
+from tests.api.real import APP, RealOffice, made_ready
 from tests.cli.terminal import Terminal
 
 
 @pytest.fixture
 def ready(office: RealOffice, tmp_path: Path) -> RealOffice:
     """An office with three hosts, a signed profile and a signed package."""
-    office.add_hosts()
-    with office.client() as client:
-        client.add_profile(ProfileAsk(text=PROFILE))
-        client.add_package(PackageAsk(app=APP, version="1.1"), make_zip(tmp_path / "r.zip"))
-    office.sign()
-    return office
+    return made_ready(office, tmp_path)
 
 
 def _come(office: RealOffice, host: str, state: StagedState, **more: object) -> None:

@@ -3,7 +3,6 @@
 May be asked again at any time: what is there and whole is left as it is.
 """
 
-import errno
 from pathlib import Path
 
 from agent.extract import check_paths, extract, strangers, verify_tree, wipe
@@ -12,11 +11,11 @@ from agent.platforms.base import Spot
 from agent.steps.apply.permission import check_permission
 from agent.steps.room import ready_of, rooms
 from agent.steps.table import Refused, Work
+from agent.wire.atomic import NO_ROOM
 from agent.wire.contract import Refusal
 from agent.wire.manifest import Manifest
 
 _ANY_SYSTEM = {"", "any"}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 def manifest_of(work: Work) -> Manifest:
@@ -49,7 +48,7 @@ def unpack(work: Work, manifest: Manifest) -> None:
     try:
         _unpack_anew(work, manifest)
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             wipe(unfinished(work))  # people work on this host: what is left is theirs
         raise
 
