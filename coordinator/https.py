@@ -1,13 +1,16 @@
 """The daemon's HTTPS: uvicorn in a thread, on a port that is had before it is promised."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from coordinator.complaint import Complaint
 from coordinator.fleet.ca import KeyPair
@@ -29,16 +32,7 @@ class HttpsServer:
             lambda: listen(settings.listen, settings.https_port), settings.https_port
         )
         self.context = server_context(pair)
-        config = uvicorn.Config(
-            app,
-            ssl_context_factory=lambda _config, _default: self.context,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            h11_max_incomplete_event_size=MOST_HEAD,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(configured(app, self.context, _GRACE_SECONDS))
         self._thread = threading.Thread(target=self._run, name="https", daemon=True)
 
     def _run(self) -> None:
@@ -56,6 +50,31 @@ class HttpsServer:
         self._server.should_exit = True
         self._thread.join(_GRACE_SECONDS + 5)
         self._socket.close()
+
+
+class _Http(H11Protocol):
+    """uvicorn's own, but that an end of the server is no error where a connection had broken."""
+
+    def shutdown(self) -> None:
+        """Close the connection: with a goodbye, where one can still be said."""
+        if self.conn.our_state is h11.ERROR:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+
+def configured(app: Starlette, context: ssl.SSLContext, grace: int) -> uvicorn.Config:
+    """Return how an app is served; requests under way have `grace` seconds at the end."""
+    return uvicorn.Config(
+        app,
+        http=_Http,
+        ssl_context_factory=lambda _config, _default: context,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        h11_max_incomplete_event_size=MOST_HEAD,
+        timeout_graceful_shutdown=grace,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

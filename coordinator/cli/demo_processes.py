@@ -18,7 +18,7 @@ _END_SECONDS = 15.0
 _PORTS, _PORTS_APART = range(12_000, 32_000), 25
 
 Process = subprocess.Popen[bytes]
-_chosen: dict[int, socket.socket] = {}  # what marks each port as this process's
+_chosen: dict[int, int] = {}  # port -> the handle that marks it as this process's
 
 
 def spawn(command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> Process:
@@ -109,5 +109,5 @@ def _is_ours(port: int) -> bool:
     except OSError:
         mark.close()
         return False
-    _chosen[port] = mark
+    _chosen[port] = mark.detach()
     return True

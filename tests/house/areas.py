@@ -225,6 +225,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "coordinator.releases.bulk",
         "coordinator.service",
     ),
+    "h11": ("coordinator.https",),
     "uvicorn": ("coordinator.api", "coordinator.https", "coordinator.service"),
     "pydantic": ("coordinator.api", "coordinator.cli.output", "coordinator.cli.talk"),
     "typer": ("coordinator.cli",),

@@ -22,7 +22,7 @@ from coordinator.fleet.ca import Authority
 from coordinator.fleet.door import enrolment_routes, server_context
 from coordinator.fleet.enrolment import Directions, Enrolment
 from coordinator.fleet.enrolment_book import Approval, Place
-from coordinator.https import MOST_HEAD, listen
+from coordinator.https import configured, listen
 from coordinator.model import HostStanding
 from coordinator.releases.bulk import Bulk, bulk_routes
 from coordinator.releases.keys import SIGNING_KEY, make_signing_key, sign
@@ -50,14 +50,7 @@ class Clock:
 def serving(routes: Sequence[BaseRoute], context: ssl.SSLContext) -> Iterator[str]:
     """Serve the routes on a free port; yields host:port, ends in order."""
     listener = listen("127.0.0.1", 0)
-    config = uvicorn.Config(
-        Starlette(routes=list(routes)),
-        ssl_context_factory=lambda _config, _default: context,
-        log_config=None,
-        lifespan="off",
-        h11_max_incomplete_event_size=MOST_HEAD,
-        timeout_graceful_shutdown=2,
-    )
+    config = configured(Starlette(routes=list(routes)), context, grace=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
