@@ -52,7 +52,7 @@ class HttpsServer:
         self._socket.close()
 
 
-class _Http(H11Protocol):
+class Http(H11Protocol):
     """uvicorn's own, but that an end of the server is no error where a connection had broken."""
 
     def shutdown(self) -> None:
@@ -67,7 +67,7 @@ def configured(app: Starlette, context: ssl.SSLContext, grace: int) -> uvicorn.C
     """Return how an app is served; requests under way have `grace` seconds at the end."""
     return uvicorn.Config(
         app,
-        http=_Http,
+        http=Http,
         ssl_context_factory=lambda _config, _default: context,
         log_config=None,
         access_log=False,

@@ -1,3 +1,4 @@
+import asyncio
 import socket
 import ssl
 import threading
@@ -6,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
+from uvicorn.server import ServerState
 
 from agent.keys import HostKey
 from agent.wire.first_contact import fetch_ca
@@ -17,7 +20,7 @@ from agent.wire.https_errors import BadAnswer, Refused, Unreachable, WrongServer
 from agent.wire.tls import Role
 from coordinator.fleet.ca import Authority
 from coordinator.fleet.door import server_context
-from coordinator.https import listen
+from coordinator.https import Http, configured, listen
 from tests.trust.office import Clock, serving
 
 DAY = 86400
@@ -249,3 +252,25 @@ def test_what_the_coordinator_writes_goes_out_at_once() -> None:
         listener.accept()[0] as line,
     ):
         assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_connection_that_broke_in_an_answer_is_no_error_at_the_end() -> None:
+    closed = threading.Event()
+
+    class Transport(asyncio.Transport):
+        def close(self) -> None:
+            closed.set()
+
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            return default
+
+    async def break_and_end() -> None:
+        config = configured(Starlette(), ssl.create_default_context(), grace=1)
+        config.load()
+        http = Http(config, ServerState(), {})
+        http.connection_made(Transport())
+        http.conn.send_failed()
+        http.shutdown()
+
+    asyncio.run(break_and_end())
+    assert closed.is_set()
