@@ -15,11 +15,11 @@ RECORD: Final = Path("build/faults.jsonl")
 _PAGE: Final = Path("docs/faults.md")
 _HEAD: Final = """# Faults of the network and of the hosts: what was done, and what held
 
-Written by `LAN=all make test-lan`, from tests that passed. Every office is some Debian hosts with systemd
-as PID 1, each with its own address on one switch, the agent installed from its package, and an application
-that two users have open. The invariants are judged from the hosts' own files and processes, looked at all
-along by a process that shares no code with the product; *violations* is what that found. A test also shows
-that its fault fired: the row says nothing of a fault that did not.
+Written by `LAN=all make test-lan`, from tests that passed. Every office is some Debian hosts with
+systemd as PID 1, each with its own address on one switch, the agent installed from its package,
+and an application that two users have open. The invariants are judged from the hosts' own files
+and processes, looked at all along by a process that shares no code with the product; *violations*
+is what that found. A test also shows that its fault fired: of one that did not, there is no row.
 
 """
 _CELLS: Final = ("fault", "at", "moment", "outcome", "violations")
