@@ -16,11 +16,12 @@ from typing import Self
 from tests.lan.image import image
 from tests.lan.machine import Disk, Machine
 from tests.lan.network import Network, Port
-from tests.lan.remains import clear, mount_groups
+from tests.lan.remains import clear, end_all, mount_groups
 from tests.lan.settings import FOLDER, NET, PREFIX, SEAT
 
 _FIRST = 10
 """The last part of h1's address is one more."""
+_MOST = 244
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -88,14 +89,15 @@ class Host:
 
     def power_off(self) -> None:
         """Pull the plug: nothing in it ends in order, and nobody on the network is told."""
+        if not self._port.is_plugged:
+            return
         self._network.unplug(self.name)
-        self.machine.kill()
-        _reap(self._spawned)
+        self.end()
         self._network.forget(self.name)
 
     def end(self) -> None:
-        """Take note that all of it has been killed."""
-        self.machine.reap()
+        """Kill all that runs in it."""
+        self.machine.kill()
         _reap(self._spawned)
 
 
@@ -137,6 +139,8 @@ class Seat:
 
     def end(self) -> None:
         """Kill what was spawned and still runs."""
+        for one in self._spawned:
+            one.kill()
         _reap(self._spawned)
 
 
@@ -144,12 +148,14 @@ class Box:
     """The switch, the seat and the hosts, from entering it to leaving it."""
 
     def __init__(self, count: int, *, disk_megabytes: Mapping[str, int] | None = None) -> None:
+        if not 0 <= count <= _MOST:
+            raise ValueError(f"a box of {count} hosts cannot be: it has addresses for {_MOST}")
         self.hosts: dict[str, Host] = {}
         self.network = Network()
         self.seat = Seat(self.network.add("seat", f"{NET}.0.1", 1))
         self._names = [f"h{i + 1}" for i in range(count)]
         self._megabytes = disk_megabytes or {}
-        self._numbers = iter(range(_FIRST + 1, 255))
+        self._numbers = iter(range(_FIRST + 1, _FIRST + _MOST + 1))
         self._image = Path()
         self._open = contextlib.ExitStack()
 
@@ -171,8 +177,9 @@ class Box:
 
     def clone(self, host: str, name: str) -> Host:
         """Boot another host whose disk is a copy of this one's, its machine id included."""
+        if host not in self.hosts:
+            raise LookupError(f"{host} cannot be cloned: there are {', '.join(self.hosts)}")
         copied = self.hosts[host].machine.disk.written
-        os.sync()
         twin = self._make(name, copied)
         twin.power_on()
         return twin
@@ -187,23 +194,24 @@ class Box:
             host.machine.await_boot()
 
     def _make(self, name: str, copied: Path | None = None) -> Host:
+        number = next(self._numbers)
+        port = self.network.add(name, f"{NET}.0.{number}", number)
         disk = Disk(name, self._megabytes.get(name))
         disk.mount(self._image, copied)
         if copied is None:
             (disk.root / "etc/hostname").write_text(f"{name}\n")
             identity = hashlib.md5(f"{PREFIX} {name}".encode()).hexdigest()
             (disk.root / "etc/machine-id").write_text(f"{identity}\n")
-        number = next(self._numbers)
-        port = self.network.add(name, f"{NET}.0.{number}", number)
         self.hosts[name] = Host(port, Machine(name, disk), self.network)
         return self.hosts[name]
 
     def _end(self) -> None:
         self.network.take_down()
-        clear()
+        end_all()
         self.seat.end()
         for host in self.hosts.values():
             host.end()
+        clear()
 
 
 @contextlib.contextmanager
@@ -275,6 +283,5 @@ def _spawn(
 
 def _reap(started: list[subprocess.Popen[bytes]]) -> None:
     for one in started:
-        one.kill()
         one.wait(30)
     started.clear()

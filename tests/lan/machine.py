@@ -92,14 +92,10 @@ class Machine:
     def kill(self) -> None:
         """End all that is in it at one blow."""
         kill_group(group(self.name))
-        self.reap()
-        self._point_to("nowhere")
-
-    def reap(self) -> None:
-        """Take note that all that was in it is dead."""
         if self._nspawn is not None:
             self._nspawn.wait()
         self.leader = 0
+        self._point_to("nowhere")
 
     def inside(self, *command: str, user: str = "root") -> list[str]:
         """Return the command that runs this one inside, as that user, without the network."""

@@ -15,6 +15,7 @@ from tests.lan.commands import do, ip, nft
 from tests.lan.settings import PROJECT, SWITCH, namespace
 
 _BRIDGE = "br0"
+_LONGEST_NAME = 13  # the kernel takes 15, and the ends of a wire have two more
 _BURST = "burst 256k latency 200ms"
 
 
@@ -27,7 +28,7 @@ class Way(enum.Enum):
 
 @dataclass(slots=True)
 class Port:
-    """A machine's port: its name is that of the interface in the switch, 13 letters at most."""
+    """A machine's port: its name is that of the interface in the switch."""
 
     name: str
     ip: str
@@ -76,12 +77,17 @@ class Network:
 
     def add(self, name: str, address: str, number: int) -> Port:
         """Return a new port for a machine that will be plugged in."""
+        if name in self._ports or len(name) > _LONGEST_NAME:
+            raise ValueError(
+                f"{name} cannot be at the switch: a name is given once and has "
+                f"{_LONGEST_NAME} letters at most"
+            )
         self._ports[name] = Port(name, address, number)
         return self._ports[name]
 
     def plug(self, name: str) -> None:
         """Give the machine a network card with its address, at the wire as it was left."""
-        port, inside = self._ports[name], namespace(name)
+        port, inside = self._port(name), namespace(name)
         do("ip", "netns", "add", inside)
         pair = f"link add {name} type veth peer name eth0 address {port.mac} netns {inside}"
         ip(SWITCH, pair, f"link set {name} master {_BRIDGE}")
@@ -91,11 +97,10 @@ class Network:
 
     def unplug(self, name: str) -> None:
         """Take the card away at once, with every connection on it: nobody is told."""
-        port = self._ports[name]
-        if port.is_plugged:
-            port.is_plugged = False
-            ip(SWITCH, f"link set {name} down")
-            _end_wire(port)
+        port = self._port(name)
+        port.is_plugged = False
+        ip(SWITCH, f"link set {name} down")
+        _end_wire(port)
 
     def forget(self, name: str) -> None:
         """Have the network namespace of an unplugged machine gone."""
@@ -108,13 +113,13 @@ class Network:
 
     def heal(self, name: str) -> None:
         """Take every trouble away."""
-        for way in self._ports[name].lost:
-            self._find(self._ports[name], way)
+        for way in self._port(name).lost:
+            self._find(self._port(name), way)
         self._change(name, is_cut=False, lost=set(), megabits=0, late_and_lossy=None)
 
     def one_way(self, name: str, direction: Way) -> None:
         """Lose what it sends (`Way.OUT`) or what is sent to it (`Way.IN`); the cable stays up."""
-        self._change(name, lost=self._ports[name].lost | {direction})
+        self._change(name, lost=self._port(name).lost | {direction})
 
     def lossy(self, name: str, delay_ms: int, loss_percent: int) -> None:
         """Have each frame come later, and some never, each way."""
@@ -126,14 +131,20 @@ class Network:
 
     def readdress(self, name: str, address: str) -> None:
         """Have the machine at another address from now on; the old one is gone."""
-        port = self._ports[name]
+        port = self._port(name)
         old, port.ip = port.ip, address
         if port.is_plugged:
-            lines = f"addr add {address}/24 dev eth0", f"addr del {old}/24 dev eth0"
-            ip(namespace(name), *lines)
+            away, there = f"addr del {old}/24 dev eth0", f"addr add {address}/24 dev eth0"
+            ip(namespace(name), away, there)
+
+    def _port(self, name: str) -> Port:
+        if name not in self._ports:
+            there = ", ".join(self._ports)
+            raise LookupError(f"nothing called {name} is at the switch; there are: {there}")
+        return self._ports[name]
 
     def _change(self, name: str, **state: object) -> None:
-        port = self._ports[name]
+        port = self._port(name)
         for attribute, value in state.items():
             setattr(port, attribute, value)
         if port.is_plugged:
@@ -153,10 +164,10 @@ class Network:
         if way is Way.OUT:
             chain = "type filter hook prerouting priority -300;"
             where = f'iifname {{ "{port.name}", "{port.name}.b" }} drop'
-            nft(SWITCH, f"table bridge {port.rules} {{ chain lost {{ {chain} {where} }} }}")
+            nft(SWITCH, f"table bridge {port.rules} {{ chain lost {{ {chain} {where}\n}}\n}}\n")
         else:
             chain = "type filter hook ingress device eth0 priority -500; policy drop;"
-            nft(namespace(port.name), f"table netdev lan {{ chain lost {{ {chain} }} }}")
+            nft(namespace(port.name), f"table netdev lan {{ chain lost {{ {chain}\n}}\n}}\n")
 
     def _find(self, port: Port, way: Way) -> None:
         """Have nothing lost that way any more."""

@@ -22,16 +22,21 @@ def group(name: str) -> str:
 def clear() -> None:
     """End every process of this prefix and have its namespaces, mounts and hosts' files gone."""
     mount_groups()
-    groups = list(CGROUPS.glob(f"{_MINE}*"))
-    for one in groups:
-        (one / "cgroup.kill").write_text("1")
-    for one in groups:
-        kill_group(one.name)
+    end_all()
     for one in _NAMESPACES.glob(f"{PREFIX}-*"):
         _end_namespace(one.name)
     for place in _mounted():
         do("umount", "--lazy", str(place))
     shutil.rmtree(HOSTS, ignore_errors=True)
+
+
+def end_all() -> None:
+    """Kill all that runs in hosts of this prefix."""
+    groups = list(CGROUPS.glob(f"{_MINE}*"))
+    for one in groups:
+        (one / "cgroup.kill").write_text("1")
+    for one in groups:
+        kill_group(one.name)
 
 
 def mount_groups() -> None:
