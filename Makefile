@@ -13,7 +13,7 @@ WORKERS ?= 4
 # hundreds of short programs are started here: compiled anew each time, they take twice as long
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv demo test test-faults lint bench lock clean
+.PHONY: help venv demo deb test test-faults lint bench lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -26,6 +26,9 @@ $(READY): requirements.lock pyproject.toml deploy/venv.sh
 
 demo: $(READY)  ## five workstations on this machine, a real application, a real rollout
 	@$(BIN)/roundsman demo $(DEMO)
+
+deb: $(READY)  ## the agent as a Debian package, in build/
+	@deploy/deb.sh $(BIN)/python
 
 test: $(READY)  ## every test, with branch coverage
 	@deploy/desktop.sh "$(BIN)/python"

@@ -22,12 +22,14 @@ from agent.config import STATE_FOLDER, Config, ConfigError, read_config
 from agent.cordon import CodeRefused
 from agent.enrol import EnrolProblem, enrol
 from agent.journal import Journal, JournalError
+from agent.leaving import Leaving, closed_app, step_in_the_way
 from agent.lock import FolderInUse
 from agent.service import JOURNAL, Service
 from agent.standing import in_words, its_service, local_cordon, read_standing
 
 WELL, PERSON_NEEDED, COULD_NOT_ASK = 0, 1, 2
 CONFIG = STATE_FOLDER / "agent.toml"
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,35 @@ def _enrol(arguments: argparse.Namespace) -> int:
     return WELL
 
 
+def _let_go_arguments(parser: argparse.ArgumentParser) -> None:
+    _with_config(parser)
+    parser.add_argument("leaving", type=Leaving, choices=list(Leaving))
+    parser.add_argument("--wait", type=float, default=60.0, help="seconds, for a step to end")
+
+
+def _let_go(arguments: argparse.Namespace) -> int:
+    try:
+        with _journal(arguments.config) as (config, journal):
+            why_not = _why_kept(config, journal, arguments)
+    except (ConfigError, JournalError, OSError) as error:
+        complain(error)
+        return COULD_NOT_ASK
+    if why_not:
+        sys.stderr.write(f"cannot let the agent go ({arguments.leaving}): {why_not}\n")
+    return PERSON_NEEDED if why_not else WELL
+
+
+def _why_kept(config: Config, journal: Journal, arguments: argparse.Namespace) -> str:
+    if arguments.leaving is Leaving.REMOVAL and (closed := closed_app(config, journal)):
+        return closed
+    end = time.monotonic() + arguments.wait
+    while step := step_in_the_way(config, journal):
+        if time.monotonic() >= end:
+            return f"it is in the middle of the step {step}. Try again once it has ended"
+        time.sleep(_LOOK_SECONDS)
+    return ""
+
+
 @contextmanager
 def _journal(file: Path) -> Iterator[tuple[Config, Journal]]:
     config = read_config(file)
@@ -155,5 +186,6 @@ COMMANDS: dict[str, Command] = {
     "run": Command("work: dial the coordinators, take their orders", _with_config, _run),
     "status": Command("say where this PC stands", _status_arguments, _status),
     "uncordon": Command("let the app be opened again here", _uncordon_arguments, _uncordon),
+    "let-go": Command("say whether the agent may be replaced now", _let_go_arguments, _let_go),
 }
 """Every verb, one row each."""
