@@ -30,6 +30,7 @@ from coordinator.fleet.listener import Listener
 from coordinator.fleet.outlooks import Outlooks
 from coordinator.fleet.outside import Outside, World
 from coordinator.fleet.stager import Stager
+from coordinator.fleet.standing import seconds_ahead
 from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
 from coordinator.fleet.turn import Turn
@@ -46,6 +47,7 @@ from coordinator.releases.licences import Licences
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.patches import Patcher
 from coordinator.releases.repository import Repository
+from coordinator.releases.survey_gate import SurveyGate
 from coordinator.releases.tickets import Tickets
 from coordinator.releases.titles import title_of
 from coordinator.settings import Settings
@@ -149,13 +151,14 @@ class Daemon:
             version=__version__,
             is_refused=self._is_refused,
             on_ping=self._orders,
-            on_answer=self._heard,
+            on_answer=lambda host, order, answer: self._keeper.heard(host, order[1], answer),
+            on_lost=lambda host: self._keeper.trust.forget(host),
         )
         self._hub = Hub(options)
         told, fence = Outlooks(self._rollouts), self._fences.current
         self._keeper = Keeper(cordons, self._hub, fence, self._plan_of, outlook=told.of)
         self._keeper.lift_strays()
-        self._stepper = Stepper(self._hub, self._stopping, self._fences.current)
+        self._stepper = Stepper(self._hub, self._stopping, fence, self._keeper.trust)
         credentials = Credentials(
             self._pair.key, self._pair.certificate, settings.ca_folder / "ca.pem"
         )
@@ -175,9 +178,6 @@ class Daemon:
 
     def _orders(self, host_id: str) -> Sequence[Order]:
         return self._keeper.orders(host_id)
-
-    def _heard(self, host_id: str, order: Order, answer: object) -> None:
-        self._keeper.heard(host_id, order[1], answer)
 
     def _is_refused(self, identity: Identity) -> bool:
         return identity.role is not Role.AGENT or not self._is_member(identity.id)
@@ -199,6 +199,7 @@ class Daemon:
         gate = LicenceGate(
             self._repository, self._licences, self._rollouts, self._fleet, time.time
         )
+        ahead = partial(seconds_ahead, self._hub.standings)
         self._world = World(
             rollouts=self._rollouts,
             keeper=self._keeper,
@@ -206,6 +207,7 @@ class Daemon:
             fence=self._fences.current,
             ticket=self._supplies.ticket,
             permit=gate.refusal,
+            judge=SurveyGate(self._repository, self._fleet, ahead, time.time).refusal,
         )
         self._engine = Engine(
             self._settings.database, self._settings.coordinator_id, self._rollouts, self._take_up

@@ -71,6 +71,7 @@ _ROWS = (
         do=app_untouched(survey),
         lane=Lane.LOOK,
         cancellable=True,
+        repeats=True,  # what was mended since is seen
     ),
     Step(
         StepName.STAGE,

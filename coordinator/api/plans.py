@@ -13,7 +13,8 @@ from coordinator.api.matrix import finding_views_of, matrix_of, modules_of
 from coordinator.api.office import Office
 from coordinator.api.plan_schemas import PlannedHostView, PlanView
 from coordinator.api.releases import read_target, signed_profile
-from coordinator.fleet.standing import Standing
+from coordinator.api.withdrawing import refuse_withdrawn
+from coordinator.fleet.standing import seconds_ahead
 from coordinator.model import FailurePolicy, Host, HostStanding, Plan, SurveyOf
 from coordinator.planning.announce import Ahead
 from coordinator.planning.judge_modules import Leave
@@ -51,7 +52,6 @@ def basis(
     """Return what is known of these hosts now, having asked each. Raises `Problem`."""
     profile = signed_profile(office, app)
     chosen = packages()
-    standings = office.hub.standings()
     ids = [h.id for h in hosts]
     rules, surveys = read_target(office, profile), office.surveyor.survey(ids, profile)
     return Basis(
@@ -62,7 +62,7 @@ def basis(
         packages=chosen,
         slowest=_slowest(office, app),
         now=office.clock(),
-        skews={i: _skew(standings[i]) for i in ids if i in standings},
+        skews={i: seconds_ahead(office.hub.standings, i) for i in ids},
         left_closed=office.sealed(),
         held=office.licences.held(app, rules.licence),
         seats=gate(office).seats_taken(app, _having(surveys)),
@@ -134,7 +134,7 @@ def _group(office: Office, ask: PlanAsk) -> list[Host]:
 
 def signed_packages(office: Office, app: str, version: str) -> list[PackageChoice]:
     """Return the signed packages of a version. Raises `Problem` when none was ever added."""
-    signed = office.repository.published()
+    signed = office.repository.offered()
     rows = office.catalogue.packages(app, version)
     if not rows:
         raise Problem(
@@ -143,6 +143,8 @@ def signed_packages(office: Office, app: str, version: str) -> list[PackageChoic
             f"roundsman release add {app} {version} FILE",
         )
     targets = [(Target(r.target, r.sha256), r) for r in rows]
+    if not any(target in signed for target, _ in targets):
+        refuse_withdrawn(office, app, version)
     return [
         PackageChoice(t, r.role, r.system, _terms(office, t)) for t, r in targets if t in signed
     ]
@@ -169,13 +171,6 @@ def _slowest(office: Office, app: str) -> dict[str, float]:
                 took = visit.ended - visit.began
                 slowest[visit.host] = max(took, slowest.get(visit.host, 0.0))
     return slowest
-
-
-def _skew(standing: Standing) -> float:
-    """Return how many seconds a host's clock was ahead of ours when it was greeted."""
-    if standing.hello is None or standing.since is None or not standing.linked:
-        return 0.0
-    return standing.hello.clock - standing.since.timestamp()
 
 
 def _view(office: Office, plan: Plan, label: str) -> PlanView:

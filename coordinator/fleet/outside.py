@@ -22,7 +22,7 @@ from agent.wire.contract import (
 from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.params import step_params
 from coordinator.fleet.stepper import Stepper
-from coordinator.model import Plan, PlannedHost
+from coordinator.model import Plan, PlannedHost, SurveyOf
 from coordinator.store.rollouts import Rollouts
 from coordinator.walk.policy import closing_seconds
 from coordinator.walk.ports import Command, News, Outcome, SightOf, Verdict
@@ -33,6 +33,7 @@ SETTLE_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 _WRITE_PROGRESS_SECONDS = 0.5
 _DRAINED = (StepName.DRAIN, Direction.DO)
+_LOOKED = (StepName.SURVEY, Direction.DO)
 _FETCHING = {(StepName.STAGE, Direction.DO), (StepName.APPLY_RELEASE, Direction.DO)}
 """What may fetch a package: applying too, when what was staged is found damaged."""
 
@@ -40,11 +41,19 @@ Ticket = Callable[[str, StepParams], str]
 """Makes what lets one agent fetch one package, by host id and parameters."""
 
 
-Permit = Callable[[Plan], str]
-"""Returns why nobody's app may be closed for a plan now, "" when it may."""
+Permit = Callable[[Plan, StepName], str]
+"""Returns why a step of a plan may not be begun now, "" when it may."""
 
 
-def _permitted(_plan: Plan) -> str:
+Judge = Callable[[Plan, str, SurveyOf], str]
+"""Returns why a host, by id, may not be visited now that this was found there, "" when it may."""
+
+
+def _permitted(_plan: Plan, _step: StepName) -> str:
+    return ""
+
+
+def _unjudged(_plan: Plan, _host: str, _found: SurveyOf) -> str:
     return ""
 
 
@@ -58,6 +67,7 @@ class World:
     fence: Callable[[], Fence]
     ticket: Ticket
     permit: Permit = _permitted
+    judge: Judge = _unjudged
     began: float = field(default_factory=time.monotonic)  # when this daemon started
 
 
@@ -71,7 +81,7 @@ class Outside:
 
     def take(self, host: str, step: StepName, direction: Direction, attempt: int) -> Outcome:
         """Have one host take a step; returns when it has ended or has long been silent."""
-        if (step, direction) == _DRAINED and (why := self._world.permit(self._plan)):
+        if direction is Direction.DO and (why := self._world.permit(self._plan, step)):
             return Outcome(host, Verdict.REFUSED, None, why)
         order = self._order(host, step, direction, attempt)
         rollouts = self._world.rollouts
@@ -84,6 +94,10 @@ class Outside:
         rollouts.end_step(report, verdict.value, findings)
         if verdict is Verdict.DONE and (step, direction) == _DRAINED:
             self._world.keeper.renew_seal(host)  # not before: people are still in it
+        if verdict is Verdict.DONE and (step, direction) == _LOOKED:
+            found = SurveyOf(report.facts, findings)
+            if why := self._world.judge(self._plan, host, found):
+                return Outcome(host, Verdict.REFUSED, None, why)
         return Outcome(host, verdict, report.refusal, report.detail, time.monotonic() - begun)
 
     def take_all(

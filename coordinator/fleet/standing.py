@@ -1,6 +1,7 @@
 """What is known of the links of each host, for people and for the daemon."""
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,14 @@ class Standing:
     problem: str = ""  # the same in words
     clone_address: str = ""  # where another machine with this host's certificate was seen
     clone_seen: datetime | None = None
+
+
+def seconds_ahead(standings: Callable[[], Mapping[str, Standing]], host_id: str) -> float:
+    """Return how many seconds a host's clock was ahead of ours when it was greeted."""
+    standing = standings().get(host_id, Standing(host_id))
+    if standing.hello is None or standing.since is None or not standing.linked:
+        return 0.0
+    return standing.hello.clock - standing.since.timestamp()
 
 
 class Standings:

@@ -172,5 +172,12 @@ def _package_findings(planned: PlannedHost, plan: Plan) -> list[Finding]:
     ]
 
 
+def against_hosts(case: Case) -> list[Finding]:
+    """Return what blocks the hosts of a case, by the gates that look at each of them."""
+    gates = (_host_gate,) if case.plan.drill else (_host_gate, _version_gate, _module_gate)
+    found = [finding for gate in gates for _, finding in gate(case)]
+    return [finding for finding in found if finding.severity is Severity.BLOCKS]
+
+
 _OF_A_DRILL: tuple[Callable[[Case], Iterable[Marked]], ...] = (_plan_gate, _host_gate)
 _GATES = (*_OF_A_DRILL, _licence_gate, _version_gate, _module_gate, _role_gate)

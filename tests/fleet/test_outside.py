@@ -37,6 +37,8 @@ class Office:
     links: FakeLinks
     database: Path
     refusal: str = ""
+    refused: tuple[StepName, ...] = (StepName.DRAIN,)
+    judged: str = ""
 
     def port(self, up_for: float) -> Outside:
         """Return the port of a daemon that has been up for so many seconds."""
@@ -48,7 +50,8 @@ class Office:
             stepper=Stepper(self.links, threading.Event(), lambda: Fence(3, "ab")),
             fence=lambda: Fence(3, "ab"),
             ticket=lambda _host, _params: "",
-            permit=lambda _plan: self.refusal,
+            permit=lambda _plan, step: self.refusal if step in self.refused else "",
+            judge=lambda _plan, _host, _found: self.judged,
             began=time.monotonic() - up_for,
         )
         self.engine = engine
@@ -145,3 +148,20 @@ def test_the_gate_is_asked_before_closing_only(office: Office) -> None:
     ]:
         office.links.known, office.links.states = None, [StepState.DONE]
         assert port.take(HOSTS[0], step, direction, 1).verdict is Verdict.DONE
+
+
+def test_a_survey_that_finds_what_blocks_counts_as_refused_and_may_be_taken_again(
+    office: Office,
+) -> None:
+    office.judged = "cannot be visited now: the disk is full"
+    port = office.port(up_for=60)
+    refused = port.take(HOSTS[0], StepName.SURVEY, Direction.DO, 1)
+    assert (refused.verdict, refused.detail) == (Verdict.REFUSED, office.judged)
+    office.judged = ""
+    assert port.take(HOSTS[0], StepName.SURVEY, Direction.DO, 2).verdict is Verdict.DONE
+
+
+def test_only_a_survey_is_judged_by_what_it_found(office: Office) -> None:
+    office.judged = "cannot be visited now: the disk is full"
+    port = office.port(up_for=60)
+    assert port.take(HOSTS[0], StepName.STAGE, Direction.DO, 1).verdict is Verdict.DONE

@@ -39,7 +39,7 @@ SECONDS = {
     StepName.REOPEN: 1.0,
 }
 """How long a step takes."""
-REPEATS = frozenset({StepName.ANNOUNCE, StepName.REOPEN})
+REPEATS = frozenset({StepName.SURVEY, StepName.ANNOUNCE, StepName.REOPEN})
 """Steps of which each higher attempt is a run of its own (`agent.orders`)."""
 UNDO_SHARE = 0.25
 VISIT_SECONDS = 70.0
