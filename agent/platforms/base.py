@@ -200,6 +200,9 @@ class ServiceControl(Protocol):
     def start(self, unit: str) -> None:
         """Start it, with its automatic restart as it was before `stop`."""
 
+    def leave(self, unit: str) -> None:
+        """Have nothing of `stop` left, running or not: after the last start of an update."""
+
 
 class FileControl(Protocol):
     """What differs between systems about files and folders."""

@@ -3,8 +3,12 @@
 A stopped service must stay stopped: through its own restart, a socket, another unit, and a
 reboot in the middle of a rollout. Masking cannot do that: it fails for units in
 /etc/systemd/system, and `--runtime` does not outlive a reboot. So `stop` adds a drop-in with a
-condition that never holds, and `start` takes it away. Whether the unit is enabled, disabled or
-masked is never touched, so it is afterwards exactly as it was.
+condition, and `start` takes it away. Whether the unit is enabled, disabled or masked is never
+touched, so it is afterwards exactly as it was.
+
+The condition is that the drop-in itself is not there. So a start need not have systemd read its
+units anew, which takes longer than the start itself; nor does a stop when systemd has read the
+drop-in once and not forgotten it since. `leave` has it forgotten, once a visit is long over.
 """
 
 import os
@@ -18,7 +22,7 @@ UNITS = Path("/etc/systemd/system")
 _DROP_IN = "50-roundsman-closed.conf"
 _CLOSED = """# Put here by roundsman-agent: this service stays closed until its update has ended.
 [Unit]
-ConditionPathExists=/nonexistent/roundsman
+ConditionPathExists=!{this}
 """
 _SECONDS = 120.0
 
@@ -37,8 +41,7 @@ class Systemd:
 
     def main_process(self, unit: str) -> Process | None:
         """Return the main process of an active unit."""
-        shown = _systemctl("show", "--property=ActiveState,MainPID", "--", unit)
-        about = dict(line.partition("=")[::2] for line in shown.splitlines())
+        about = _shown(unit, "ActiveState", "MainPID")
         pid = int(about.get("MainPID") or 0)
         if about.get("ActiveState") != "active" or pid == 0:
             return None
@@ -49,19 +52,28 @@ class Systemd:
         drop_in = self._drop_in(unit)
         if not drop_in.exists():
             drop_in.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            _write(drop_in, _CLOSED)
-        _systemctl("daemon-reload")  # always: a crash may have come before it
+            _write(drop_in, _CLOSED.format(this=drop_in))
+        if not _is_known(unit, drop_in):  # a crash may have come before that
+            _systemctl("daemon-reload")
         _systemctl("stop", "--", unit)
 
     def start(self, unit: str) -> None:
         """Start the unit, free to be started by others again. Raises `OSError`."""
+        self._free(unit)
+        _systemctl("start", "--", unit)
+
+    def leave(self, unit: str) -> None:
+        """Have nothing of `stop` left, in systemd's memory neither. Raises `OSError`."""
+        self._free(unit)
+        if _is_known(unit, self._drop_in(unit)):
+            _systemctl("daemon-reload")
+
+    def _free(self, unit: str) -> None:
         drop_in = self._drop_in(unit)
         if drop_in.exists():
             drop_in.unlink()
             if not any(drop_in.parent.iterdir()):
                 drop_in.parent.rmdir()
-        _systemctl("daemon-reload")
-        _systemctl("start", "--", unit)
 
     def _drop_in(self, unit: str) -> Path:
         name = unit if "." in unit else f"{unit}.service"
@@ -75,6 +87,16 @@ def _write(file: Path, text: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     draft.replace(file)
+
+
+def _is_known(unit: str, drop_in: Path) -> bool:
+    """True when systemd has read this drop-in; it may be on the disk no more."""
+    return str(drop_in) in _shown(unit, "DropInPaths").get("DropInPaths", "").split()
+
+
+def _shown(unit: str, *properties: str) -> dict[str, str]:
+    said = _systemctl("show", f"--property={','.join(properties)}", "--", unit)
+    return dict(line.partition("=")[::2] for line in said.splitlines())
 
 
 def _systemctl(*words: str) -> str:

@@ -12,6 +12,7 @@ from agent.platforms.base import Process
 from agent.steps.modules import confirm_modules
 from agent.steps.probes import page, why_no_answer
 from agent.steps.service_manager import (
+    SETTLE_SECONDS,
     is_without_people,
     service_manager_processes,
     spare_started,
@@ -31,6 +32,7 @@ from agent.steps.whose import Whose, has_left, whose
 from agent.wire.profile import ServiceManagerKind
 
 _LOOK_SECONDS = 0.25
+_FIRST_LOOKS_SECONDS = 0.05  # in the first second: whole groups wait while one host is looked at
 _ASK_AGAIN_SECONDS = 5.0
 _NOT_ASKED = "the service manager, its port and its page: nobody is logged in"
 
@@ -71,17 +73,18 @@ def _because(reading: Reading) -> str:
 
 
 def _until_well(work: Work) -> None:
-    end = work.platform.clock() + work.profile.health.timeout_seconds
+    begun, limit = work.platform.clock(), work.profile.health.timeout_seconds
     while why := _why_unwell(work):
-        if work.platform.clock() >= end:
-            _check(f"{why} (waited {work.profile.health.timeout_seconds:g} s)")
-        work.pause(_LOOK_SECONDS)
+        waited = work.platform.clock() - begun
+        if waited >= limit:
+            _check(f"{why} (waited {limit:g} s)")
+        work.pause(_LOOK_SECONDS if waited > 1 else _FIRST_LOOKS_SECONDS)
 
 
 def _soak(work: Work, before: list[tuple[Process, Whose]]) -> None:
     """Watch all of it for a while: one that ends and is started anew has not stayed up."""
     now = work.platform.clock()
-    end, ask = now + work.profile.health.soak_seconds, now + _ASK_AGAIN_SECONDS
+    end, ask = now + _soak_seconds(work), now + _ASK_AGAIN_SECONDS
     while work.platform.clock() < end:
         work.pause(_LOOK_SECONDS)
         _check(_why_not_the_same(work, before))
@@ -89,6 +92,14 @@ def _soak(work: Work, before: list[tuple[Process, Whose]]) -> None:
             _check(_why_unwell(work))
             ask = work.platform.clock() + _ASK_AGAIN_SECONDS
     _check(_why_not_the_same(work, before) or _why_unwell(work))
+
+
+def _soak_seconds(work: Work) -> float:
+    """Return how long it is watched; a service that answers nobody may end after its start."""
+    profile = work.profile
+    answers = profile.health.port or profile.health.http
+    is_bare = profile.service_manager.kind is ServiceManagerKind.SYSTEMD and not answers
+    return max(profile.health.soak_seconds, SETTLE_SECONDS if is_bare else 0.0)
 
 
 def _running(work: Work) -> list[tuple[Process, Whose]]:

@@ -22,7 +22,8 @@ from agent.wire.profile import ServiceManagerKind
 _FOUND = "found"
 _FOR = "for"
 _STARTED = "started"
-_SETTLE_SECONDS = 0.5
+SETTLE_SECONDS = 0.5
+"""So long it must run before it counts as back, where nothing else proves that."""
 _GRACE_OF_A_STOP_SECONDS = 5.0
 _NOT_STARTED = "not started: nobody is logged in; it starts at the next log-in"
 _SYSTEM = Whose("")
@@ -45,15 +46,19 @@ def give_back(work: Work) -> None:
         _stop(work)  # for whom it did not run before it was started to be looked at only
     if here:
         _start(work, here)
+        _prove_to_stay(work, here)
     if not found:
         work.fact("service_manager", "was not running before, and is left so")
+    if _is_service(work):
+        work.platform.services.leave(work.profile.service_manager.unit)
     work.owed.put(_FOUND, "[]")
 
 
 def start(work: Work) -> None:
     """Do of start-service-manager: start it for whom it ran before, and prove it back.
 
-    Where it ran for nobody it is started for whoever is logged in, to be looked at.
+    Where it ran for nobody it is started for whoever is logged in, to be looked at. That a service
+    stays up is proven by the health check, which comes next.
     """
     if work.profile.service_manager.kind is ServiceManagerKind.NONE:
         return
@@ -62,6 +67,8 @@ def start(work: Work) -> None:
     work.memo.put(_FOR, pack(here))
     if here:
         _start(work, here)
+        if not _is_service(work):  # a program may hand over to another, to be spared too
+            _prove_to_stay(work, here)
     else:
         work.fact("service_manager", _NOT_STARTED)
     processes = service_manager_processes(work)
@@ -201,14 +208,20 @@ def _prove_back(work: Work, people: Sequence[Whose]) -> None:
     if not _wait(work, lambda: not _without(work, people), seconds):
         without = names(_without(work, people))
         raise Failed(f"cannot start the service manager of {title}: no process for {without}")
-    for process in service_manager_processes(work):
+    running = service_manager_processes(work)
+    for process in running:
         work.guard.spare(process)
-    work.pause(_SETTLE_SECONDS)
+    work.fact("service_manager", f"runs for {who(running)}")
+
+
+def _prove_to_stay(work: Work, people: Sequence[Whose]) -> None:
+    """Look once more after a moment."""
+    title = work.profile.title
+    work.pause(SETTLE_SECONDS)
     if without := names(_without(work, people)):
         raise Failed(
             f"cannot keep the service manager of {title} up: it ended again for {without}"
         )
-    work.fact("service_manager", f"runs for {who(service_manager_processes(work))}")
 
 
 def _without(work: Work, people: Sequence[Whose]) -> list[Whose]:

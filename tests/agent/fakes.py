@@ -75,6 +75,9 @@ class FakeServices:
         if not self.is_running(unit):
             self.running[unit] = self.platform.start_program([f"/usr/{unit}"], Path("/"), "")
 
+    def leave(self, unit: str) -> None:
+        """Nothing is left of a stop here."""
+
 
 class FakePlatform(LinuxFiles):
     """A `Platform` whose processes and time are made up; its files are real."""

@@ -1,7 +1,8 @@
 """A stand-in for systemctl that behaves as the real one: state in files, real processes.
 
-Units are `<name>.json` files with an `argv`; a drop-in with a condition that does not hold is
-obeyed only after `daemon-reload`, and then a start does nothing and says nothing, as systemd's.
+Units are `<name>.json` files with an `argv`; a drop-in is known only after `daemon-reload`, and
+until the next one, deleted or not. While one of its conditions does not hold a start does nothing
+and says nothing, as systemd's. Each reading of the units is a line in `reloads`.
 """
 
 import json
@@ -38,12 +39,24 @@ def alive(pid: object) -> bool:
 def show(unit: str) -> None:
     about = loaded(unit)
     pid = about["pid"] if alive(about["pid"]) else 0
-    sys.stdout.write(f"MainPID={pid}\nActiveState={'active' if pid else 'inactive'}\n")
+    known = " ".join(dict(about.get("known", {})))  # type: ignore[call-overload]
+    state = "active" if pid else "inactive"
+    sys.stdout.write(f"MainPID={pid}\nActiveState={state}\nDropInPaths={known}\n")
+
+
+def conditions(about: dict[str, object]) -> list[str]:
+    texts = dict(about.get("known", {})).values()  # type: ignore[call-overload]
+    lines = [line for text in texts for line in text.splitlines()]
+    return [line.partition("=")[2] for line in lines if line.startswith("ConditionPathExists=")]
+
+
+def holds(condition: str) -> bool:
+    return Path(condition.lstrip("!")).exists() is not condition.startswith("!")
 
 
 def start(unit: str) -> None:
     about = loaded(unit)
-    if about.get("closed") or alive(about["pid"]):
+    if alive(about["pid"]) or not all(map(holds, conditions(about))):
         return
     argv = list(about["argv"])  # type: ignore[call-overload]
     quiet = subprocess.DEVNULL
@@ -63,8 +76,9 @@ def stop(unit: str) -> None:
 def daemon_reload() -> None:
     for file in FOLDER.glob("*.json"):
         drop_ins = (UNITS / f"{file.stem}.d").glob("*.conf")
-        closed = any("ConditionPathExists=/nonexistent" in d.read_text() for d in drop_ins)
-        save(file.stem, loaded(file.stem) | {"closed": closed})
+        save(file.stem, loaded(file.stem) | {"known": {str(d): d.read_text() for d in drop_ins}})
+    with (FOLDER / "reloads").open("a") as reloads:
+        reloads.write("daemon-reload\n")
 
 
 def main() -> None:

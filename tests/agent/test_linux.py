@@ -3,6 +3,7 @@
 import ast
 import errno
 import getpass
+import json
 import os
 import stat
 import struct
@@ -302,6 +303,57 @@ def test_after_a_start_nothing_is_left_of_the_stop(systemd: Linux, tmp_path: Pat
     subprocess.run([tmp_path / "systemctl", "stop", UNIT], check=True)
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
     assert systemd.services.is_running(UNIT)
+
+
+def test_a_service_is_free_again_in_systemds_memory_too(systemd: Linux, tmp_path: Path) -> None:
+    def known() -> object:
+        return json.loads((tmp_path / f"{UNIT}.json").read_text())["known"]
+
+    systemd.services.stop(UNIT)
+    systemd.services.start(UNIT)
+    assert known()
+    systemd.services.leave(UNIT)
+    assert not known()
+    assert systemd.services.is_running(UNIT)
+    systemd.services.leave(UNIT)
+
+
+def test_one_that_was_stopped_and_is_left_so_may_be_started_by_others(
+    systemd: Linux, tmp_path: Path
+) -> None:
+    systemd.services.stop(UNIT)
+    systemd.services.leave(UNIT)
+    assert not systemd.services.is_running(UNIT)
+    subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
+    assert systemd.services.is_running(UNIT)
+
+
+def test_systemd_reads_its_units_anew_once_however_often_a_service_is_stopped(
+    systemd: Linux, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        systemd.services.stop(UNIT)
+        subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
+        assert not systemd.services.is_running(UNIT)
+        systemd.services.start(UNIT)
+        assert systemd.services.is_running(UNIT)
+    assert len((tmp_path / "reloads").read_text().splitlines()) == 1
+
+
+def test_a_service_stays_stopped_when_a_crash_came_before_systemd_had_read_it(
+    systemd: Linux, tmp_path: Path
+) -> None:
+    systemd.services.start(UNIT)
+    systemd.services.stop(UNIT)
+    drop_in = next((tmp_path / "units").rglob("*.conf")).read_text()
+    systemd.services.start(UNIT)
+    systemd.services.leave(UNIT)  # systemd knows nothing of it
+    folder = tmp_path / "units" / f"{UNIT}.d"
+    folder.mkdir()
+    (folder / "50-roundsman-closed.conf").write_text(drop_in)  # and there the power was cut
+    systemd.services.stop(UNIT)
+    subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
+    assert not systemd.services.is_running(UNIT)
 
 
 def test_drop_ins_of_the_administrator_stay(systemd: Linux, tmp_path: Path) -> None:

@@ -8,11 +8,23 @@ import pytest
 
 from agent.platforms.base import Process, ServiceControl, Session
 from agent.steps import service_manager
+from agent.steps.check_health import check_health
 from agent.steps.rows import STEPS
 from agent.steps.table import Failed, Refused
 from agent.wire.contract import Refusal, StepName
 from agent.wire.profile import ServiceManagerKind
-from tests.steps.bench import STUBBORN, WAITING, Bench, FastLinux, SmallMemo, SmallWork, script
+from tests.steps.bench import (
+    STUBBORN,
+    WAITING,
+    AtPause,
+    Bench,
+    FastLinux,
+    SmallMemo,
+    SmallWork,
+    release,
+    script,
+    write_tree,
+)
 from tests.until import until
 
 _STOP, _START = StepName.STOP_SERVICE_MANAGER, StepName.START_SERVICE_MANAGER
@@ -225,6 +237,7 @@ class _Services:
         self._program = program
         self._platform = platform
         self._child: subprocess.Popen[bytes] | None = None
+        self.left: list[str] = []
 
     def is_running(self, unit: str) -> bool:
         return self.main_process(unit) is not None
@@ -245,6 +258,9 @@ class _Services:
     def start(self, unit: str) -> None:
         if not self.is_running(unit):
             self._child = subprocess.Popen(["sleep", "60"])
+
+    def leave(self, unit: str) -> None:
+        self.left.append(unit)
 
 
 @pytest.fixture
@@ -281,12 +297,27 @@ def test_a_service_is_stopped_started_stopped_again_and_given_back(served: Bench
     assert services.is_running("app.service")
 
 
-def test_a_service_that_was_stopped_is_left_stopped(served: Bench) -> None:
+def test_a_service_that_was_stopped_is_left_stopped_but_not_barred(served: Bench) -> None:
+    services = served.work().platform.services
+    assert isinstance(services, _Services)
     _stop(served)
 
     service_manager.give_back(served.work(_STOP))
 
-    assert not served.work().platform.services.is_running("app.service")
+    assert not services.is_running("app.service")
+    assert services.left == ["app.service"]
+
+
+def test_a_service_that_ends_right_after_its_start_is_found_out(served: Bench) -> None:
+    health = replace(served.profile.health, port="", http="", http_pattern="", soak_seconds=0.0)
+    served.profile = replace(served.profile, health=health)
+    write_tree(served.app, release("1.1"))
+    _start(served)
+    work = served.work(StepName.CHECK_HEALTH)
+    AtPause(work, 1, lambda: work.platform.services.stop("app.service"))
+
+    with pytest.raises(Failed, match="did not stay up"):
+        check_health(work)
 
 
 def test_what_an_earlier_rollout_never_gave_back_is_given_back_by_the_next(quiet: Bench) -> None:
