@@ -22,7 +22,9 @@ Json = Any
 class Watched(Protocol):
     """A workstation, as far as the witness looks at it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
 
     @property
     def folder(self) -> Path:
@@ -36,6 +38,10 @@ class Watched(Protocol):
     def autosaves(self) -> Path:
         """Where the agent copies what the app has saved by itself."""
 
+    @property
+    def proc(self) -> Path | None:
+        """Its own /proc, None when its processes are this machine's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -47,6 +53,14 @@ class Case:
     after: str
     share: Share | None = None
     drafts: Path | None = None  # where the app keeps what was written and not saved
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a workstation is to be at the end."""
+
+    version: str
+    running: bool | None = True  # whether its service manager is to be back; None = not judged
 
 
 class Witness:
@@ -78,18 +92,18 @@ class Witness:
 
     def judge(self, stayed: Sequence[str] = ()) -> Json:
         """End the watch and return the verdict; `stayed` are to be on the old release."""
-        self.close()
-        return self._judged(stayed)
+        return self.judge_each(dict.fromkeys(stayed, Wanted(self._case.before, running=False)))
 
-    def _judged(self, stayed: Sequence[str] = ()) -> Json:
-        self._configure(dict.fromkeys(stayed, self._case.before))
+    def judge_each(self, wanted: Mapping[str, Wanted]) -> Json:
+        """End the watch and return the verdict; all but these are to be on the new release."""
+        self.close()
+        self._configure(wanted)
         return json.loads(self._run("witness.py", self._config, self._noted, self.record))
 
     def judge_gone_back(self) -> Json:
         """End the watch and return the verdict; all are to be open again, on the old release."""
-        self.close()
         self._case = replace(self._case, after=self._case.before)
-        return self._judged()
+        return self.judge_each({})
 
     def close(self) -> None:
         """End the watch."""
@@ -106,19 +120,9 @@ class Witness:
     def _noted(self) -> Path:
         return self._base / f"{self._case.name}-noted.json"
 
-    def _configure(self, versions: Mapping[str, str]) -> None:
-        hosts = [
-            {
-                "name": host.name,
-                "folder": str(host.folder),
-                "evidence": str(host.evidence),
-                "before": self._case.before,
-                "expected": versions.get(host.name, self._case.after),
-                "running": host.name not in versions,
-                "drafts": self._drafts(host),
-            }
-            for host in self._hosts
-        ]
+    def _configure(self, wanted: Mapping[str, Wanted]) -> None:
+        otherwise = Wanted(self._case.after)
+        hosts = [self._about(host, wanted.get(host.name, otherwise)) for host in self._hosts]
         releases = {version: str(path) for version, path in self._case.releases.items()}
         share = self._case.share and {
             "folder": str(self._case.share.folder),
@@ -126,6 +130,18 @@ class Witness:
         }
         content = json.dumps({"releases": releases, "hosts": hosts, "share": share}, indent=1)
         self._config.write_text(content, "utf-8")
+
+    def _about(self, host: Watched, wanted: Wanted) -> dict[str, object]:
+        return {
+            "name": host.name,
+            "folder": str(host.folder),
+            "evidence": str(host.evidence),
+            "before": self._case.before,
+            "expected": wanted.version,
+            "running": wanted.running,
+            "drafts": self._drafts(host),
+            **({"proc": str(host.proc)} if host.proc else {}),
+        }
 
     def _drafts(self, host: Watched) -> dict[str, str]:
         app = self._case.drafts

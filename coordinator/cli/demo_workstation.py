@@ -22,6 +22,7 @@ class Workstation:
     agent: Process | None = None
     programs: list[Process] = field(default_factory=list)
     host_id: str = ""
+    proc: None = None  # its processes are this machine's
 
     @property
     def folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 usage: inspector.py note CONFIG NOTED      before the rollout
        inspector.py check CONFIG NOTED     after it; prints the violations and what was found
+       inspector.py ask FOLDER             prints what the service manager of the app there answers
 
 CONFIG is what `witness.py` describes. The inspector compares with the release's own zip and
 with what it noted: versions, every file of the app, every file that the host owns (content,
@@ -16,6 +17,7 @@ in CONFIG name, {what is there: folder}. Its words are what the app itself noted
 import configparser
 import hashlib
 import json
+import subprocess
 import sys
 import urllib.request
 import zipfile
@@ -162,7 +164,9 @@ def judge_drafts(drafts: list[Json]) -> Iterator[Json]:
 def judge_answer(host: Json) -> Iterator[Json]:
     """Yield what is wrong about the service manager's answer; silence is right when closed."""
     name, folder = host["name"], Path(host["folder"])
-    answer = _ask(folder)
+    answer = _ask_inside(host) if "proc" in host else _ask(folder)
+    if host["running"] is None:
+        return
     if answer is None:
         if host["running"]:
             yield violation("not-back", name, "the service manager does not answer")
@@ -186,6 +190,14 @@ def _right_answer(folder: Path, version: str) -> Json:
         "prefs": digests[0].hexdigest(),
         "certificate": digests[1].hexdigest(),
     }
+
+
+def _ask_inside(host: Json) -> Json | None:
+    """Ask in the host's own network: what answers to itself alone cannot be asked from here."""
+    command = ["nsenter", f"--net={host['proc']}/1/ns/net", sys.executable, "-I", __file__]
+    asked = subprocess.run([*command, "ask", host["folder"]], stdout=subprocess.PIPE, check=False)
+    answer: Json | None = json.loads(asked.stdout or "null")
+    return answer
 
 
 def _ask(folder: Path) -> Json | None:
@@ -259,9 +271,12 @@ def check(config: Json, noted_file: Path) -> int:
     return 1 if found else 0
 
 
-def main(verb: str, config_file: str, noted_file: str) -> int:
-    """Note or check. Returns the exit code."""
-    config = json.loads(Path(config_file).read_text("utf-8"))
+def main(verb: str, place: str, noted_file: str = "") -> int:
+    """Note, check or ask. Returns the exit code."""
+    if verb == "ask":
+        print(json.dumps(_ask(Path(place))))
+        return 0
+    config = json.loads(Path(place).read_text("utf-8"))
     verbs = {"note": note, "check": check}
     return verbs[verb](config, Path(noted_file))
 

@@ -11,7 +11,7 @@ The record has one JSON object a line, each with `time` (seconds since 1970):
   here was renamed away and `arrived` when the one that is here now came, as their own inodes
   say; null when unknown.
 * `{"host", "gone", "opened", "alive"}`: a process that never said `close` is no more;
-  `alive` is when it was last seen alive.
+  `alive` is when it was last seen alive. On a host that is switched off nothing runs.
 * `{"beat": true}`: the watcher itself is alive and looks.
 """
 
@@ -105,6 +105,7 @@ class ProcessWatch:
 
     host: str
     evidence: Path
+    proc: Path = Path("/proc")
     read: int = 0
     open: dict[int, tuple[float, str]] = field(default_factory=dict)  # pid -> opened, start
     alive_at: float = 0.0
@@ -114,7 +115,7 @@ class ProcessWatch:
         self._read_log()
         now = time.time()
         for pid, (opened, began) in list(self.open.items()):
-            if _start_of(pid) != began or not began:
+            if self._start_of(pid) != began or not began:
                 del self.open[pid]
                 gone = {"time": now, "host": self.host, "gone": pid, "opened": opened}
                 record.write({**gone, "alive": max(self.alive_at, opened)})
@@ -132,18 +133,17 @@ class ProcessWatch:
     def _hear(self, words: list[str]) -> None:
         pid = int(words[1])
         if words[0] == "open":
-            self.open[pid] = (float(words[2]), _start_of(pid))
+            self.open[pid] = (float(words[2]), self._start_of(pid))
         else:
             self.open.pop(pid, None)
 
-
-def _start_of(pid: int) -> str:
-    """Return when a process began, in the kernel's own count; "" when it does not run."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return "" if after_name[0] in "ZX" else after_name[19]
+    def _start_of(self, pid: int) -> str:
+        """Return when a process began, in the kernel's own count; "" when it does not run."""
+        try:
+            after_name = (self.proc / f"{pid}/stat").read_text().rpartition(") ")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        return "" if after_name[0] in "ZX" else after_name[19]
 
 
 class Watcher:
@@ -151,7 +151,10 @@ class Watcher:
 
     def __init__(self, hosts: list[dict[str, str]], record: Record) -> None:
         self._folders = [FolderWatch(h["name"], Path(h["folder"])) for h in hosts]
-        self._processes = [ProcessWatch(h["name"], Path(h["evidence"])) for h in hosts]
+        self._processes = [
+            ProcessWatch(h["name"], Path(h["evidence"]), Path(h.get("proc", "/proc")))
+            for h in hosts
+        ]
         self._record = record
         self._last_beat = 0.0
         self._ending = False

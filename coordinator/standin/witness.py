@@ -5,10 +5,10 @@ usage: witness.py CONFIG NOTED RECORD
 Before the rollout `inspector.py note` writes NOTED and `watcher.py` begins RECORD; after it the
 watcher is ended (SIGTERM) and the witness judges. CONFIG is JSON: `releases`, version to zip or
 folder; `hosts`, each with `name`, `folder` (the app's), `evidence` (its log), `before` and
-`expected` (versions), `running` (whether its service manager is to be back) and, if any,
-`drafts` (see `inspector.py`); and `share`, null or the `folder` of the data that the office
-shares, `one_way` when a newer release's cannot be read by an older one. It prints
-`{"violations", "relaunches", "drafts", "hosts"}` and exits 1 when there is a violation.
+`expected` (versions), `running` (is its service manager to be back? null: not judged) and, if
+any, `proc` (its own /proc) and `drafts` (see `inspector.py`); and `share`, null or the `folder`
+of the data that the office shares, `one_way` when a newer release's cannot be read by an older
+one. It prints `{"violations", "relaunches", "drafts", "hosts"}`; exit code 1: a violation.
 
 A host is *being changed* from when its app folder leaves its place until its service manager
 has opened again; the group is *mixed* from its first change to the end of its last.
@@ -231,10 +231,10 @@ def judge_order(changes: list[Change]) -> Iterator[Violation]:
 
 def judge_end(hosts: list[Json], openings: list[Opening]) -> Iterator[Violation]:
     """Yield what still runs on hosts whose app is to be closed."""
-    closed = {host["name"] for host in hosts if not host["running"]}
+    closed = {h["name"]: Path(h.get("proc", "/proc")) for h in hosts if h["running"] is False}
     for opening in openings:
-        runs = math.isinf(opening.end) and Path(f"/proc/{opening.pid}").exists()
-        if runs and opening.host in closed:
+        may_run = math.isinf(opening.end) and opening.host in closed
+        if may_run and (closed[opening.host] / str(opening.pid)).exists():
             yield Violation("not-closed", opening.host, f"{_who(opening)} is open")
 
 
