@@ -13,7 +13,7 @@ WORKERS ?= 4
 # hundreds of short programs are started here: compiled anew each time, they take twice as long
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv demo deb test test-faults lint bench lock clean
+.PHONY: help venv demo deb test test-faults test-lan lint bench lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -42,6 +42,11 @@ test: $(READY)  ## every test, with branch coverage
 test-faults: $(READY)  ## kill, fill and break the disk under the steps of an update; as root (FAULTS=all)
 	@command -v strace >/dev/null || { apt-get update -q && apt-get install -qy strace; }
 	@$(BIN)/python -m tests.diskfaults
+
+test-lan: $(READY)  ## an office of virtual Debian workstations, and trouble on its wires; as root (LAN=all)
+	@tests/lan/prepare.sh
+	@$(MAKE) --no-print-directory deb
+	ROUNDSMAN_LAN=1 $(BIN)/pytest $(if $(filter all,$(LAN)),,-m "not thorough") $(or $(TESTS),tests/lan)
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ from tests.lan.settings import FOLDER, NET, PREFIX, SEAT
 _FIRST = 10
 """The last part of h1's address is one more."""
 _MOST = 244
+_NAMES_LOCK = Path(f"/run/lock/roundsman-lan-{PREFIX}")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -216,14 +217,15 @@ class Box:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Hold the folder, so that no other run with the same names pulls ours down."""
+    """Hold the folder and the names, so that no other run pulls this one down."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / f"{PREFIX}.lock").open("w") as lock:
+    with (FOLDER / "lock").open("w") as ours, _NAMES_LOCK.open("w") as names:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for lock in (ours, names):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RuntimeError(
-                f"the LAN in a box cannot start: another run uses {FOLDER} with the prefix "
+                f"the LAN in a box cannot start: another run uses {FOLDER} or the prefix "
                 f"{PREFIX}; let it end, or set ROUNDSMAN_LAN_FOLDER, _NET and _PREFIX to others"
             ) from None
         yield

@@ -21,6 +21,5 @@ command -v apt-get >/dev/null || cannot "it needs ${missing[*]}, and only Debian
 echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 apt_get=(apt-get -q -o DPkg::Lock::Timeout=300)
-{ "${apt_get[@]}" update && "${apt_get[@]}" install -y --no-install-recommends "${missing[@]}"; } >/tmp/prepare.$$ 2>&1 ||
-    { cat /tmp/prepare.$$ >&2; cannot "the packages could not be installed"; }
-rm -f /tmp/prepare.$$
+said=$({ "${apt_get[@]}" update && "${apt_get[@]}" install -y --no-install-recommends "${missing[@]}"; } 2>&1) ||
+    { echo "$said" >&2; cannot "the packages could not be installed"; }
