@@ -54,10 +54,11 @@ _WINDOW = ("--within", "1800", "--grace", "0")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an office is like: who lets hosts in, how big the app is."""
+    """What an office is like: who lets hosts in, how big the app is, whether it is watched."""
 
     approval: Approval = Approval.AUTOMATIC
     size: Size = SMALL
+    watched: bool = True
 
 
 _TERMS = Terms()
@@ -116,8 +117,9 @@ class LanOffice:
                 doing.result()
         self.wait_linked(*self.stations)
         self.ids = {name: agents.id_of(station) for name, station in self.stations.items()}
-        self._witness.start()
-        self._sampler.start()
+        if self.terms.watched:
+            self._witness.start()
+            self._sampler.start()
 
     def _prepare(self, station: Workstation) -> None:
         station.install(self._old_release, self.terms.size)
