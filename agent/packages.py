@@ -40,6 +40,20 @@ class KeptTargets:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @classmethod
+    def of(cls, state: Path) -> "KeptTargets":
+        """Return those that an agent keeps in its state folder."""
+        return cls(state / "tuf" / "kept")
+
+    def names(self, before: float) -> list[str]:
+        """Return the hashes of those kept before that moment, seconds since 1970."""
+        found = self._folder.iterdir() if self._folder.is_dir() else ()
+        return sorted(path.name for path in found if path.lstat().st_mtime < before)
+
+    def drop(self, name: str) -> None:
+        """Forget one, by its hash."""
+        (self._folder / name).unlink(missing_ok=True)
+
     def read(self, target: Target) -> bytes | None:
         """Return the content, None when this target was never verified here."""
         path = self._folder / target.sha256
@@ -71,7 +85,7 @@ class SignedPackages:
         self._bulk = Bulk(https, host_id, mirrors)
         self._https = https
         self._clock = clock
-        self._kept = KeptTargets(state / "tuf" / "kept")
+        self._kept = KeptTargets.of(state)
         self._fresh: dict[Target, float] = {}
         self._lock = threading.Lock()
 
@@ -79,9 +93,12 @@ class SignedPackages:
         """Return the verified profile. Raises `Refused` NOT_SIGNED."""
         return _parsed(target, self._verified(target), _read_profile)
 
-    def manifest(self, target: Target) -> Manifest:
-        """Return the verified manifest of a package. Raises `Refused` NOT_SIGNED."""
-        return _parsed(target, self._verified(target), _read_manifest)
+    def manifest(self, target: Target, *, afresh: bool = False) -> Manifest:
+        """Return the verified manifest of a package. Raises `Refused` NOT_SIGNED.
+
+        `afresh` asks for the signed list as it is now, since the package may be withdrawn.
+        """
+        return _parsed(target, self._verified(target, afresh=afresh), _read_manifest)
 
     def kept_profile(self, target: Target) -> Profile | None:
         """Return the profile if it was verified on this PC before, asking nobody.
@@ -106,10 +123,10 @@ class SignedPackages:
         """
         return self._bulk.assemble(manifest, ticket, work, into)
 
-    def _verified(self, target: Target) -> bytes:
+    def _verified(self, target: Target, *, afresh: bool = False) -> bytes:
         with self._lock:
-            raw = self._kept.read(target)
-            if raw is not None and self._clock() < self._fresh.get(target, float("-inf")):
+            raw, until = self._kept.read(target), self._fresh.get(target, float("-inf"))
+            if raw is not None and not afresh and self._clock() < until:
                 return raw
             raw = self._ask(target, raw)
             self._fresh[target] = self._clock() + FRESH_SECONDS

@@ -33,7 +33,7 @@ class Supplies:
         host = self.fleet.host(host_id)
         if host is None or host.standing is HostStanding.REVOKED:
             return GONE
-        signed = self.repository.published()
+        signed = self.repository.offered()
         profiles = [t for t in signed if t.name == profile_name(staging.app)]
         package = package_for(host, self._system(host_id), self._choices(staging, signed))
         if package is None or not profiles:

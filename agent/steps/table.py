@@ -58,8 +58,11 @@ class Packages(Protocol):
     def profile(self, target: Target) -> Profile:
         """Return the verified profile. Raises `Refused` NOT_SIGNED."""
 
-    def manifest(self, target: Target) -> Manifest:
-        """Return the verified manifest of a package. Raises `Refused` NOT_SIGNED."""
+    def manifest(self, target: Target, *, afresh: bool = False) -> Manifest:
+        """Return the verified manifest of a package. Raises `Refused` NOT_SIGNED.
+
+        `afresh` asks for the signed list as it is now, since the package may be withdrawn.
+        """
 
     def fetch(self, manifest: Manifest, ticket: str, work: "Work") -> Path:
         """Return the package's content, downloaded or resumed and verified, as one file.

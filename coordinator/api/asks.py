@@ -5,7 +5,14 @@ A field that the coordinator does not know is refused, as is a value beyond its 
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from coordinator.api.roles import OperatorRole
 from coordinator.fleet.enrolment_book import Approval
@@ -129,6 +136,13 @@ class FetchAsk(Ask):
     terms: Annotated[str, StringConstraints(max_length=16_000)] = ""
 
 
+class WithdrawAsk(Ask):
+    """Why a release is taken off offer, or that it is put back."""
+
+    why: Annotated[str, StringConstraints(max_length=200)] = ""
+    undo: bool = False
+
+
 class StageAsk(Ask):
     """What is sent to hosts ahead of time; to all of the fleet when none is named."""
 
@@ -204,10 +218,16 @@ class StartAsk(Ask):
     plan: Short
 
 
+def _of_a_rollout(verb: Verb) -> Verb:
+    if verb is Verb.WITHDRAW:
+        raise ValueError("it is releases that are withdrawn: roundsman release withdraw")
+    return verb
+
+
 class CommandAsk(Ask):
     """An operator's word to a rollout under way."""
 
-    verb: Verb
+    verb: Annotated[Verb, AfterValidator(_of_a_rollout)]
     host: Short | None = None
     until: Clock | None = None  # with resume: a later deadline, today
 

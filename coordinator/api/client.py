@@ -19,6 +19,7 @@ from coordinator.api import plan_schemas as p
 from coordinator.api import record_schemas as r
 from coordinator.api import schemas as s
 from coordinator.api import staging_schemas as st
+from coordinator.api import withdraw_schemas as w
 from coordinator.api.asks import PREFIX
 from coordinator.api.line import Line, opened, path_of, read, read_list
 
@@ -106,6 +107,10 @@ class Client(Line):
             size = file.stat().st_size
             said = self._https.send_file(f"{PREFIX}/packages?{query}", content, size)
         return read(s.PackageView, said)
+
+    def withdraw(self, app: str, version: str, ask: asks.WithdrawAsk) -> w.WithdrawnView:
+        """Take a release off offer, or put it back."""
+        return self._post(w.WithdrawnView, path_of("packages", app, version, "withdraw"), ask)
 
     def stage(self, ask: asks.StageAsk) -> st.StagingView:
         """Begin to send a release to hosts."""

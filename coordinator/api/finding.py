@@ -59,7 +59,6 @@ def look(office: Office, app: str, *, everything: bool) -> FoundView:
 
 def _offer(release: FeedRelease, rows: list[PackageRow], *, newer: bool) -> OfferView:
     own = [row for row in rows if row.version == release.version]
-    signed = all(row.signed for row in own)
     return OfferView(
         version=release.version,
         released=release.released,
@@ -67,9 +66,15 @@ def _offer(release: FeedRelease, rows: list[PackageRow], *, newer: bool) -> Offe
         packages=[f"{package.role} on {package.system}" for package in release.packages],
         terms=in_words(replace(release.terms, released="")),
         headline=headline(release.notes),
-        state=("signed" if signed else "added") if own else "",
+        state=_state(own),
         newer=newer,
     )
+
+
+def _state(own: list[PackageRow]) -> str:
+    if any(row.withdrawn for row in own):
+        return "withdrawn"
+    return ("signed" if all(row.signed for row in own) else "added") if own else ""
 
 
 def place_of(office: Office, app: str) -> str:

@@ -13,6 +13,7 @@ from agent.wire.manifest import MOST_BYTES, write_manifest
 from agent.wire.profile import Profile
 from agent.wire.profile_reader import ProfileError, read_profile
 from agent.wire.terms import NO_TERMS, Terms
+from coordinator.api import withdrawing
 from coordinator.api.asks import AppName, NoAsk, PackageAsk, ProfileAsk, PublishAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.keys import progress
@@ -96,6 +97,8 @@ def take_in(office: Office, label: Label, file: Path, brought: Brought) -> Packa
 def _refuse_other_content(office: Office, label: Label, raw: bytes) -> None:
     name = manifest_name(label)
     signed = {t.name: t for t in office.repository.published()}
+    rows = office.catalogue.packages(label.app, label.version)
+    signed |= {r.target: Target(r.target, r.sha256) for r in rows if r.withdrawn and r.signed}
     if name in signed and signed[name] != _as_target(name, raw):
         raise Problem(
             Status.CONFLICT,
@@ -110,9 +113,9 @@ def _as_target(name: str, raw: bytes) -> Target:
 
 
 def _draft(office: Office, name: str, raw: bytes) -> Target:
-    """Put a target among those to be signed; one that is signed already is left alone."""
+    """Put a target among those to be signed; one that is on offer already is left alone."""
     target = _as_target(name, raw)
-    if target not in office.repository.published():
+    if target not in office.repository.offered():
         office.repository.add(name, raw)
     return target
 
@@ -137,13 +140,15 @@ def _package(row: PackageRow, *, signed: bool) -> PackageView:
         added_by=row.added_by,
         at=row.at,
         notes=row.notes,
+        withdrawn=withdrawing.in_words(row),
     )
 
 
 def unsigned(office: Office, _call: Call[NoAsk]) -> UnsignedView:
     """Return the list that is to be signed, with what was added since the last one."""
     drafted = office.repository.drafted()
-    published = [t for t in office.repository.published() if t.name not in _names(drafted)]
+    published = [t for t in office.repository.offered() if t.name not in _names(drafted)]
+    withdrawn = office.repository.withdrawn()
     waits = office.repository.waiting()
     return UnsignedView(
         unsigned=waits.raw.decode(),
@@ -152,6 +157,7 @@ def unsigned(office: Office, _call: Call[NoAsk]) -> UnsignedView:
         progress=progress(office.repository.progress()),
         dropped=waits.dropped,
         overtakes=office.repository.changes.waiting() is not None,
+        withdrawn=[_target(t, new=False) for t in withdrawn],
     )
 
 

@@ -12,7 +12,7 @@ from agent.wire.contract import (
     StepName,
     StepState,
 )
-from coordinator.api import licences
+from coordinator.api import licences, withdrawing
 from coordinator.api.asks import CommandAsk, NoAsk, StartAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.office import Office
@@ -90,6 +90,7 @@ def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
             f"a drill re-opens its hosts, and an earlier rollout left closed: {', '.join(closed)}",
             f"roundsman plan {plan.app} VERSION, which updates and opens them",
         )
+    yield from withdrawing.against(office, plan)
     yield from _judged(office, plan)
     hosts = office.fleet.hosts(plan.group, plan.site)
     changes = [] if plan.drill else changes_since(plan, hosts, office.sealed())

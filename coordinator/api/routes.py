@@ -22,6 +22,7 @@ from coordinator.api import (
     rollouts,
     stagings,
     turns,
+    withdrawing,
 )
 from coordinator.api.asks import (
     Ask,
@@ -46,6 +47,7 @@ from coordinator.api.asks import (
     StageAsk,
     StartAsk,
     TokenAsk,
+    WithdrawAsk,
 )
 from coordinator.api.key_schemas import ChangeAsk
 from coordinator.api.roles import OperatorRole
@@ -97,6 +99,8 @@ ROUTES: tuple[Row, ...] = (
 
     Row("GET", "/packages", _V, "release list", releases.packages),
     Row("POST", "/packages", _O, "release add", releases.add_package, PackageAsk, Body.FILE),
+    Row("POST", "/packages/{app}/{version}/withdraw", _O, "release withdraw",
+        withdrawing.withdraw, WithdrawAsk),
     Row("GET", "/offers", _O, "release find", finding.find),
     Row("GET", "/offers/{app}/{version}/notes", _V, "release notes", finding.notes),
     Row("POST", "/downloads", _O, "release add", fetching.begin, FetchAsk),

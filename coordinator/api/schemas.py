@@ -84,6 +84,7 @@ class PackageView(Added):
     at: float
     notes: str = ""
     warning: str = ""  # when it was added: what is missing for it to be installed
+    withdrawn: str = ""  # by whom it was taken off offer, when and why; "" = it was not
 
 
 class ProfileView(Added):
@@ -125,6 +126,7 @@ class UnsignedView(PublishedView):
     """The list that is to be signed, exactly as it is to be signed."""
 
     unsigned: str
+    withdrawn: list[TargetView] = []  # what it has no more, and agents accept until then
     dropped: int = 0  # signatures that were lost when the list last changed
     overtakes: bool = False  # a change of keys waits, which this list ends when it is published
 

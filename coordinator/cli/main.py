@@ -33,7 +33,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("login", "coordinator.cli.login:login", "Let this PC speak to a coordinator elsewhere."),
     Row("fleet", "coordinator.cli.fleet:app", "Workstations: let in, list, hold, revoke."),
     Row("profile", "coordinator.cli.profile_host:app", "How an app is closed and checked."),
-    Row("release", "coordinator.cli.release:app", "Packages: add, sign, send ahead."),
+    Row("release", "coordinator.cli.release:app", "Packages: add, sign, send ahead, withdraw."),
     Row("keys", "coordinator.cli.keys:app", "Keys that sign: list, renew, replace, several."),
     Row("licence", "coordinator.cli.licence:app", "What vendors have granted, until when."),
     Row("doctor", "coordinator.cli.planning:doctor", "Look for what would spoil the day."),

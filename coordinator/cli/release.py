@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from coordinator.api.schemas import PackageView
-from coordinator.cli import adding, finding, signing, staging
+from coordinator.cli import adding, finding, signing, staging, withdrawing
 from coordinator.cli.output import Json, clock, show, size, table
 from coordinator.cli.talk import talking
 
@@ -18,6 +18,7 @@ app.command()(signing.sign)
 app.command()(signing.publish)
 app.command()(staging.stage)
 app.command()(staging.staged)
+app.command()(withdrawing.withdraw)
 
 
 @app.command("list")
@@ -40,7 +41,7 @@ def _listed(found: list[PackageView]) -> str:
             p.role,
             p.system,
             size(p.size),
-            "signed" if p.signed else "not signed",
+            _state(p),
             p.added_by,
             clock(p.at),
         )
@@ -50,3 +51,11 @@ def _listed(found: list[PackageView]) -> str:
     return table(
         headers, rows, "No packages yet: roundsman release find, or release add APP VERSION FILE"
     )
+
+
+def _state(package: PackageView) -> str:
+    state = "signed" if package.signed else "not signed"
+    if not package.withdrawn:
+        return state
+    still = "; agents still accept it: roundsman release sign" if package.signed else ""
+    return f"withdrawn {package.withdrawn}{still}"

@@ -38,9 +38,9 @@ def unsigned(to: To = None, as_json: Json = False) -> None:
         found = client.unsigned()
         if to is not None:
             write_paper(to, _carried(client, found))
-    new = [t for t in found.targets if t.new]
+    waits = [t for t in found.targets if t.new] or found.withdrawn
     show(found, lambda: _waiting(found, to), as_json=as_json)
-    end(needs_a_person=bool(new))
+    end(needs_a_person=bool(waits))
 
 
 def _carried(client: Client, found: UnsignedView) -> Paper:
@@ -49,8 +49,9 @@ def _carried(client: Client, found: UnsignedView) -> Paper:
 
 
 def _waiting(found: UnsignedView, to: Path | None) -> str:
-    rows = [(t.name, t.sha256[:16]) for t in found.targets if t.new]
-    said = [table(("target", "sha256"), rows, "Nothing waits."), *_notes(found)]
+    rows = [(t.name, t.sha256[:16], "onto the list") for t in found.targets if t.new]
+    rows += [(t.name, t.sha256[:16], "off the list") for t in found.withdrawn]
+    said = [table(("target", "sha256", "goes"), rows, "Nothing waits."), *_notes(found)]
     if found.progress.done:
         said.append(next_to_sign(found.progress, SIGN))
     if to is not None:
@@ -114,7 +115,8 @@ class Signing:
         """Show a list, ask, and return it signed. Raises `Complaint`."""
         file, own = found_key(self._key, home_folder()), operator_folder()
         before = signed_before(own, file)
-        typer.echo("\n".join([*notes, *shown(vouched, new, before)]), err=self._as_json)
+        said = [*notes, *shown(vouched, new, before), *no_more(vouched, before)]
+        typer.echo("\n".join(said), err=self._as_json)
         agreed("Sign this list? Agents will accept what is on it", yes=self._yes)
         signed = sign_list(unsigned, file, passphrase(self._passphrase_file, confirm=False))
         keep_signed(own, file, vouched)
@@ -186,6 +188,13 @@ def shown(
     said = [_one(item, _news(item.name, new)) for item in whole]
     said += [f"as before: {item.name} sha256 {item.sha256[:16]}" for item in known]
     return said or ["The list is empty."]
+
+
+def no_more(vouched: list[Vouched], before: frozenset[tuple[str, str]]) -> list[str]:
+    """Return what this key has signed here and would not vouch for any more."""
+    listed = {item.name for item in vouched}
+    gone = sorted((name, sha256) for name, sha256 in before if name not in listed)
+    return [f"no more on the list: {name}  sha256 {sha256}" for name, sha256 in gone]
 
 
 def _news(name: str, new: set[str] | None) -> str:

@@ -1,4 +1,4 @@
-"""What waits to be signed: targets that were added, and the list with its signatures so far.
+"""What waits to be signed: what is to go onto the list or off it, and its signatures so far.
 
 The list that is handed out stays the same, byte for byte, until what is on it changes: so several
 people can sign it, one after the other. When it does change, the signatures are dropped, since
@@ -42,16 +42,24 @@ class Drafts:
         self._draft = folder / _DRAFT
         self._pending = folder / _PENDING
 
-    def entries(self) -> dict[str, TargetFile]:
-        """Return what was added since the last list, by name."""
+    def changes(self) -> dict[str, TargetFile | None]:
+        """Return what is to change on the list, by name; None goes off it."""
         if not self._draft.exists():
             return {}
         raw = json.loads(self._draft.read_bytes())
-        return {name: TargetFile.from_dict(entry, name) for name, entry in raw.items()}
+        return {n: TargetFile.from_dict(entry, n) if entry else None for n, entry in raw.items()}
 
-    def write(self, entries: Mapping[str, TargetFile]) -> None:
+    def entries(self) -> dict[str, TargetFile]:
+        """Return what was added since the last list, by name."""
+        return _listed(self.changes())
+
+    def withdrawn(self) -> frozenset[str]:
+        """Return the names that the next list will not have any more."""
+        return frozenset(name for name, entry in self.changes().items() if entry is None)
+
+    def write(self, changes: Mapping[str, TargetFile | None]) -> None:
         """Write what waits."""
-        raw = {name: entry.to_dict() for name, entry in entries.items()}
+        raw = {name: entry.to_dict() if entry else None for name, entry in changes.items()}
         write_whole(self._draft, json.dumps(raw, indent=1).encode())
 
     def pending(self) -> Pending | None:
@@ -63,7 +71,7 @@ class Drafts:
 
     def hand_out(self, current: Targets, now: dt.datetime) -> Pending:
         """Return the list to be signed: the one handed out before while it still holds."""
-        wanted, version = current.targets | self.entries(), current.version + 1
+        wanted, version = _listed(current.targets | self.changes()), current.version + 1
         old = self.pending()
         if old is not None and _holds(old.metadata, wanted, version, now):
             return old
@@ -79,6 +87,10 @@ class Drafts:
     def forget(self) -> None:
         """Forget the list: it is published."""
         self._pending.unlink(missing_ok=True)
+
+
+def _listed(every: Mapping[str, TargetFile | None]) -> dict[str, TargetFile]:
+    return {name: entry for name, entry in every.items() if entry is not None}
 
 
 def _holds(

@@ -17,6 +17,10 @@ from coordinator.releases.titles import profile_in
 from coordinator.store.fleet import Fleet
 from coordinator.store.rollouts import Rollouts
 
+_BEGIN_WITH_IT = frozenset(
+    {StepName.STAGE, StepName.DRAIN, StepName.BACK_UP, StepName.APPLY_RELEASE}
+)
+"""Steps that bring a host nearer to the release; what comes after them ends what is begun."""
 _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 
 
@@ -56,15 +60,30 @@ class LicenceGate:
         now = held, seats, day_of(self.clock(), None)
         return licence_findings(licence_case(plan, profile, terms, now))
 
-    def refusal(self, plan: Plan) -> str:
-        """Return why nobody's app may be closed for this plan now, "" when it may.
+    def refusal(self, plan: Plan, step: StepName) -> str:
+        """Return why a step of this plan may not be begun now, "" when it may.
 
-        A rollout that has begun to change hosts is not held up: it would be left half-way.
+        By its licence a rollout that has begun to change hosts is not held up: it would be left
+        half-way. By a withdrawal it is, with its way back open.
         """
-        if any(row.step is StepName.APPLY_RELEASE for row in self.rollouts.steps(plan.id)):
-            return ""
         try:
-            found = self.against(plan)
+            if step in _BEGIN_WITH_IT and is_off_offer(self.repository, plan):
+                return f"cannot go on with {plan.app} {plan.version}: it was withdrawn"
+            found = self.against(plan) if self._asks_for_licence(plan, step) else []
         except (OSError, ValueError) as error:
-            return f"cannot judge the licence of {plan.app}: {error}"[:500]
+            return f"cannot judge whether {plan.app} may be installed: {error}"[:500]
         return f"{found[0].message}. {found[0].fix}"[:500] if found else ""
+
+    def _asks_for_licence(self, plan: Plan, step: StepName) -> bool:
+        """True before anybody's app is closed."""
+        if step is not StepName.DRAIN:
+            return False
+        return all(row.step is not StepName.APPLY_RELEASE for row in self.rollouts.steps(plan.id))
+
+
+def is_off_offer(repository: Repository, plan: Plan) -> bool:
+    """True when a host is to have what is not on offer, or not any more; never in a drill."""
+    if plan.drill:
+        return False
+    offered = set(repository.offered())
+    return any(p.visited and p.package and p.package not in offered for p in plan.hosts)

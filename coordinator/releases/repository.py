@@ -1,6 +1,6 @@
 """The signed repository that agents read: what may be installed, and nothing else.
 
-    add -> unsigned -> (sign, anywhere, with one signing key after the other) -> publish
+    add, withdraw -> unsigned -> (sign, anywhere, with one signing key after the other) -> publish
 
 A list that has too few signatures waits in `drafts`; one that has enough is written as `shelf`
 says, so a power cut leaves the repository as it was before, or as it is after.
@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -121,10 +121,30 @@ class Repository:
         entry = TargetFile.from_data(name, content, ["sha256"])
         with self._lock:
             write(self._target_path(entry), content)
-            self._drafts.write(self._drafts.entries() | {name: entry})
-            if self._drafts.pending() is not None:
-                self.waiting()
+            changes = self._drafts.changes() | {name: entry}
+            if self._shelf.targets().targets.get(name) == entry:
+                del changes[name]  # it is on the list, and stays there
+            self._change(changes)
         return target
+
+    def withdraw(self, targets: Collection[Target]) -> None:
+        """Have targets off the next list; agents refuse them once that is published.
+
+        What was added and not signed yet is signed no more. A list that waits for further
+        signatures loses those that it has.
+        """
+        with self._lock:
+            published = set(self.published())
+            changes = self._drafts.changes()
+            added = [n for n, e in changes.items() if e is not None and _target(e) in targets]
+            for name in added:
+                del changes[name]
+            self._change(changes | {t.name: None for t in targets if t in published})
+
+    def _change(self, changes: Mapping[str, TargetFile | None]) -> None:
+        self._drafts.write(changes)
+        if self._drafts.pending() is not None:
+            self.waiting()
 
     def drafted(self) -> list[Target]:
         """Return the targets that wait for a signature, by name."""
@@ -133,6 +153,16 @@ class Repository:
     def published(self) -> list[Target]:
         """Return the targets that agents accept, by name."""
         return [_target(entry) for _, entry in sorted(self._shelf.targets().targets.items())]
+
+    def offered(self) -> list[Target]:
+        """Return those of them that may still be installed: nobody has withdrawn them."""
+        withdrawn = self._drafts.withdrawn()
+        return [target for target in self.published() if target.name not in withdrawn]
+
+    def withdrawn(self) -> list[Target]:
+        """Return those of them that agents refuse once the next list is signed."""
+        withdrawn = self._drafts.withdrawn()
+        return [target for target in self.published() if target.name in withdrawn]
 
     def content(self, target: Target) -> bytes:
         """Return the bytes of a drafted or published target. Raises `OSError`."""
@@ -230,7 +260,7 @@ class Repository:
 
     def _put(self, listed: Targets, signed: bytes) -> None:
         self._shelf.put_targets(listed.version, signed)
-        drafted = self._drafts.entries().items()
+        drafted = self._drafts.changes().items()
         self._drafts.write({n: e for n, e in drafted if listed.targets.get(n) != e})
         self._drafts.forget()
         self.changes.forget_outdated()

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, RowMapping, delete, insert, select, update
 from coordinator.model import Host, HostStanding
 from coordinator.store.database import reader, upsert
 from coordinator.store.members import NoteStanding, note_nowhere
-from coordinator.store.rows import AuditRow, OperatorRow, PackageRow
+from coordinator.store.rows import AuditRow, OperatorRow, PackageRow, Withdrawal
 from coordinator.store.tables import audit, host, operator, package
 
 
@@ -139,6 +139,7 @@ class Catalogue:
             "system": row.system, "size": row.size, "added_by": row.added_by, "at": row.at,
             "state": "signed" if row.signed else "unsigned", "notes": row.notes,
         }  # fmt: skip
+        values |= _withdrawn(row.withdrawn)
         with self._engine.begin() as c:
             upsert(c, package, {"target": row.target}, values)
 
@@ -151,6 +152,12 @@ class Catalogue:
             query = query.where(package.c.version == version)
         with self._reads.connect() as c:
             return [_package(row) for row in c.execute(query).mappings()]
+
+    def mark_withdrawn(self, app: str, version: str, how: Withdrawal | None) -> None:
+        """Write that a release is off offer, None = no more."""
+        which = (package.c.app == app) & (package.c.version == version)
+        with self._engine.begin() as c:
+            c.execute(update(package).where(which).values(_withdrawn(how)))
 
     def mark_signed(self, targets: Sequence[str]) -> None:
         """Write that these targets are in the signed metadata."""
@@ -165,8 +172,16 @@ def _host(row: RowMapping) -> Host:
     )  # fmt: skip
 
 
+def _withdrawn(how: Withdrawal | None) -> dict[str, Any]:
+    at, by, why = (how.at, how.by, how.why) if how else (None, "", "")
+    return {"withdrawn_at": at, "withdrawn_by": by, "withdrawn_why": why}
+
+
 def _package(row: RowMapping) -> PackageRow:
+    at = row["withdrawn_at"]
+    how = None if at is None else Withdrawal(at, row["withdrawn_by"], row["withdrawn_why"])
     return PackageRow(
         row["target"], row["sha256"], row["app"], row["version"], row["role"], row["system"],
         row["size"], row["state"] == "signed", row["added_by"], row["at"], row["notes"],
+        how,
     )  # fmt: skip

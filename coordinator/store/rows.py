@@ -106,6 +106,15 @@ class NewsRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """That a release was found to be bad."""
+
+    at: float
+    by: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PackageRow:
     """One package known to the coordinator, signed or not yet."""
 
@@ -120,6 +129,12 @@ class PackageRow:
     added_by: str
     at: float
     notes: str = ""  # the vendor's, shown before anything is approved
+    withdrawn: Withdrawal | None = None  # None = nobody has
+
+    @property
+    def last_used(self) -> float:
+        """When it was added, or was taken off offer."""
+        return max(self.at, self.withdrawn.at if self.withdrawn else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

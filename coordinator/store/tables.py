@@ -85,6 +85,9 @@ package = Table(
     Column("added_by", String, nullable=False),
     Column("at", Float, nullable=False),
     Column("notes", Text, nullable=False, default=""),
+    Column("withdrawn_at", Float),  # None = on offer, or never signed
+    Column("withdrawn_by", String, nullable=False, server_default=""),
+    Column("withdrawn_why", String, nullable=False, server_default=""),
 )
 
 plan = Table(

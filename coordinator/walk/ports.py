@@ -53,12 +53,14 @@ class SightOf:
 
     `confirmed_at` is when the last good confirmation of the seal (nothing open, guard on) was
     *sent for*, 0 = never since; so a lease counted from it always ends before the agent's own.
+    Not `asked`: it was not asked now, and has said this to its last ping.
     """
 
     host: HostId
     sight: Sight | None
     confirmed_at: Moment = 0.0
     detail: Sentence = ""
+    asked: bool = True
 
 
 class Verb(StrEnum):
@@ -72,6 +74,7 @@ class Verb(StrEnum):
     SKIP = "skip"
     ROLL_BACK = "roll-back"
     SWITCHED_OFF = "switched-off"
+    WITHDRAW = "withdraw"  # the release was found to be bad; typed of the release, not of this
 
     @property
     def typed(self) -> str:

@@ -16,7 +16,8 @@ _LONG_SECONDS = 600.0
 _ABORTS = frozenset({Verb.ABORT_LEAVE_CLOSED, Verb.ABORT_ROLL_BACK})
 _AT_REST = frozenset({HostState.UPDATED, HostState.SKIPPED})
 _LEAVE_OUT = frozenset({Verb.SKIP, Verb.SWITCHED_OFF})
-_ALL_BACK = "roundsman rollout abort {rollout} --roll-back-all"
+_ABORT = "roundsman rollout abort {rollout}"
+_ALL_BACK = f"{_ABORT} --roll-back-all"
 _SERVES_BOTH = "others work with its new release already"
 
 
@@ -60,7 +61,9 @@ def _heed(course: Course, command: Command, asked: str) -> None:
     if command.verb is Verb.RESUME and command.until:
         course.deadline = command.until
     if command.verb is Verb.PAUSE and course.stands.rollout is not RolloutState.PAUSED:
-        _pause(course, command)
+        _halt(course, RolloutState.PAUSED, *_paused(command))
+    if command.verb is Verb.WITHDRAW:
+        _halt(course, RolloutState.NEEDS_OPERATOR, *_withdrawn(course, command))
     host = command.host or asked
     if host in course.states:
         _heed_about(course, host, command.verb)
@@ -110,13 +113,28 @@ def _leave_out(course: Course, host: str, why: str, *, off: bool = False) -> Non
         course.move(host, Event.SKIPPED, why)
 
 
-def _pause(course: Course, command: Command) -> None:
+def _halt(course: Course, state: RolloutState, detail: str, mend: str) -> None:
+    """Let nothing begin until an operator has it go on; the same word twice is heeded once."""
+    if course.stands.detail == detail:
+        return
     before = course.stands
-    course.tell(
-        RolloutState.PAUSED,
-        f"paused by {command.by or 'an operator'}; the app stays closed where it is",
-        "roundsman rollout resume {rollout}",
-    )
+    course.tell(state, detail, mend)
     while ask(course, (), {Verb.RESUME}) is None:
         pass
     course.stand(before)
+
+
+def _paused(command: Command) -> tuple[str, str]:
+    said = f"paused by {command.by or 'an operator'}; the app stays closed where it is"
+    return said, "roundsman rollout resume {rollout}"
+
+
+def _withdrawn(course: Course, command: Command) -> tuple[str, str]:
+    release = f"{course.plan.app} {course.plan.version}"
+    back = _ALL_BACK if course.changed else _ABORT
+    return (
+        f"{release} was withdrawn by {command.by or 'an operator'}. No further workstation is "
+        "begun, and the app stays closed where it is",
+        f"{back}, or, to go on with it all the same: roundsman release withdraw {release} --undo, "
+        "then roundsman release sign, then roundsman rollout resume {rollout}",
+    )

@@ -176,7 +176,7 @@ class FakePackages:
             raise Refused(Refusal.NOT_SIGNED, f"{target.name} is not signed")
         return self.the_profile
 
-    def manifest(self, target: Target) -> Manifest:
+    def manifest(self, target: Target, *, afresh: bool = False) -> Manifest:
         raise Refused(Refusal.NOT_SIGNED, target.name)
 
     def assemble(self, manifest: Manifest, ticket: str, work: object, into: Path) -> bool:

@@ -31,7 +31,7 @@ def _gate(office: RealOffice) -> LicenceGate:
 
 
 def test_while_it_holds_apps_may_be_closed(office: RealOffice, waiting: Plan) -> None:
-    assert _gate(office).refusal(waiting) == ""
+    assert _gate(office).refusal(waiting, StepName.DRAIN) == ""
 
 
 def test_once_it_has_ended_it_is_said_with_what_mends_it(
@@ -39,7 +39,7 @@ def test_once_it_has_ended_it_is_said_with_what_mends_it(
 ) -> None:
     office.clock.ahead += 2 * 86_400
 
-    said = _gate(office).refusal(waiting)
+    said = _gate(office).refusal(waiting, StepName.DRAIN)
 
     assert said.startswith(f"cannot install {APP} 1.1: the licence of Cabinet Roy ended on")
     assert "have the licence renewed; then: roundsman licence add FILE" in said
@@ -48,7 +48,7 @@ def test_once_it_has_ended_it_is_said_with_what_mends_it(
 def test_a_new_licence_opens_the_gate_again(office: RealOffice, waiting: Plan) -> None:
     office.clock.ahead += 2 * 86_400
     _add(office, _GOOD)
-    assert _gate(office).refusal(waiting) == ""
+    assert _gate(office).refusal(waiting, StepName.DRAIN) == ""
 
 
 def test_a_rollout_that_has_begun_to_change_hosts_is_not_left_half_way(
@@ -57,12 +57,12 @@ def test_a_rollout_that_has_begun_to_change_hosts_is_not_left_half_way(
     step = f"{waiting.id}/{waiting.hosts[0].id}/{StepName.APPLY_RELEASE}"
     office.rollouts.begin_step(step, Direction.DO, 1)
     office.clock.ahead += 2 * 86_400
-    assert _gate(office).refusal(waiting) == ""
+    assert _gate(office).refusal(waiting, StepName.DRAIN) == ""
 
 
 def test_a_store_that_cannot_be_read_is_a_reason_in_words(
     office: RealOffice, waiting: Plan
 ) -> None:
     (office.settings.repository_folder / "metadata" / "timestamp.json").write_text("{")
-    said = _gate(office).refusal(waiting)
-    assert said.startswith(f"cannot judge the licence of {APP}: ")
+    said = _gate(office).refusal(waiting, StepName.DRAIN)
+    assert said.startswith(f"cannot judge whether {APP} may be installed: ")

@@ -114,7 +114,7 @@ class LocalPackages:
             wait_at_gate(self._line)
         return self._profile
 
-    def manifest(self, target: Target) -> Manifest:
+    def manifest(self, target: Target, *, afresh: bool = False) -> Manifest:
         return self._manifest
 
     def assemble(self, manifest: Manifest, ticket: str, work: object, into: Path) -> bool:

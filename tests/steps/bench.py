@@ -173,7 +173,7 @@ class SmallPackages:
     def profile(self, target: Target) -> Profile:
         return self.the_profile
 
-    def manifest(self, target: Target) -> Manifest:
+    def manifest(self, target: Target, *, afresh: bool = False) -> Manifest:
         return self.the_manifest
 
     def assemble(self, manifest: Manifest, ticket: str, work: object, into: Path) -> bool:

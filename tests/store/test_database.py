@@ -30,7 +30,7 @@ def test_a_database_is_in_wal_mode_and_written_through(database: Engine) -> None
 def test_opening_it_again_changes_nothing(database: Engine, tmp_path: Path) -> None:
     again = open_database(f"sqlite:///{tmp_path}/office.sqlite")
     with again.connect() as c:
-        assert c.execute(text("select version_num from alembic_version")).scalar() == "0003"
+        assert c.execute(text("select version_num from alembic_version")).scalar() == "0004"
     again.dispose()
 
 

@@ -119,9 +119,11 @@ class Office:
         manifest = self.packages.build(zip_file, label)
         return manifest, self.repository.add(manifest_name(label), write_manifest(manifest))
 
+    def signed(self) -> bytes:
+        return sign(self.repository.unsigned(), self.signing / SIGNING_KEY, PASSPHRASE)
+
     def publish(self) -> None:
-        unsigned = self.repository.unsigned()
-        self.repository.publish(sign(unsigned, self.signing / SIGNING_KEY, PASSPHRASE))
+        self.repository.publish(self.signed())
 
 
 def never(_seconds: float) -> bool:

@@ -25,7 +25,7 @@ def manifest_of(work: Work) -> Manifest:
     """
     if work.params.package is None:
         raise Refused(Refusal.BAD_ORDER, "cannot stage: the order names no package")
-    manifest = work.packages.manifest(work.params.package)
+    manifest = work.packages.manifest(work.params.package, afresh=True)
     if why := _misfit(work, manifest):
         raise Refused(Refusal.PACKAGE_MISMATCH, f"cannot use this package: {why}")
     try:
