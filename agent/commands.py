@@ -156,7 +156,7 @@ def _let_go(arguments: argparse.Namespace) -> int:
         complain(error)
         return COULD_NOT_ASK
     if why_not:
-        sys.stderr.write(f"cannot let the agent go ({arguments.leaving}): {why_not}\n")
+        say(f"no {arguments.leaving} now: {why_not}")
     return PERSON_NEEDED if why_not else WELL
 
 
@@ -166,7 +166,7 @@ def _why_kept(config: Config, journal: Journal, arguments: argparse.Namespace) -
     end = time.monotonic() + arguments.wait
     while step := step_in_the_way(config, journal):
         if time.monotonic() >= end:
-            return f"it is in the middle of the step {step}. Try again once it has ended"
+            return f"the agent is in the middle of the step {step}; try again later"
         time.sleep(_LOOK_SECONDS)
     return ""
 

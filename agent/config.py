@@ -79,6 +79,10 @@ def read_config(file: Path) -> Config:
         raise ConfigError(
             f"{file}: not there, so this host is not enrolled: roundsman-agent enrol"
         ) from None
+    except PermissionError:
+        raise ConfigError(
+            f"{file}: cannot be read by you: run this as administrator of the PC"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from None
     return _config(_Table(f"{file}", raw), file.parent)
