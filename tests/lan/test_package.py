@@ -290,6 +290,7 @@ def _built_in(folder: Path) -> bytes:
     return (folder / made.stdout.strip()).read_bytes()
 
 
+@pytest.mark.thorough
 def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
     package()  # which has fetched what is packed
     one = _copied(tmp_path / "one")
