@@ -34,13 +34,22 @@ class Systemd:
         """Find a main process with `process_of`; keep drop-ins below `units`."""
         self._process_of = process_of
         self._units = units
+        self._main: dict[str, Process] = {}
 
     def is_running(self, unit: str) -> bool:
         """True when systemd says so and its main process is alive."""
         return self.main_process(unit) is not None
 
     def main_process(self, unit: str) -> Process | None:
-        """Return the main process of an active unit."""
+        """Return the main process of an active unit; as long as one lives it stays that."""
+        before = self._main.pop(unit, None)
+        now = self._process_of(before.pid) if before else None
+        main = now if before and now and now.started == before.started else self._asked(unit)
+        if main is not None:
+            self._main[unit] = main
+        return main
+
+    def _asked(self, unit: str) -> Process | None:
         about = _shown(unit, "ActiveState", "MainPID")
         pid = int(about.get("MainPID") or 0)
         if about.get("ActiveState") != "active" or pid == 0:

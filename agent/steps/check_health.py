@@ -103,7 +103,8 @@ def _soak_seconds(work: Work) -> float:
 
 
 def _running(work: Work) -> list[tuple[Process, Whose]]:
-    sessions = work.platform.sessions()
+    is_service = work.profile.service_manager.kind is ServiceManagerKind.SYSTEMD
+    sessions = () if is_service else work.platform.sessions()  # a service is in none
     return [(p, whose(p, sessions)) for p in service_manager_processes(work)]
 
 

@@ -17,7 +17,14 @@ from agent.steps.restore import (
     restore_backup,
     verify_backup,
 )
-from agent.steps.service_manager import give_back, spare_started, start, stop, stop_again
+from agent.steps.service_manager import (
+    forget,
+    give_back,
+    spare_started,
+    start,
+    stop,
+    stop_again,
+)
 from agent.steps.stage import stage, unstage
 from agent.steps.survey import survey
 from agent.steps.table import Failed, Handler, Lane, Refused, Step, Work
@@ -125,6 +132,7 @@ _ROWS = (
         StepName.START_SERVICE_MANAGER,
         do=explained(start),
         undo=explained(stop_again),
+        tidy=explained(forget),
         recover=explained(spare_started),
     ),
     Step(

@@ -49,8 +49,7 @@ def give_back(work: Work) -> None:
         _prove_to_stay(work, here)
     if not found:
         work.fact("service_manager", "was not running before, and is left so")
-    if _is_service(work):
-        work.platform.services.leave(work.profile.service_manager.unit)
+        forget(work)
     work.owed.put(_FOUND, "[]")
 
 
@@ -79,6 +78,15 @@ def stop_again(work: Work) -> None:
     """Undo of start-service-manager: stop it, and let the guard close it from now on."""
     work.guard.spare_none()
     _stop(work)
+
+
+def forget(work: Work) -> None:
+    """Tidy of start-service-manager: leave no trace in the system of a service that was stopped.
+
+    Where it runs again that waits until people are let in: systemd reads all its units for it.
+    """
+    if _is_service(work):
+        work.platform.services.leave(work.profile.service_manager.unit)
 
 
 def spare_started(work: Work) -> None:
@@ -151,6 +159,8 @@ def _for_whom_it_runs(work: Work) -> list[Whose]:
 
 def _here(work: Work, people: Sequence[Whose]) -> list[Whose]:
     """Return where they are now, and tell who has logged out meanwhile."""
+    if _is_service(work):
+        return list(people)
     now = places(people, work.platform.sessions())
     if gone := [one for one, seat in now.items() if seat is None]:
         work.fact("logged_out", names(gone))
@@ -168,10 +178,11 @@ def _anybody(work: Work) -> list[Whose]:
 def _stop(work: Work) -> None:
     if _is_service(work):
         work.platform.services.stop(work.profile.service_manager.unit)
-        _wait(work, lambda: not service_manager_processes(work), _GRACE_OF_A_STOP_SECONDS)
     if work.profile.service_manager.programs and close_all(work, _programs(work)).still_open:
         _insist(work)
-    refuse_while_running(work)
+    patience = _GRACE_OF_A_STOP_SECONDS if _is_service(work) else 0.0
+    if not _wait(work, lambda: not _running(work), patience):
+        refuse_while_running(work)
 
 
 def _insist(work: Work) -> None:

@@ -340,6 +340,21 @@ def test_systemd_reads_its_units_anew_once_however_often_a_service_is_stopped(
     assert len((tmp_path / "reloads").read_text().splitlines()) == 1
 
 
+def test_a_service_that_was_started_anew_is_told_by_its_new_process(
+    systemd: Linux, tmp_path: Path
+) -> None:
+    systemd.services.start(UNIT)
+    first = systemd.services.main_process(UNIT)
+    assert first is not None
+    assert systemd.services.main_process(UNIT) == first
+    subprocess.run([tmp_path / "systemctl", "stop", UNIT], check=True)
+    until(lambda: not systemd.services.is_running(UNIT))
+    subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
+    second = systemd.services.main_process(UNIT)
+    assert second is not None
+    assert second.pid != first.pid
+
+
 def test_a_service_stays_stopped_when_a_crash_came_before_systemd_had_read_it(
     systemd: Linux, tmp_path: Path
 ) -> None:

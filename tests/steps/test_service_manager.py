@@ -295,6 +295,10 @@ def test_a_service_is_stopped_started_stopped_again_and_given_back(served: Bench
     assert not services.is_running("app.service")
     service_manager.give_back(served.work(_STOP))
     assert services.is_running("app.service")
+    assert isinstance(services, _Services)
+    assert services.left == []
+    service_manager.forget(served.work(_START))
+    assert services.left == ["app.service"]
 
 
 def test_a_service_that_was_stopped_is_left_stopped_but_not_barred(served: Bench) -> None:
