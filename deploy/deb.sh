@@ -83,6 +83,6 @@ install_packages
 lay_out
 compile
 write_control
-dpkg-deb --root-owner-group -Zxz -z1 --build "$tree" "$work/made.deb" >"$work/log" || { cat "$work/log" >&2; exit 1; }
+dpkg-deb --root-owner-group -Zzstd -z9 --build "$tree" "$work/made.deb" >"$work/log" || { cat "$work/log" >&2; exit 1; }
 mv "$work/made.deb" "$made"
 echo "$made"
