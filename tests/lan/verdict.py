@@ -86,8 +86,9 @@ class Sampler:
         found = [*judge_way_back(spans, facts), *judge_backups(spans, facts)]
         for station in self._stations:
             if spans[station.name]:
-                found += judge_copies(station, facts, release, owned[station.name])
-            found += judge_places(station, self.begun)
+                found += judge_copies(station.name, facts, release, owned[station.name])
+            written = station.host.machine.disk.written
+            found += judge_places(station.name, written, self.begun)
         return found
 
 
@@ -113,28 +114,21 @@ def _backups(facts: Sequence[Json], host: str) -> list[Json]:
     return [f for f in facts if f["host"] == host and "backup" in f]
 
 
-def judge_copies(
-    station: Workstation, facts: Sequence[Json], release: Path, owned: Json
-) -> Iterator[Json]:
+def judge_copies(host: str, facts: Sequence[Json], release: Path, owned: Json) -> Iterator[Json]:
     """Yield how the backup differs from the release and from what the host owned (I6)."""
-    for place in sorted({f["backup"] for f in _backups(facts, station.name) if f["complete"]}):
+    for place in sorted({f["backup"] for f in _backups(facts, host) if f["complete"]}):
         tree = Path(place) / "tree"
         if tree.is_dir():
-            copy = {"name": station.name, "folder": str(tree), "expected": _version(release)}
+            copy = {"name": host, "folder": str(tree), "expected": release.name}
             for found in judge_disk(copy, owned, release):
                 yield {**found, "kind": f"backup-{found['kind']}"}
 
 
-def _version(release: Path) -> str:
-    return release.name
-
-
-def judge_places(station: Workstation, since: float) -> Iterator[Json]:
-    """Yield what was changed on the host's disk where nobody had to write (I7)."""
-    written = station.host.machine.disk.written
+def judge_places(host: str, written: Path, since: float) -> Iterator[Json]:
+    """Yield what was changed where nobody had to write, in a disk's upper layer (I7)."""
     for path in sorted(changed_since(written, since)):
         if not any(fnmatch(path, allowed) for allowed in _ALLOWED):
-            yield violation("elsewhere", station.name, f"/{path} was changed")
+            yield violation("elsewhere", host, f"/{path} was changed")
 
 
 def changed_since(written: Path, since: float) -> Iterator[str]:
