@@ -15,7 +15,8 @@ from agent.platforms.base import FileControl, Item, Spot
 from agent.steps.table import Folders, Refused
 from agent.wire.contract import Refusal
 
-_BESIDE = ".roundsman"
+BESIDE = ".roundsman"
+"""The agent's own folder beside an app that is on another disk than the agent's state."""
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -27,7 +28,7 @@ def folders_for(state: Path, rollout: str, app: Path, files: FileControl) -> Fol
     Raises `Refused` FOLDER_RIGHTS.
     """
     apart = not files.same_volume(state, app.parent)
-    swap = app.parent / _BESIDE if apart else state
+    swap = app.parent / BESIDE if apart else state
     staging, download, backups = swap / "staging", state / "downloads", state / "backups"
     owner = state.stat().st_uid
     if apart and files.look_at(Spot(staging / rollout)) is None:
@@ -67,12 +68,18 @@ def make_private(folder: Path, files: FileControl, owner: int) -> None:
     except (NotADirectoryError, FileExistsError) as error:
         raise _planted(folder) from error
     found = files.look_at(Spot(folder))
-    if found is None or not found.is_folder or found.owner != owner:
+    if found is None or not is_own(folder, files, owner):
         raise _planted(folder)
-    if folder.name == _BESIDE and found.mode & _OTHERS_WRITE:
-        raise _planted(folder)  # somebody may have put things there already
     if found.mode & _OTHERS:
         folder.chmod(0o700)
+
+
+def is_own(folder: Path, files: FileControl, owner: int) -> bool:
+    """True when a folder is the agent's, and nobody else can have put anything there."""
+    found = files.look_at(Spot(folder))
+    if found is None or not found.is_folder or found.owner != owner:
+        return False
+    return not (folder.name == BESIDE and found.mode & _OTHERS_WRITE)
 
 
 def _planted(folder: Path) -> Refused:

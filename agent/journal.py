@@ -115,6 +115,17 @@ class Journal:
             "SELECT record FROM step WHERE state = 'running' OR unmended = 1 ORDER BY began"
         )
 
+    def steps(self) -> list[StepRecord]:
+        """Return every step that is kept, oldest first. Raises `JournalError` for an illegible."""
+        rows = self._file.read("SELECT record FROM step ORDER BY began")
+        return [self._step(text) for (text,) in rows]
+
+    def kept_under(self, key: str) -> set[str]:
+        """Return what the memos of all steps hold under one key."""
+        return {
+            str(row[0]) for row in self._file.read("SELECT value FROM memo WHERE key = ?", key)
+        }
+
     def last_steps(self, most: int) -> list[StepRecord]:
         """Return the steps taken last, newest first."""
         return self._legible("SELECT record FROM step ORDER BY began DESC LIMIT ?", most)

@@ -68,6 +68,11 @@ class Run:
         return (self.row.name, self.record.report.direction) == (StepName.DRAIN, Direction.DO)
 
     @property
+    def ends_the_rollout(self) -> bool:
+        """True for what is tidied last: the way back is given up by then."""
+        return (self.row.name, self.record.report.direction) == (StepName.SURVEY, Direction.TIDY)
+
+    @property
     def starts_programs(self) -> bool:
         """True when the service manager may come up before the step could have it spared."""
         return (self.row.name, self.record.report.direction) in _STARTS

@@ -8,7 +8,7 @@ state by the step's `recover`, never gone on with, and is then called interrupte
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 
@@ -102,6 +102,14 @@ class Runner:
         """Return which step runs in each lane that is taken."""
         with self._changed:
             return {lane.value: run.record.report.step_id for lane, run in self._lanes.items()}
+
+    def unless_begun(self, number: int, act: Callable[[], None]) -> bool:
+        """Act while no step can begin; False, not done, when the run `number` has begun."""
+        with self._changed:
+            if self._journal.next_run() > number:
+                return False
+            act()
+            return True
 
     def recover(self) -> None:
         """Bring what a crash left under way to a runnable state. Raises `JournalError`."""
@@ -239,6 +247,8 @@ class Runner:
         else:
             self._runs.pop((report.step_id, report.direction))
         _log.info("step ended", extra=_about(run.record), exc_info=fault)
+        if run.ends_the_rollout:
+            self._tools.tidied()
 
     def _nothing(self, order: StartOrder) -> StepRecord:
         before = self._known((order.step_id, order.direction))

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 from agent.agent import Agent
@@ -15,6 +16,7 @@ from agent.cordon import CodeRefused, Cordon
 from agent.cordon_record import CordonTools
 from agent.enrol import EnrolProblem, renew_if_due
 from agent.folders import check_state
+from agent.housekeeping import Housekeeper
 from agent.journal import Journal, JournalError
 from agent.lock import FolderLock
 from agent.logs import Logs
@@ -53,6 +55,7 @@ class Service:
         """Take the folder. Raises `FolderInUse`, `JournalError` or `OSError`."""
         self._config = config
         self._stop = threading.Event()
+        self._woken = threading.Event()  # a rollout is over here, or it is the end
         self._fault = False
         self.left_a_step = False
         with ExitStack() as held:
@@ -67,6 +70,7 @@ class Service:
     def stop(self) -> None:
         """Have `run` return; for a signal handler."""
         self._stop.set()
+        self._woken.set()
 
     def run(self) -> int:
         """Work until stopped; return the exit code. Raises `OSError` or `JournalError`."""
@@ -76,32 +80,41 @@ class Service:
             packages = SignedPackages(
                 self._config.state, self._config.host, https, mirrors=self._config.mirrors
             )
-            uplink = self._open(held, packages)
-            pause = _FIRST_RENEW
-            while not self._stop.wait(pause):
-                self._renew(https, uplink)
+            runner, uplink = self._open(held, packages)
+            due = time.monotonic() + _FIRST_RENEW
+            while not self._is_over(due - time.monotonic()):
+                if time.monotonic() >= due:
+                    self._renew(https, uplink)
+                    due = time.monotonic() + _RENEW_EVERY
                 self._forget()
-                pause = _RENEW_EVERY
+                self._clear_away(runner)
         return 1 if self._fault else 0
 
-    def _open(self, held: ExitStack, packages: SignedPackages) -> Uplink:
+    def _is_over(self, patience: float) -> bool:
+        """Wait until something is to be done; True when that is to end."""
+        self._woken.wait(max(0.0, patience))
+        self._woken.clear()
+        return self._stop.is_set()
+
+    def _open(self, held: ExitStack, packages: SignedPackages) -> tuple[Runner, Uplink]:
         platform = this_platform()
         _log.info("agent started", extra={"host": self._config.host})
         self._forget()
         people = Sessions(these_desktops(self._config.displays))
         held.callback(people.close)
         tools, cordon = _build(self._config, self._journal, platform, packages, people)
-        runner = Runner(STEPS, self._journal, tools)
+        runner = Runner(STEPS, self._journal, replace(tools, tidied=self._woken.set))
         held.callback(cordon.close)
         held.callback(self._end_steps, runner)
         cordon.start()
         with told_ready():
             people.start(partial(judged, cordon))
             runner.recover()
+        self._clear_away(runner)
         uplink = self._uplink(Agent(runner, cordon, self._journal, platform))
         held.callback(uplink.stop)
         uplink.start()
-        return uplink
+        return runner, uplink
 
     def _end_steps(self, runner: Runner) -> None:
         self.left_a_step = not runner.close(_STEP_SECONDS)
@@ -131,7 +144,7 @@ class Service:
 
         What was copied of users' own work goes with them, and of that one too.
         """
-        limit = _ulid_at(time.time() - _KEPT_DAYS * 86400)
+        limit = _limit()
         state = self._journal.cordon()
         sealed = state is not None and state.record.mode is CordonMode.SEALED
         self._journal.forget_before(
@@ -142,12 +155,16 @@ class Service:
         except OSError as error:
             _log.warning("autosave copies not deleted", extra={"why": str(error)})
 
+    def _clear_away(self, runner: Runner) -> None:
+        keeper = Housekeeper(self._config, self._journal, this_platform())
+        keeper.look(runner.unless_begun, time.time(), _limit())
+
     def _die(self, fault: threading.ExceptHookArgs) -> None:
         """A thread that ends by a fault ends the agent: its keeper starts it anew, whole."""
         about = (fault.exc_type, fault.exc_value or fault.exc_type(), fault.exc_traceback)
         _log.critical("fault in a thread", exc_info=about)
         self._fault = True
-        self._stop.set()
+        self.stop()
 
 
 def judged(cordon: Cordon, user: str, code: str) -> CodeJudged:
@@ -182,6 +199,11 @@ def _build(
         cordon.startable,
     )
     return tools, cordon
+
+
+def _limit() -> str:
+    """Return the lowest id of a rollout that is not long past."""
+    return _ulid_at(time.time() - _KEPT_DAYS * 86400)
 
 
 def _ulid_at(seconds: float) -> str:

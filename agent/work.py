@@ -18,7 +18,8 @@ from agent.wire.profile import Profile
 
 _TELL_SECONDS = 0.25
 _MOST_FACTS = 64
-_FOLDER = "app-folder"
+APP_FOLDER = "app-folder"
+"""Under this a rollout's memo holds where the app is."""
 _OF_BACKUPS = {
     StepName.LIST_BACKUPS,
     StepName.VERIFY_BACKUP,
@@ -26,6 +27,10 @@ _OF_BACKUPS = {
     StepName.RESTORE_BACKUP,
 }
 """Steps that work on a host where the app is no more."""
+
+
+def _unheard() -> None:
+    return
 
 
 def nothing_found() -> AbstractContextManager[tuple[Finding, ...]]:
@@ -50,6 +55,7 @@ class Tools:
     expecting: Callable[[], AbstractContextManager[None]] = nullcontext
     letting: Callable[[], AbstractContextManager[None]] = nullcontext  # whom a step lets
     startable: Callable[[], AbstractContextManager[tuple[Finding, ...]]] = nothing_found
+    tidied: Callable[[], None] = _unheard  # called when a rollout is over on this host
 
     def profile(self, target: Target, *, afresh: bool) -> Profile:
         """Return the verified profile. Raises `Refused` NOT_SIGNED.
@@ -121,14 +127,14 @@ class StepWork:
         if self.profile is NOBODYS:
             return Installation(config.state, {})
         memo = self._journal.memo(self.step_id.rpartition("/")[0])
-        known = memo.get(_FOLDER)
+        known = memo.get(APP_FOLDER)
         if known is not None:
             place = config.apps.get(self.profile.name)
             return Installation(Path(known), *((place.values, place.data) if place else ({}, ())))
         bears_absence = self.step_id.rpartition("/")[2] in _OF_BACKUPS
         find = find_place if bears_absence else find_installation
         found = find(config, self.profile)
-        memo.put(_FOLDER, str(found.folder))
+        memo.put(APP_FOLDER, str(found.folder))
         return found
 
     def report_to(self, progress: Progress) -> None:

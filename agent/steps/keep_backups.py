@@ -10,7 +10,6 @@ from agent.steps.table import Work
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ROLLOUT = re.compile(rf"[{_LETTERS}]{{26}}")
-_TIME_LETTERS = 10  # of an id: milliseconds since 1970
 
 
 def keep_newest(work: Work, within: str = "") -> None:
@@ -34,7 +33,6 @@ def keep_newest(work: Work, within: str = "") -> None:
             if not _is_way_back(work, folder.name):
                 _delete(folder / within, folder)
     _drop_empty(work.folders.incoming.parent)
-    _drop_downloads(work.folders.download, mine)
 
 
 def drop_own(work: Work, within: str = "") -> None:
@@ -75,15 +73,3 @@ def _drop_empty(staging: Path) -> None:
             if _ROLLOUT.fullmatch(folder.name) and folder.name < staging.name:
                 with suppress(OSError):
                     folder.rmdir()
-
-
-def _drop_downloads(downloads: Path, rollout: str) -> None:
-    """Delete what was fetched before this rollout began; whatever is wanted again is fetched."""
-    if not _ROLLOUT.fullmatch(rollout) or not downloads.is_dir():
-        return
-    began = 0
-    for letter in rollout[:_TIME_LETTERS]:
-        began = began * len(_LETTERS) + _LETTERS.index(letter)
-    for file in downloads.iterdir():
-        if file.suffix in {".zip", ".part"} and file.lstat().st_mtime_ns < began * 1_000_000:
-            file.unlink(missing_ok=True)

@@ -76,6 +76,7 @@ class Rig:
         self.journal = Journal(self.file)
         self.kept: Profile | None = None
         self.let_open = 0
+        self.over: list[str] = []
         tools = Tools(
             self.platform,
             config_of(folder),
@@ -85,6 +86,7 @@ class Rig:
             kept_profile=lambda _target: self.kept,
             letting=self._letting,
             startable=startable,
+            tidied=lambda: self.over.append("over"),
         )
         self.runner = Runner(steps, self.journal, tools)
 

@@ -544,3 +544,25 @@ def test_a_journal_that_cannot_be_written_is_told_in_its_own_words(tmp_path: Pat
         report = rig.take(ORDERS.start())
     assert (report.state, report.refusal) == (StepState.FAILED, None)
     assert report.detail == "cannot use the journal: the disk is full"
+
+
+def test_it_is_heard_when_a_rollout_is_over_and_of_no_other_end(tmp_path: Path) -> None:
+    steps = (StepName.STAGE, StepName.SURVEY)
+    rows = [Step(name, doing_nothing, tidy=doing_nothing) for name in steps]
+    with running(tmp_path, *rows) as rig:
+        for name in steps:
+            rig.take(Orders(name).start())
+        rig.take(Orders(StepName.STAGE).start(TIDY))
+        assert rig.over == []
+        rig.take(Orders(StepName.SURVEY).start(TIDY))
+        assert rig.over == ["over"]
+
+
+def test_nothing_is_done_once_a_step_has_begun(tmp_path: Path) -> None:
+    done: list[str] = []
+    with running(tmp_path, Step(StepName.APPLY_RELEASE, doing_nothing)) as rig:
+        number = rig.journal.next_run()
+        assert rig.runner.unless_begun(number, lambda: done.append("first"))
+        rig.take(ORDERS.start())
+        assert not rig.runner.unless_begun(number, lambda: done.append("second"))
+    assert done == ["first"]

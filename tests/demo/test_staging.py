@@ -92,6 +92,11 @@ def _taken_over(made: FaultOffice) -> None:
         assert client.rollout(rollout).state is RolloutState.DONE
     for host in made.hosts:
         assert _ready_of(host) == []
+    until(lambda: not any(map(_fetched_on, made.hosts)), what="what was fetched is deleted")
+
+
+def _fetched_on(host: Workstation) -> list[Path]:
+    return list((host.state / "downloads").iterdir())
 
 
 @pytest.mark.timeout(300)

@@ -287,19 +287,6 @@ def test_a_damaged_list_is_not_taken_for_a_half_made_backup(bench: Bench) -> Non
     assert damaged.exists()
 
 
-def test_packages_fetched_before_this_rollout_are_deleted_and_this_one_s_is_not(
-    bench: Bench,
-) -> None:
-    write_tree(bench.folders.download, {"aa.zip": b"", "bb.part": b"", "cc.zip": b"", "x": b""})
-    for name in ("aa.zip", "bb.part", "x"):
-        os.utime(bench.folders.download / name, (1e9, 1e9))
-    _back_up(bench)
-
-    keep_last(bench.work(StepName.BACK_UP))
-
-    assert sorted(path.name for path in bench.folders.download.iterdir()) == ["cc.zip", "x"]
-
-
 def test_empty_folders_of_older_steps_are_deleted(bench: Bench) -> None:
     staging = bench.root / "state/staging"
     for name in ("01JC0000000000000000000000", "01JE0000000000000000000000", ROLLOUT, "other"):
