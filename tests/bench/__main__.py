@@ -5,17 +5,14 @@
 
 import argparse
 import json
-import os
-import platform
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-
-from tabulate import tabulate
 
 from tests.bench import answer, backup, cordon, guard, idle, notice, restart, stage, update, visit
 from tests.bench.figure import Figure
+from tests.bench.table import machine, table
 
 FILE = Path("build") / "bench.json"
 ROWS: dict[str, Callable[[], list[Figure]]] = {
@@ -43,34 +40,17 @@ def main() -> int:
     if unknown := [row for row in wanted if row not in ROWS]:
         parser.error(f"cannot measure {', '.join(unknown)}: known are {', '.join(ROWS)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every office is closed
-    sys.stderr.write(f"{_machine()}\n")
+    sys.stderr.write(f"{machine()}\n")
     figures = [figure for row in wanted or ROWS for figure in _measured(row)]
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(json.dumps([figure.row() for figure in figures], indent=1) + "\n", "utf-8")
-    sys.stdout.write(_table(figures) + "\n")
+    sys.stdout.write(table(figures) + "\n")
     return 0 if all(figure.ok for figure in figures) else 1
-
-
-def _machine() -> str:
-    cores, load = os.cpu_count(), os.getloadavg()[0]
-    python, system = platform.python_version(), platform.platform(terse=True)
-    return f"{cores} processors, load {load:.1f} beforehand, Python {python}, {system}"
 
 
 def _measured(row: str) -> list[Figure]:
     sys.stderr.write(f"measuring {row}\n")
     return ROWS[row]()
-
-
-def _table(figures: Sequence[Figure]) -> str:
-    rows = [(f.name, f"{f.value:.3g}", f.unit, *_judged(f), f.note) for f in figures]
-    return tabulate(rows, ("figure", "value", "unit", "limit", "", "how"), disable_numparse=True)
-
-
-def _judged(figure: Figure) -> tuple[str, str]:
-    if figure.limit is None:
-        return "", ""
-    return f"< {figure.limit:g}", "ok" if figure.ok else "MISSED"
 
 
 if __name__ == "__main__":

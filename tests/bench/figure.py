@@ -14,10 +14,13 @@ class Figure:
     unit: str
     limit: float | None  # None: only shown
     note: str = ""
+    at_least: bool = False  # the limit is what it must come up to
 
     @property
     def ok(self) -> bool:
-        return self.limit is None or self.value < self.limit
+        if self.limit is None:
+            return True
+        return self.value >= self.limit if self.at_least else self.value < self.limit
 
     def row(self) -> dict[str, object]:
         """Return the row of `build/bench.json`."""

@@ -24,7 +24,7 @@ http {{
     uwsgi_temp_path {folder}/t4;
     scgi_temp_path {folder}/t5;
     server {{
-        listen 127.0.0.1:{port} ssl;
+        listen {address} ssl;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
         ssl_protocols TLSv1.3;
@@ -32,6 +32,16 @@ http {{
     }}
 }}
 """
+
+
+def nginx_config(folder: Path, address: str, pair: tuple[Path, Path], root: Path) -> str:
+    """Return the configuration of an nginx that serves a folder; its own things are in another."""
+    certificate, key = pair
+    return _CONFIG.format(
+        folder=folder, address=address, certificate=certificate, key=key, root=root
+    )
+
+
 _FETCH = 'curl --silent --fail --insecure --tlsv1.3 --output "$2" "$1" && sha256sum "$2"'
 
 
@@ -44,12 +54,8 @@ class Nginx:
         self._folder = folder
         self._url = f"https://127.0.0.1:{port}/{content.name}"
         config = folder / "nginx.conf"
-        config.write_text(
-            _CONFIG.format(
-                folder=folder, port=port, certificate=pair.certificate, key=pair.key,
-                root=content.parent,
-            )
-        )  # fmt: skip
+        files = (pair.certificate, pair.key)
+        config.write_text(nginx_config(folder, f"127.0.0.1:{port}", files, content.parent))
         for above in (folder, *folder.parents[:2], content.parent, content):
             above.chmod(0o755)  # its workers are nobody
         self._process = subprocess.Popen(["nginx", "-c", str(config), "-p", str(folder)])

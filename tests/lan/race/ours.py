@@ -1,8 +1,8 @@
 """Roundsman in the race: a real rollout, timed by what its own engine and store have written.
 
-What counts against the script is the time in which nobody can work: from the order to close the app
-until everybody is let in again. Staging comes before it and tidying after it, while people work;
-both are in the total.
+What counts against the script is the time in which nobody can work: from the order to close the
+app until everybody is let in again. Staging comes before it and tidying after it, while people
+work; both are in the total.
 """
 
 import resource

@@ -1,0 +1,60 @@
+"""`make bench-lan`: the race, as a table and in `build/bench-lan.json`.
+
+`python -m tests.lan.race [ROW...]`; HOSTS="5 20" says on how many hosts, ROUNDS=3 how often.
+Exits 1 when a limit is missed.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from tests.bench.figure import Figure
+from tests.bench.table import machine, table
+from tests.lan.box import Box
+from tests.lan.office import LanOffice, Terms
+from tests.lan.race import rows
+from tests.lan.race.ground import BASE, SIZE
+from tests.lan.race.rows import Course
+
+FILE = Path("build") / "bench-lan.json"
+ROWS: dict[str, Callable[[Course, Sequence[int]], Iterator[Figure]]] = {
+    "rolling": rows.rolling,
+    "peers": rows.peers,
+    "closing": rows.closing,
+    "distribution": rows.distribution,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.lan.race", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    wanted = parser.parse_args().rows
+    if unknown := [row for row in wanted if row not in ROWS]:
+        parser.error(f"cannot measure {', '.join(unknown)}: known are {', '.join(ROWS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the box is taken down
+    sys.stderr.write(f"{machine()}\n")
+    figures = _measure(wanted or list(ROWS))
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(json.dumps([figure.row() for figure in figures], indent=1) + "\n", "utf-8")
+    sys.stdout.write(table(figures) + "\n")
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+def _measure(wanted: Sequence[str]) -> list[Figure]:
+    counts = [int(word) for word in os.environ.get("HOSTS", "5 20").split()]
+    shutil.rmtree(BASE, ignore_errors=True)
+    folder = BASE / "office"
+    folder.mkdir(parents=True)
+    terms = Terms(size=SIZE, watched=False)
+    with Box(max(counts)) as box, LanOffice(box, folder, terms=terms) as office:
+        course = Course(office, int(os.environ.get("ROUNDS", "3")))
+        return [figure for row in wanted for figure in ROWS[row](course, counts)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
