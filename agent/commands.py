@@ -163,12 +163,13 @@ def _let_go(arguments: argparse.Namespace) -> int:
 def _why_kept(config: Config, journal: Journal, arguments: argparse.Namespace) -> str:
     if arguments.leaving is Leaving.REMOVAL and (closed := closed_app(config, journal)):
         return closed
-    end = time.monotonic() + arguments.wait
-    while step := step_in_the_way(config, journal):
-        if time.monotonic() >= end:
-            return f"the agent is in the middle of the step {step}; try again later"
+    step, end = step_in_the_way(config, journal), time.monotonic() + arguments.wait
+    if step and arguments.wait:
+        sys.stderr.write(f"the agent is in the middle of the step {step}; its end is waited for\n")
+    while step and time.monotonic() < end:
         time.sleep(_LOOK_SECONDS)
-    return ""
+        step = step_in_the_way(config, journal)
+    return f"the agent is in the middle of the step {step}; try again later" if step else ""
 
 
 @contextmanager

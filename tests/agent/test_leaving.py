@@ -64,9 +64,11 @@ def test_a_step_is_waited_for(config: Path) -> None:
     words = ["let-go", "upgrade", "--wait", "60", "--config", str(config)]
     with running(config):
         begin(config, StepName.BACK_UP)
-        with subprocess.Popen([sys.executable, "-m", "agent", *words]) as asking:
-            with pytest.raises(subprocess.TimeoutExpired):
-                asking.wait(1)
+        asks = [sys.executable, "-m", "agent", *words]
+        with subprocess.Popen(asks, stderr=subprocess.PIPE, text=True) as asking:
+            assert asking.stderr is not None
+            assert "its end is waited for" in asking.stderr.readline()
+            assert asking.poll() is None
             begin(config, StepName.BACK_UP, StepState.DONE)
             assert asking.wait(30) == 0
 

@@ -26,6 +26,7 @@ from tests.wire.pki import TestCa
 _NAME = "roundsman-agent"
 _STATE = "/var/lib/roundsman"
 _APP = Path("/opt/bench-app/bin/app")
+_LAST_ROLLOUT = "7" + "Z" * 25  # no agent forgets it: it is of the year 10889
 _EVIL = "print('a file of the user was run'); raise SystemExit(9)\n"
 
 
@@ -92,7 +93,7 @@ def _seal(host: Host) -> None:
 
 
 def _set_step(host: Host, state: StepState) -> None:
-    report = StepReport(step_id(StepName.BACK_UP), Direction.DO, state, 1)
+    report = StepReport(step_id(StepName.BACK_UP, _LAST_ROLLOUT), Direction.DO, state, 1)
     with closing(_journal(host)) as journal:
         journal.put_step(StepRecord(report, PARAMS, journal.next_run(), time.time()))
 
