@@ -37,8 +37,9 @@ class Desk:
     port: int
     before: str = "1.0"
     expected: str = "1.1"
-    running: bool = True
+    running: bool | None = True
     drafts: dict[str, str] = field(default_factory=dict)
+    proc: Path | None = None
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -158,6 +159,7 @@ class World:
                 "expected": desk.expected,
                 "running": desk.running,
                 "drafts": desk.drafts,
+                **({"proc": str(desk.proc)} if desk.proc else {}),
             }
             for desk in self.desks
         ]
