@@ -50,6 +50,7 @@ class UplinkOptions:
     after_loss: Backoff = Backoff(0.5, 5.0)
     after_refusal: Backoff = Backoff(60.0, 600.0)
     status_file: Path | None = None
+    source: str = ""  # the address of this host to dial from; "" = whichever the system takes
 
 
 OFFICE_OPTIONS = UplinkOptions()
@@ -186,7 +187,7 @@ class _Line:
     def _serve(self) -> Ending:
         options = self._options
         context = make_context(Side.CLIENT, self._credentials)
-        link = self._link = dial(self._address, context, options.dial_seconds)
+        link = self._link = dial(self._address, context, options.dial_seconds, options.source)
         check_peer(link, Role.COORDINATOR, options.coordinator_id)
         daemon = LinkDaemon(link, self._api, options.idle_seconds)
         if self._stopping.is_set():

@@ -25,10 +25,11 @@ from coordinator.store.rows import RolloutRow
 from coordinator.walk.back import Return, walk_back
 from coordinator.walk.ports import Command, News, Outcome, Port, SightOf
 from coordinator.walk.rollout import walk
+from coordinator.walk.sights import pack, unpack
 from coordinator.walk.states import RolloutState
 
-APPLICATION_VERSION = "walk-3"
-"""Bumped only when the order of the walk's port calls changes; see CONTRIBUTING."""
+APPLICATION_VERSION = "walk-4"
+"""Bumped only when the order of the walk's port calls changes, or the form of their answers."""
 _NAME = "roundsman"
 _QUEUE = "groups"
 _POLL_SECONDS = 0.5  # the longest a rollout waits before it begins; asking costs processor time
@@ -71,10 +72,8 @@ class DurablePort:
 
     def confirm(self, hosts: Sequence[str], mode: CordonMode) -> list[SightOf]:
         """As the port says."""
-        value = _step(
-            f"confirm {mode}", lambda: [encode(s) for s in self._port.confirm(hosts, mode)]
-        )
-        return [decode(SightOf, s) for s in value]
+        value = _step(f"confirm {mode}", lambda: pack(hosts, self._port.confirm(hosts, mode)))
+        return unpack(hosts, value)
 
     def uncordon(self, hosts: Sequence[str]) -> list[SightOf]:
         """As the port says."""

@@ -33,6 +33,7 @@ from coordinator.fleet.stager import Stager
 from coordinator.fleet.standing import seconds_ahead
 from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
+from coordinator.fleet.trust import Trust
 from coordinator.fleet.turn import Turn
 from coordinator.freshness import Freshness
 from coordinator.https import HttpsServer, opened
@@ -147,18 +148,19 @@ class Daemon:
         self._authority = Authority.open(settings.ca_folder)
         self._pair = self._authority.issue_coordinator(settings.ca_folder, settings.coordinator_id)
         self._stopping = threading.Event()
+        trust = Trust(time.time)
         options = HubOptions(
             version=__version__,
             is_refused=self._is_refused,
             on_ping=self._orders,
             on_answer=lambda host, order, answer: self._keeper.heard(host, order[1], answer),
-            on_lost=lambda host: self._keeper.trust.forget(host),
+            on_lost=trust.forget,
         )
         self._hub = Hub(options)
         told, fence = Outlooks(self._rollouts), self._fences.current
-        self._keeper = Keeper(cordons, self._hub, fence, self._plan_of, outlook=told.of)
+        self._keeper = Keeper(cordons, self._hub, fence, self._plan_of, trust, told.of)
         self._keeper.lift_strays()
-        self._stepper = Stepper(self._hub, self._stopping, fence, self._keeper.trust)
+        self._stepper = Stepper(self._hub, self._stopping, fence, trust)
         credentials = Credentials(
             self._pair.key, self._pair.certificate, settings.ca_folder / "ca.pem"
         )
@@ -180,10 +182,7 @@ class Daemon:
         return self._keeper.orders(host_id)
 
     def _is_refused(self, identity: Identity) -> bool:
-        return identity.role is not Role.AGENT or not self._is_member(identity.id)
-
-    def _is_member(self, host_id: str) -> bool:
-        return host_id in self._members
+        return identity.role is not Role.AGENT or identity.id not in self._members
 
     def _plan_of(self, rollout_id: str) -> Plan | None:
         row = self._rollouts.find(rollout_id)
@@ -261,7 +260,8 @@ class Daemon:
             version=__version__,
         )
         self._lookout = Lookout(office, settings.feeds_at, self._outbox, marks)
-        bulk = Bulk(self._repository.folder, self._packages, self._tickets, self._is_member)
+        is_member = self._members.__contains__
+        bulk = Bulk(self._repository.folder, self._packages, self._tickets, is_member)
         routes = [
             *enrolment_routes(self._authority.certificate_pem, enrolment),
             *bulk_routes(bulk),

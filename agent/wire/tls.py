@@ -92,13 +92,16 @@ def check_peer(link: ssl.SSLSocket, role: Role, name: str | None = None) -> Iden
     return identity
 
 
-def dial(address: tuple[str, int], context: ssl.SSLContext, seconds: float) -> ssl.SSLSocket:
+def dial(
+    address: tuple[str, int], context: ssl.SSLContext, seconds: float, source: str = ""
+) -> ssl.SSLSocket:
     """Return a link whose handshake is over; the caller checks the peer, and closes it.
 
+    `source` is the address of this host to dial from, "" = whichever the system takes.
     Raises `OSError` (`ssl.SSLError` among them) when there is none within `seconds` for the
     connection and as much for the handshake.
     """
-    raw = socket.create_connection(address, seconds)
+    raw = socket.create_connection(address, seconds, (source, 0) if source else None)
     try:
         tune(raw)
         link = context.wrap_socket(raw, do_handshake_on_connect=False)

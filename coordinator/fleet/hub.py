@@ -42,6 +42,10 @@ def _unheard(_host_id: str, _order: Order, _answer: object) -> None:
     return
 
 
+def _unminded(_host_id: str) -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class HubOptions:
     """What a hub is told; seconds unless said otherwise.
@@ -52,12 +56,14 @@ class HubOptions:
         on_ping: what to say to a host instead of a bare ping; () for the ping. Called right
             before it is said, in a thread of the hub.
         on_answer: hears the host's answer to such an order, or the `LinkError`.
+        on_lost: hears of each host whose link has ended.
     """
 
     version: str
     is_refused: Callable[[Identity], bool] = _nobody
     on_ping: Callable[[str], Sequence[Order]] = _bare_ping
     on_answer: Callable[[str, Order, object], None] = _unheard
+    on_lost: Callable[[str], None] = _unminded
     ping_every: float = 10.0
     ping_deadline: float = 5.0
     hello_deadline: float = 5.0
@@ -211,6 +217,7 @@ class Hub:
             if not link.is_over or self._links.get(host_id) is not link:
                 return
             del self._links[host_id]
+        self._options.on_lost(host_id)
         self._standings.note(
             host_id, linked=False, since=datetime.now(UTC), last_heard=link.last_heard
         )

@@ -5,7 +5,6 @@ host (invariant I2). Renewal belongs to the daemon, not to the walk: a long step
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from agent.wire.contract import (
 from agent.wire.notices import Outlook
 from coordinator.fleet.hub import Order
 from coordinator.fleet.stepper import Links
+from coordinator.fleet.trust import Trust, Wish, Word
 from coordinator.store.cordons import Cordons
 from coordinator.store.rows import CordonRow
 from coordinator.walk.policy import why_open
@@ -59,20 +59,21 @@ class Keeper:
         links: Links,
         fence: Callable[[], Fence],
         plan_of: Callable[[str], Closing | None],
-        clock: Callable[[], float] = time.time,
+        trust: Trust,
         outlook: Callable[[str, str], Outlook] = lambda _rollout, _host: _NO_OUTLOOK,
     ) -> None:
         self._store = wanted
         self._links = links
         self._fence = fence
         self._plan_of = plan_of
-        self._clock = clock
+        self._clock = trust.clock
         self._outlook = outlook
         self._lock = threading.Lock()
         self._wanted = wanted.all()
         self._plans: dict[str, Closing] = {}
         self._sent: dict[str, tuple[_CordonOrder, float]] = {}  # the last order, and when
         self._confirmed: dict[str, float] = {}
+        self._trust = trust
 
     # -- at every ping -------------------------------------------------------------------
 
@@ -92,13 +93,13 @@ class Keeper:
         """
         row = self._wanted.get(host)
         if row is None or not isinstance(answer, Sight):
-            return
-        if isinstance(order, CordonOrder) and row.mode is not CordonMode.NONE:
+            self._trust.forget(host)
+        elif isinstance(order, CordonOrder) and row.mode is not CordonMode.NONE:
             if order.code_hash == row.code_hash:
                 self._judge(row, order, answer)
         elif isinstance(order, UncordonOrder) and row.mode is CordonMode.NONE is answer.mode:
             self._store.forget(host)
-            self._refresh()
+            self._refresh(host)
 
     def _judge(self, row: CordonRow, order: CordonOrder, answer: Sight) -> None:
         host = row.host
@@ -106,12 +107,14 @@ class Keeper:
         if (answer.code_used or ended) and not row.opened:
             why = why_open(SightOf(host, answer))
             self._store.note_opened(host, why, self._clock())
-            self._refresh()
+            self._refresh(host)
         last, at = self._sent[host]
         if not self._is_closed(row, answer):
             self._confirmed.pop(host, None)
+            self._trust.forget(host)
         elif order is last:  # a good answer to an older order may be older than a bad one
             self._confirmed[host] = at
+            self._trust.note(host, Word((row, order.fence), answer, at))
 
     def _is_closed(self, row: CordonRow, sight: Sight) -> bool:
         plan = self._plan(row.rollout)
@@ -128,11 +131,22 @@ class Keeper:
     # -- for the walk --------------------------------------------------------------------
 
     def confirm(self, hosts: Sequence[str], rollout: str, mode: CordonMode) -> list[SightOf]:
-        """Order the cordon on each host and return what each one saw."""
+        """Order the cordon on each host and return what each one saw.
+
+        In a large group most are not asked anew that have just said it (`Trust`).
+        """
         if not self._is_wanted(hosts, rollout, mode):
             self._store.want(hosts, rollout, mode)
-            self._refresh()
-        return self._ask(hosts, "cordon")
+            self._refresh(*hosts)
+        told = self._trust.told(self._wishes(hosts))
+        asked = self._ask([h for h in hosts if h not in told], "cordon")
+        seen = {s.host: s for s in asked}
+        seen |= {h: SightOf(h, word.sight, word.at, asked=False) for h, word in told.items()}
+        return [seen[h] for h in hosts if h in seen]
+
+    def _wishes(self, hosts: Sequence[str]) -> dict[str, Wish]:
+        fence, wanted = self._fence(), self._wanted
+        return {h: (wanted[h], fence) for h in hosts if h in wanted}
 
     def _is_wanted(self, hosts: Sequence[str], rollout: str, mode: CordonMode) -> bool:
         rows = [self._wanted.get(host) for host in hosts]
@@ -141,7 +155,7 @@ class Keeper:
     def uncordon(self, hosts: Sequence[str]) -> list[SightOf]:
         """Lift the cordons; a host that cannot be reached is told when it is back."""
         self._store.lift(hosts)
-        self._refresh()
+        self._refresh(*hosts)
         return self._ask(hosts, "uncordon")
 
     # -- for what is asked of one host outside of a rollout --------------------------------
@@ -161,7 +175,7 @@ class Keeper:
         strays = [row.host for row in leased if self._plan(row.rollout) is None]
         if strays:
             self._store.lift(strays)
-            self._refresh()
+            self._refresh(*strays)
 
     def is_sealed(self, host: str) -> bool:
         """True for a host that is to be sealed, and was not opened on the spot."""
@@ -169,8 +183,10 @@ class Keeper:
 
     def renew_seal(self, host: str) -> None:
         """Let a host that was opened on the spot be sealed again, with a new code."""
-        self._store.renew(host)
-        self._refresh()
+        row = self._wanted.get(host)
+        if row is not None and row.opened:
+            self._store.renew(host)
+            self._refresh(host)
 
     def codes(self, rollout: str) -> dict[str, str]:
         """Return the one-time code of each host that is sealed for a rollout."""
@@ -221,6 +237,7 @@ class Keeper:
             self._plans[rollout] = found
         return self._plans[rollout]
 
-    def _refresh(self) -> None:
+    def _refresh(self, *hosts: str) -> None:
         with self._lock:  # else an older reading may be kept instead of a newer one
-            self._wanted = self._store.all()
+            others = {h: self._wanted[h] for h in self._wanted.keys() - set(hosts)}
+            self._wanted = others | self._store.of(hosts)

@@ -11,6 +11,7 @@ import selectors
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -53,6 +54,7 @@ class Listener:
         self._back: list[tuple[Caller, int]] = []
         self._back_lock = threading.Lock()
         self._stopping = threading.Event()
+        self._next_look = 0.0
         self._pool = ThreadPoolExecutor(limits.workers, "handshake")
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
@@ -120,6 +122,9 @@ class Listener:
             self._selector.register(caller.sock, event, caller)
 
     def _send_away_late(self) -> None:
+        if time.monotonic() < self._next_look:  # many may be waiting, and much is going on then
+            return
+        self._next_look = time.monotonic() + _TICK_SECONDS
         callers = [key.data for key in self._selector.get_map().values() if key.data]
         for caller in callers:
             if caller.is_late:

@@ -3,11 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.wire.notices import Outlook
-from coordinator.planning.outlook import Passage, outlook
+from coordinator.planning.outlook import Passage, is_alike, outlook
 from coordinator.store.rows import RolloutRow, VisitRow
 
 _FRESH_SECONDS = 3.0
@@ -29,6 +29,8 @@ class _Seen:
     at: float
     row: RolloutRow | None
     passages: Mapping[str, Passage]
+    told: dict[str, Outlook] = field(default_factory=dict)  # by host, "" = on every host
+    is_alike: bool = True
 
 
 class Outlooks:
@@ -47,9 +49,10 @@ class Outlooks:
             seen = self._seen.get(rollout)
             if seen is None or not 0 <= now - seen.at < _FRESH_SECONDS:
                 seen = self._keep(rollout, now)
-        if seen.row is None or seen.row.state.is_final:
-            return Outlook()
-        return outlook(seen.row.plan, seen.row.state, seen.passages, now, host)
+            whose = "" if seen.is_alike else host
+            if whose not in seen.told:  # worked out from all hosts: not for each of them anew
+                seen.told[whose] = _told(seen, now, host)
+            return seen.told[whose]
 
     def _keep(self, rollout: str, now: float) -> _Seen:
         row = self._told.find(rollout)
@@ -57,5 +60,13 @@ class Outlooks:
         passages = {v.host: Passage(v.state, v.began, v.ended, v.since) for v in visits}
         if len(self._seen) >= _MOST_KEPT:
             self._seen.clear()
-        self._seen[rollout] = seen = _Seen(now, row, passages)
+        alike = row is None or is_alike(row.plan)
+        self._seen[rollout] = seen = _Seen(now, row, passages, is_alike=alike)
         return seen
+
+
+def _told(seen: _Seen, now: float, host: str) -> Outlook:
+    row = seen.row
+    if row is None or row.state.is_final:
+        return Outlook()
+    return outlook(row.plan, row.state, seen.passages, now, host)

@@ -81,8 +81,14 @@ class Outside:
 
     def take(self, host: str, step: StepName, direction: Direction, attempt: int) -> Outcome:
         """Have one host take a step; returns when it has ended or has long been silent."""
-        if direction is Direction.DO and (why := self._world.permit(self._plan, step)):
+        if why := self._why_not(step, direction):
             return Outcome(host, Verdict.REFUSED, None, why)
+        return self._take(host, step, direction, attempt)
+
+    def _why_not(self, step: StepName, direction: Direction) -> str:
+        return self._world.permit(self._plan, step) if direction is Direction.DO else ""
+
+    def _take(self, host: str, step: StepName, direction: Direction, attempt: int) -> Outcome:
         order = self._order(host, step, direction, attempt)
         rollouts = self._world.rollouts
         rollouts.begin_step(order.step_id, direction, attempt)
@@ -104,9 +110,11 @@ class Outside:
         self, attempts: Mapping[str, int], step: StepName, direction: Direction
     ) -> list[Outcome]:
         """Have each host take the same step, at the same time."""
+        if why := self._why_not(step, direction):
+            return [Outcome(host, Verdict.REFUSED, None, why) for host in attempts]
         with ThreadPoolExecutor(min(len(attempts), _POOL) or 1, "take") as pool:
             takes = [
-                pool.submit(self.take, host, step, direction, attempt)
+                pool.submit(self._take, host, step, direction, attempt)
                 for host, attempt in attempts.items()
             ]
             return [take.result() for take in takes]

@@ -21,6 +21,7 @@ from agent.wire.contract import (
     StepState,
 )
 from agent.wire.errors import LinkError, RemoteError
+from coordinator.fleet.trust import Trust
 from coordinator.walk.ports import Verdict
 
 _CALL_SECONDS = 8.0
@@ -59,10 +60,17 @@ class Stopped(BaseException):
 class Stepper:
     """Asks for steps over the links, until the daemon stops."""
 
-    def __init__(self, links: Links, stopping: Event, fence: Callable[[], Fence]) -> None:
+    def __init__(
+        self,
+        links: Links,
+        stopping: Event,
+        fence: Callable[[], Fence],
+        trust: Trust | None = None,
+    ) -> None:
         self._links = links
         self._stopping = stopping
         self._fence = fence
+        self._trust = trust or Trust(time.time)
 
     def take(self, host: str, order: StartOrder, silence: float, progress: Progress) -> Stepped:
         """Have the step taken and return how it ended.
@@ -70,6 +78,15 @@ class Stepper:
         `silence` is how many seconds without any answer are borne before it is unknown, and how
         many more than the order gave are borne of an agent that comes to no end.
         """
+        self._trust.begin(host, order.step_id)
+        verdict, report = self._until_known(host, order, silence, progress)
+        if verdict is not Verdict.UNKNOWN:
+            self._trust.end(host, order.step_id)
+        return verdict, report
+
+    def _until_known(
+        self, host: str, order: StartOrder, silence: float, progress: Progress
+    ) -> Stepped:
         blank = StepReport(order.step_id, order.direction, StepState.UNHEARD, order.attempt)
         report, begun = blank, time.monotonic()
         heard = begun

@@ -48,6 +48,11 @@ def waited_hosts(plan: Plan) -> list[PlannedHost]:
     return [p for p in plan.hosts if p.visited and (is_first(plan, p) or not mixed)]
 
 
+def is_alike(plan: Plan) -> bool:
+    """True when the same is told on every host."""
+    return not may_be_mixed(plan)
+
+
 def outlook(
     plan: Plan, stands: RolloutState, passages: Mapping[str, Passage], now: float, host: str
 ) -> Outlook:

@@ -4,19 +4,17 @@ The daemon orders what is written here at every ping, also from a host that was 
 cordon was put on or lifted.
 """
 
-import json
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, update
 
-from agent.wire.codec import decode
 from agent.wire.codes import hash_code, new_code, new_salt
 from agent.wire.contract import CordonMode
-from coordinator.model import Plan
 from coordinator.store.database import reader, upsert
 from coordinator.store.outbox import Post, post_nowhere
+from coordinator.store.plans import read_plan
 from coordinator.store.rows import CordonRow
 from coordinator.store.tables import cordon, news, rollout
 from coordinator.walk.ports import News
@@ -39,6 +37,12 @@ class Cordons:
         """Return every host that is to be cordoned, or still to be uncordoned."""
         with self._reads.connect() as c:
             return {row["host"]: _row(row) for row in c.execute(select(cordon)).mappings()}
+
+    def of(self, hosts: Sequence[str]) -> dict[str, CordonRow]:
+        """Return those of these hosts that are to be cordoned, or still to be uncordoned."""
+        query = select(cordon).where(cordon.c.host.in_(hosts))
+        with self._reads.connect() as c:
+            return {row["host"]: _row(row) for row in c.execute(query).mappings()}
 
     def want(self, hosts: Sequence[str], rollout: str, mode: CordonMode) -> None:
         """Write that these hosts are to be cordoned for this rollout.
@@ -114,7 +118,7 @@ def closes_again(label: str, name: str) -> str:
 
 
 def _name(found: RowMapping, host: str) -> str:
-    plan = decode(Plan, json.loads(found["plan"]))
+    plan = read_plan(found["plan"])
     return next((planned.name for planned in plan.hosts if planned.id == host), host)
 
 

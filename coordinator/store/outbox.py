@@ -4,7 +4,6 @@ So no mail is lost with the daemon, and none is written for what was rolled back
 sent twice when the daemon dies between the two; its Message-ID is the same then.
 """
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Collection
@@ -14,10 +13,10 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 
-from agent.wire.codec import decode
 from agent.wire.contract import CordonMode
 from coordinator.model import Plan
 from coordinator.store.database import reader
+from coordinator.store.plans import read_plan
 from coordinator.store.tables import command, cordon, mail, operator, rollout
 from coordinator.walk.ports import News
 from coordinator.walk.states import RolloutState
@@ -259,7 +258,7 @@ def _concerned(c: Connection, rollout_id: str) -> tuple[str, tuple[str, ...]]:
     if row is None:
         return "", ()
     own = select(operator.c.mail).where(operator.c.name == row["started_by"])
-    return c.scalar(own) or "", decode(Plan, json.loads(row["plan"])).mail
+    return c.scalar(own) or "", read_plan(row["plan"]).mail
 
 
 def _told(c: Connection, rollout_id: str, event: str, since: float) -> set[str]:

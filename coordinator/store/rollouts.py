@@ -15,6 +15,7 @@ from coordinator.store.busy import refuse_busy, refuse_changed_since, refuse_sea
 from coordinator.store.cordons import opened_on
 from coordinator.store.database import reader, upsert
 from coordinator.store.outbox import Post, post_nowhere
+from coordinator.store.plans import read_plan
 from coordinator.store.rows import NewsRow, RolloutRow, StepRow, VisitRow
 from coordinator.store.tables import command, news, plan, rollout, setting, step_run, visit
 from coordinator.walk.ports import Command, News, Verb
@@ -53,7 +54,7 @@ class Rollouts:
             where = plan.c.number == int(key.removeprefix("p"))
         with self._reads.connect() as c:
             data = c.scalar(select(plan.c.data).where(where))
-        return None if data is None else decode(Plan, json.loads(data))
+        return None if data is None else read_plan(data)
 
     # -- rollouts ------------------------------------------------------------------------
 
@@ -276,7 +277,7 @@ class Rollouts:
 
 def _rollout(row: RowMapping) -> RolloutRow:
     return RolloutRow(
-        id=row["id"], number=row["number"], plan=decode(Plan, json.loads(row["plan"])),
+        id=row["id"], number=row["number"], plan=read_plan(row["plan"]),
         state=RolloutState(row["state"]), detail=row["detail"], mend=row["mend"],
         since=row["since"], epoch=row["epoch"], started_by=row["started_by"],
         started=row["started"], ended=row["ended"],

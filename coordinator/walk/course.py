@@ -58,18 +58,21 @@ class Course:
     needed: str = ""  # the host that cannot be left out now
     has_leave: bool = False  # the next change may begin: the others were just confirmed closed
     attempts: dict[tuple[str, StepName, Direction], int] = field(default_factory=dict)
+    _planned: dict[str, PlannedHost] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, plan: Plan, port: Port) -> "Course":
         """Return the course of a rollout that has not moved yet."""
         states = {host.id: HostState.PENDING for host in plan.hosts}
-        return cls(plan=plan, port=port, deadline=plan.deadline, states=states)
+        course = cls(plan=plan, port=port, deadline=plan.deadline, states=states)
+        course._planned.update((host.id, host) for host in plan.hosts)
+        return course
 
     # -- who -----------------------------------------------------------------------------
 
     def planned(self, host: str) -> PlannedHost:
         """Return the host's row of the plan."""
-        return next(p for p in self.plan.hosts if p.id == host)
+        return self._planned[host]
 
     def name(self, host: str) -> str:
         """Return the name people know the host by."""
@@ -197,7 +200,7 @@ class Course:
         """
         others = [h for h in self.states if h != besides]
         sights = self.port.confirm(others, CordonMode.SEALED) if others else []
-        self.switched_off -= {s.host for s in sights if s.sight is not None}
+        self.switched_off -= {s.host for s in sights if s.sight is not None and s.asked}
         return policy.not_closed(
             sights,
             self.port.now(),

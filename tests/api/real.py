@@ -39,9 +39,10 @@ from coordinator.fleet.errands import Errands
 from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.standing import Standing
 from coordinator.fleet.stepper import Stepper
+from coordinator.fleet.trust import Trust
 from coordinator.fleet.turn import Turn
 from coordinator.mail_settings import MailSettings
-from coordinator.model import Host, HostStanding, Plan, SurveyOf
+from coordinator.model import Host, HostStanding, Keep, Plan, SurveyOf
 from coordinator.notify.line import Patience
 from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
@@ -184,6 +185,7 @@ class RealOffice:
         self.database = open_database(self.settings.database)
         self.authority = Authority.open(self.settings.ca_folder)
         self.repository = Repository(self.settings.repository_folder)
+        self.packages = PackageStore(self.settings.packages_folder)
         self.clock = Clock()
         mail = self.settings.mail
         self.outbox = Outbox(self.database, mail.recipients if mail else (), self.clock)
@@ -199,9 +201,10 @@ class RealOffice:
         self.enrolment = Enrolment(self.book, self.authority, self._directions)
         self.address = ""
         self.feeds: dict[str, str] = {}
+        self.keep = Keep()
         self.downloads = Downloads(lambda _seconds: None)
         self.agents = FakeAgents()
-        self.keeper = Keeper(self.cordons, self.agents, _fence, self._plan_of)
+        self.keeper = Keeper(self.cordons, self.agents, _fence, self._plan_of, Trust(time.time))
         self.stepper = Stepper(self.agents, Event(), _fence)
         self.errands = Errands(Asker(self.stepper, _fence, _new_id), self.keeper)
 
@@ -230,7 +233,7 @@ class RealOffice:
             stagings=Stagings(self.database),
             turn=Turn(self.agents, _fence),
             repository=self.repository,
-            packages=PackageStore(self.settings.packages_folder),
+            packages=self.packages,
             licences=Licences(self.settings.licences_folder),
             enrolment=self.enrolment,
             codes=self._code,
@@ -239,15 +242,15 @@ class RealOffice:
             sealed=self.keeper.sealed,
             postman=self.postman,
             feeds=self.feeds,
+            keep=self.keep,
             downloads=self.downloads,
             version="0.0-test",
             clock=self.clock,
         )
 
     def _bulk(self) -> Bulk:
-        packages = PackageStore(self.settings.packages_folder)
         tickets = Tickets.open(self.settings.tickets_file)
-        return Bulk(self.repository.folder, packages, tickets, lambda _host: True)
+        return Bulk(self.repository.folder, self.packages, tickets, lambda _host: True)
 
     def _code(self, rollout: str, host: str) -> str:
         row = self.cordons.all().get(host)

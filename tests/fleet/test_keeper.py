@@ -18,6 +18,7 @@ from agent.wire.contract import (
 from agent.wire.errors import LinkLost
 from agent.wire.notices import Outlook
 from coordinator.fleet.keeper import Keeper
+from coordinator.fleet.trust import Trust
 from coordinator.model import Plan
 from coordinator.store.cordons import Cordons
 from coordinator.store.database import open_database
@@ -56,7 +57,8 @@ def office(tmp_path: Path) -> Iterator[Office]:
     def plan_of(rollout: str) -> Plan | None:
         return made.plan if rollout == PLAN.id else None
 
-    keeper = Keeper(cordons, links, lambda: Fence(3, "ab"), plan_of, lambda: made.now)
+    trust = Trust(lambda: made.now)
+    keeper = Keeper(cordons, links, lambda: Fence(3, "ab"), plan_of, trust)
     made = Office(keeper, links, cordons)
     yield made
     engine.dispose()
@@ -81,7 +83,12 @@ def test_every_order_says_where_the_walk_is(office: Office) -> None:
         return Outlook(host, 3, 12, 240.0)
 
     told = Keeper(
-        office.cordons, office.links, lambda: Fence(3, "ab"), lambda _: PLAN, outlook=outlook
+        office.cordons,
+        office.links,
+        lambda: Fence(3, "ab"),
+        lambda _: PLAN,
+        Trust(lambda: office.now),
+        outlook,
     )
     told.confirm(HOSTS, PLAN.id, CordonMode.LEASED)
     [(_, ping)] = told.orders(HOSTS[1])
@@ -203,9 +210,8 @@ def test_hosts_that_confirm_while_others_are_closed_lose_no_cordon(office: Offic
 
 def test_cordons_are_ordered_again_after_a_restart(office: Office) -> None:
     office.seal()
-    again = Keeper(
-        office.cordons, office.links, lambda: Fence(4, "cd"), lambda _: PLAN, lambda: office.now
-    )
+    trust = Trust(lambda: office.now)
+    again = Keeper(office.cordons, office.links, lambda: Fence(4, "cd"), lambda _: PLAN, trust)
     [(_, order)] = again.orders(HOSTS[0])
     assert isinstance(order, CordonOrder)
     assert (order.mode, order.fence) == (CordonMode.SEALED, Fence(4, "cd"))

@@ -21,6 +21,7 @@ from agent.wire.errors import LinkLost
 from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.outside import SETTLE_SECONDS, Outside, World
 from coordinator.fleet.stepper import Stepper
+from coordinator.fleet.trust import Trust
 from coordinator.store.cordons import Cordons
 from coordinator.store.database import open_database
 from coordinator.store.rollouts import Rollouts
@@ -43,7 +44,10 @@ class Office:
     def port(self, up_for: float) -> Outside:
         """Return the port of a daemon that has been up for so many seconds."""
         engine = open_database(f"sqlite:///{self.database}")
-        keeper = Keeper(Cordons(engine), self.links, lambda: Fence(3, "ab"), lambda _id: PLAN)
+        trust = Trust(time.time)
+        keeper = Keeper(
+            Cordons(engine), self.links, lambda: Fence(3, "ab"), lambda _id: PLAN, trust
+        )
         world = World(
             rollouts=Rollouts(engine),
             keeper=keeper,
