@@ -1,18 +1,16 @@
 """Looks at the vendors' feeds once a day, by itself, and has a newer release told by mail.
 
 The look runs in a thread of its own, so a slow feed or a workstation that is off delays nothing.
-That it was done today is written down before it begins: a daemon that is started anew, or dies
-in the middle of it, does not look again the same day.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
 from coordinator.api.finding import look
 from coordinator.api.finding_schemas import FoundView, OfferView
 from coordinator.api.office import Office
+from coordinator.daily import Daily
 from coordinator.store.database import StoreTrouble
 from coordinator.store.marks import Marks
 from coordinator.store.outbox import Notice, NoticeKind, Outbox
@@ -34,30 +32,18 @@ class Lookout:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._office = office
-        self._at = at if office.feeds else ""
         self._outbox = outbox
-        self._marks = marks
-        self._clock = clock
-        self._looked = marks.read(_LOOKED)
-        self._thread: threading.Thread | None = None
+        self._is_wanted = bool(at and office.feeds)
+        self._daily = Daily(_LOOKED, at, self.round, marks, clock)
 
     def look(self) -> None:
         """Begin to look when it is time, and today's look was not begun yet; returns at once."""
-        now = time.localtime(self._clock())
-        today = time.strftime("%Y-%m-%d", now)
-        if not self._at or today == self._looked or time.strftime("%H:%M", now) < self._at:
-            return
-        if self._thread is not None and self._thread.is_alive():
-            return
-        self._marks.write(_LOOKED, today)
-        self._looked = today
-        self._thread = threading.Thread(target=self.round, name="lookout", daemon=True)
-        self._thread.start()
+        if self._is_wanted:
+            self._daily.look()
 
     def join(self, seconds: float) -> None:
         """Return once a look under way has ended, or after so long."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        self._daily.join(seconds)
 
     def round(self) -> None:
         """Look at every feed now."""

@@ -214,3 +214,11 @@ class StagedState(StrEnum):
     def is_final(self) -> bool:
         """True when nothing more is done for this host."""
         return self in {StagedState.READY, StagedState.REFUSED, StagedState.REPLACED}
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long the coordinator keeps what is on offer no more."""
+
+    days: int = 90
+    releases: int = 3  # of each app, the last ones, however old

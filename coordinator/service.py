@@ -38,7 +38,6 @@ from coordinator.fleet.turn import Turn
 from coordinator.freshness import Freshness
 from coordinator.https import HttpsServer, opened
 from coordinator.logs import log_to
-from coordinator.lookout import Lookout
 from coordinator.model import Plan
 from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
@@ -63,6 +62,7 @@ from coordinator.store.outbox import Outbox, post_nowhere
 from coordinator.store.rollouts import Rollouts
 from coordinator.store.stagings import Stagings
 from coordinator.supplies import Supplies
+from coordinator.tidier import what_is_daily
 from coordinator.upkeep import Upkeep
 from coordinator.walk.ports import Port
 
@@ -256,17 +256,16 @@ class Daemon:
             postman=self._postman,
             feeds=settings.feeds,
             stagings=self._stagings,
+            keep=settings.keep,
             site=settings.site,
             version=__version__,
         )
-        self._lookout = Lookout(office, settings.feeds_at, self._outbox, marks)
+        self._daily = what_is_daily(office, settings.feeds_at, self._outbox, marks)
         is_member = self._members.__contains__
         bulk = Bulk(self._repository.folder, self._packages, self._tickets, is_member)
-        routes = [
-            *enrolment_routes(self._authority.certificate_pem, enrolment),
-            *bulk_routes(bulk),
-        ]
-        self._https = HttpsServer(make_app(office, routes), settings, self._pair)
+        ours = enrolment_routes(self._authority.certificate_pem, enrolment)
+        app = make_app(office, [*ours, *bulk_routes(bulk)])
+        self._https = HttpsServer(app, settings, self._pair)
         self._https.start()
         self._open.callback(self._https.stop)
 
@@ -282,9 +281,10 @@ class Daemon:
     # -- while it serves -----------------------------------------------------------------
 
     def look(self) -> None:
-        """What is done every second: upkeep, feeds, ending what is broken, telling of rivals."""
+        """Do what is due: upkeep, what is daily, ending what is broken, telling of rivals."""
         self._upkeep.look()
-        self._lookout.look()
+        for daily in self._daily:
+            daily.look()
         self._engine.end_broken()
         self._rivals.look(self._hub.standings())
 

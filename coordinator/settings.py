@@ -7,7 +7,7 @@ this system. Everything of the daemon lies below it. The only home of platformdi
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from agent.wire.atomic import write_whole
 from agent.wire.enrolment import Coordinator
 from coordinator.complaint import Complaint
 from coordinator.feed_settings import read_feeds, read_time_of_day
+from coordinator.keep_settings import read_keep
 from coordinator.mail_settings import MailSettings, read_mail
+from coordinator.model import Keep
 
 FILE = "coordinator.toml"
-_MAIL, _FEEDS = "mail", "feeds"
-_SECTIONS = {_MAIL, _FEEDS}
+_MAIL, _FEEDS, _KEEP = "mail", "feeds", "keep"
+_SECTIONS = {_MAIL, _FEEDS, _KEEP}
 LINK_PORT, HTTPS_PORT = 7701, 7702
 _HEAD = "# Where this coordinator is and how agents reach it; read when it starts.\n"
 _MAIL_AS_NOTE = """
@@ -52,7 +54,8 @@ class Settings:
     coordinator_id: str = "main"
     site: str = "main"
     mail: MailSettings | None = None  # None = nobody is written to
-    history_days: int = 30  # so long is kept who had what open, and each step's story
+    history_days: int = 30  # so long is kept who had what open, each step's story, what was sent
+    keep: Keep = field(default_factory=Keep)  # of releases that are on offer no more
     feeds: Mapping[str, str] = field(default_factory=dict)  # by app, where its vendor tells
     feeds_at: str = ""  # when they are looked at each day, "06:30"; "" = when asked only
 
@@ -153,6 +156,10 @@ def read_settings(home: Path) -> Settings:
 def write_settings(settings: Settings) -> None:
     """Write `coordinator.toml`, whole or not at all."""
     lines = [f"{key} = {_toml(getattr(settings, key))}\n" for key in _KEYS if key not in _SECTIONS]
+    lines += [
+        "\n[keep]  # what is on offer no more goes after so many days, but for the last releases\n"
+    ]
+    lines += _section(asdict(settings.keep))
     if settings.feeds:
         lines += ["\n[feeds]\n", *_section(settings.feeds)]
     if settings.mail is not None:
@@ -231,6 +238,7 @@ _KEYS: dict[str, Reader] = {
     "site": text,
     "history_days": _days,
     "feeds_at": read_time_of_day,
+    _KEEP: read_keep,
     _FEEDS: read_feeds,
     _MAIL: read_mail,
 }

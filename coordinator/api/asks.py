@@ -163,6 +163,12 @@ class ProfileAsk(Ask):
     file: Line = "profile"
 
 
+class TidyAsk(Ask):
+    """Whether what nobody needs any more is deleted, or only shown."""
+
+    dry_run: bool = False
+
+
 class PublishAsk(Ask):
     """The list, signed."""
 

@@ -19,6 +19,7 @@ from coordinator.api import plan_schemas as p
 from coordinator.api import record_schemas as r
 from coordinator.api import schemas as s
 from coordinator.api import staging_schemas as st
+from coordinator.api import tidy_schemas as t
 from coordinator.api import withdraw_schemas as w
 from coordinator.api.asks import PREFIX
 from coordinator.api.line import Line, opened, path_of, read, read_list
@@ -166,6 +167,10 @@ class Client(Line):
     def publish(self, signed: str) -> s.PublishedView:
         """Hand in the list, signed."""
         return self._post(s.PublishedView, "/signed", asks.PublishAsk(signed=signed))
+
+    def tidy(self, ask: asks.TidyAsk) -> t.TidyView:
+        """Have what nobody needs any more deleted, or be told what that would be."""
+        return self._post(t.TidyView, "/tidy", ask)
 
     def keys(self) -> k.KeysView:
         """Return the keys of the fleet, and the change of keys that waits."""

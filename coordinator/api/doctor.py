@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from agent.wire.contract import Finding
-from coordinator.api import keys, mail
+from coordinator.api import keys, mail, tidying
 from coordinator.api.asks import DoctorAsk
 from coordinator.api.call import Call, Problem, Status
 from coordinator.api.fleet import known_host
@@ -34,8 +34,9 @@ def _own(office: Office, app: str) -> list[CheckView]:
     """Return what is wrong with the coordinator itself."""
     own = CheckView(host="the coordinator", id="", app=app, facts={}, findings=[])
     ending = [keys.finding(found) for found in keys.ending_soon(office)]
-    expiry = [own.model_copy(update={"findings": ending})] if ending else []
-    return expiry + [own.model_copy(update={"problem": said}) for said in mail.problems(office)]
+    found = [*ending, *tidying.low_disk(office)]
+    told = [own.model_copy(update={"findings": found})] if found else []
+    return told + [own.model_copy(update={"problem": said}) for said in mail.problems(office)]
 
 
 def only_app(office: Office) -> str:

@@ -1,5 +1,6 @@
 """Everything that commands and queries work with, and what they need of the moving parts."""
 
+import shutil
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from coordinator.fleet.enrolment_book import EnrolRequest
 from coordinator.fleet.errands import Errands
 from coordinator.fleet.standing import Standing
 from coordinator.fleet.turn import Turn
-from coordinator.model import Plan, SurveyOf
+from coordinator.model import Keep, Plan, SurveyOf
 from coordinator.notify.postman import Postman
 from coordinator.releases.downloads import Downloads
 from coordinator.releases.licences import Licences
@@ -23,6 +24,10 @@ from coordinator.store.rollouts import Rollouts
 from coordinator.store.stagings import Stagings
 from coordinator.walk.back import Return
 from coordinator.walk.ports import Command
+
+
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 class RolloutEngine(Protocol):
@@ -80,6 +85,8 @@ class Office:
     postman: Postman | None = None  # None = nobody is written to
     feeds: Mapping[str, str] = field(default_factory=dict)  # by app, where its vendor tells
     downloads: Downloads = field(default_factory=Downloads)
+    keep: Keep = field(default_factory=Keep)
+    free_bytes: Callable[[Path], int] = _free_bytes  # of the disk that a folder is on
     site: str = "main"
     version: str = ""
     clock: Callable[[], float] = time.time

@@ -21,6 +21,7 @@ from coordinator.api import (
     rest,
     rollouts,
     stagings,
+    tidying,
     turns,
     withdrawing,
 )
@@ -46,6 +47,7 @@ from coordinator.api.asks import (
     RestoreAsk,
     StageAsk,
     StartAsk,
+    TidyAsk,
     TokenAsk,
     WithdrawAsk,
 )
@@ -115,6 +117,8 @@ ROUTES: tuple[Row, ...] = (
     Row("GET", "/stagings", _V, "release staged", stagings.stagings),
     Row("GET", "/stagings/{staging}", _V, "release staged", stagings.staging),
     Row("POST", "/stagings/{staging}/stop", _O, "release stage stop", stagings.stop),
+
+    Row("POST", "/tidy", _A, "tidy", tidying.tidy, TidyAsk),
 
     Row("GET", "/keys", _V, "keys list", keys.keys),
     Row("POST", "/keys/online", _A, "keys rotate", keys.online),

@@ -21,8 +21,8 @@ class WithdrawnView(Added):
     targets: list[str]
     undone: bool = False
     to_sign: bool = False  # until the list is signed anew agents do as before
-    stagings: list[str] = []  # those that were stopped
-    rollouts: list[HeldUpView] = []
+    stagings: tuple[str, ...] = ()  # those that were stopped
+    rollouts: tuple[HeldUpView, ...] = ()
 
     @property
     def needs_a_person(self) -> bool:

@@ -45,10 +45,10 @@ def withdraw(office: Office, call: Call[WithdrawAsk]) -> WithdrawnView:
 
 
 def _put_back(office: Office, rows: Collection[PackageRow]) -> WithdrawnView:
-    manifests = [(row, _manifest(office, row)) for row in rows]
-    for row, raw in manifests:
-        office.repository.add(row.target, raw)
-        office.catalogue.mark_withdrawn(row.app, row.version, None)
+    with office.repository.lock:  # what is found to be here is not deleted meanwhile
+        for row, raw in [(row, _manifest(office, row)) for row in rows]:
+            office.repository.add(row.target, raw)
+            office.catalogue.mark_withdrawn(row.app, row.version, None)
     return _view(office, rows).model_copy(update={"undone": True})
 
 
@@ -80,22 +80,22 @@ def _view(office: Office, rows: Collection[PackageRow]) -> WithdrawnView:
     )
 
 
-def _stop_stagings(office: Office, rows: Collection[PackageRow]) -> list[str]:
+def _stop_stagings(office: Office, rows: Collection[PackageRow]) -> tuple[str, ...]:
     releases = {(row.app, row.version) for row in rows}
     mine = [s for s in office.stagings.under_way() if (s.app, s.version) in releases]
     for staging in mine:
         office.stagings.end(staging.id, StagingState.STOPPED, office.clock())
-    return [staging.label for staging in mine]
+    return tuple(staging.label for staging in mine)
 
 
 def _hold_up(
     office: Office, rows: Collection[PackageRow], call: Call[WithdrawAsk]
-) -> list[HeldUpView]:
+) -> tuple[HeldUpView, ...]:
     targets = {_target(row) for row in rows}
     found = [r for r in office.rollouts.all(active=True) if _uses(r, targets)]
     why = f": {call.ask.why}" if call.ask.why else ""
     by = f"{call.who.name}{why}"[:_MOST_BY]
-    return [_told(office, row, by) for row in reversed(found)]
+    return tuple(_told(office, row, by) for row in reversed(found))
 
 
 def _uses(row: RolloutRow, targets: Collection[Target]) -> bool:

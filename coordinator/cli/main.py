@@ -42,6 +42,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("rollout", "coordinator.cli.rollout:app", "Start, watch, steer and explain a rollout."),
     Row("backup", "coordinator.cli.backup:app", "A workstation's backups: list, verify, restore."),
     Row("mail", "coordinator.cli.mail:app", "Who is told by mail, and whether it arrives."),
+    Row("tidy", "coordinator.cli.tidy:tidy", "Delete what no release needs any more."),
     Row("operator", "coordinator.cli.operator:app", "Who may speak to the coordinator."),
     Row("audit", "coordinator.cli.health:audit", "Who did what, when."),
     Row("health", "coordinator.cli.health:health", "How the coordinator is."),

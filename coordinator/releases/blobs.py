@@ -59,6 +59,10 @@ class BlobStore:
         write_whole(self._folder / "lists" / package, write_manifest(manifest))
         (self._folder / "unpatched" / package).touch()
 
+    def folder(self, kind: str) -> Path:
+        """Return where everything of one kind is: blobs, patches, parts, lists, unpatched."""
+        return self._folder / kind
+
     def unpatched(self) -> list[str]:
         """Return the packages to which patches are still to be made, oldest first."""
         return [path.name for path in _by_age(self._folder / "unpatched")]

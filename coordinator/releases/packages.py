@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import stat
+import threading
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -61,11 +62,16 @@ class PackageStore:
         for left in [*folder.glob(".*"), *folder.glob("blobs/.*")]:
             wipe(left) if left.is_dir() else left.unlink()
         self.blobs = BlobStore(folder)
+        self.lock = threading.RLock()  # held while something is taken in, or deleted
 
     def path(self, sha256: str) -> Path | None:
         """Return the file with this content, None when there is none."""
         path = self._folder / sha256
         return path if _SHA256.fullmatch(sha256) and path.is_file() else None
+
+    def files(self) -> list[Path]:
+        """Return the contents of all packages."""
+        return sorted(p for p in self._folder.glob("*") if _SHA256.fullmatch(p.name))
 
     def build(self, zip_file: Path, label: Label, terms: Terms = NO_TERMS) -> Manifest:
         """Take a zip in and return the manifest to be signed, with the release's terms.
@@ -82,8 +88,9 @@ class PackageStore:
             shutil.copyfile(zip_file, content)
             manifest = replace(_read(content, label), terms=terms)
             extract(content, manifest, work / "unpacked", _ignore)
-            self.blobs.take(work / "unpacked", manifest)
-            self._keep(content, manifest.content_sha256)
+            with self.lock:
+                self.blobs.take(work / "unpacked", manifest)
+                self._keep(content, manifest.content_sha256)
         finally:
             wipe(work)
         return manifest

@@ -95,8 +95,8 @@ class Repository:
         self._folder = folder
         self._shelf = Shelf(folder, clock)
         self._drafts = Drafts(folder)
-        self._lock = threading.RLock()
-        self.changes = Changes(self._shelf, self._lock)
+        self.lock = threading.RLock()  # held while it changes
+        self.changes = Changes(self._shelf, self.lock)
 
     @property
     def folder(self) -> Path:
@@ -105,7 +105,7 @@ class Repository:
 
     def root_of_trust(self) -> RootOfTrust:
         """Return what enrolment tokens carry: the present root."""
-        with self._lock:
+        with self.lock:
             version = self._shelf.root_version()
             raw = self._shelf.root_bytes(version)
         return RootOfTrust(version, hashlib.sha256(raw).hexdigest())
@@ -119,7 +119,7 @@ class Repository:
         digest = hashlib.sha256(content).hexdigest()
         target = decode(Target, {"name": name, "sha256": digest})
         entry = TargetFile.from_data(name, content, ["sha256"])
-        with self._lock:
+        with self.lock:
             write(self._target_path(entry), content)
             changes = self._drafts.changes() | {name: entry}
             if self._shelf.targets().targets.get(name) == entry:
@@ -133,7 +133,7 @@ class Repository:
         What was added and not signed yet is signed no more. A list that waits for further
         signatures loses those that it has.
         """
-        with self._lock:
+        with self.lock:
             published = set(self.published())
             changes = self._drafts.changes()
             added = [n for n, e in changes.items() if e is not None and _target(e) in targets]
@@ -166,12 +166,19 @@ class Repository:
 
     def content(self, target: Target) -> bytes:
         """Return the bytes of a drafted or published target. Raises `OSError`."""
-        entry = TargetFile(0, {"sha256": target.sha256}, target.name)
-        return self._target_path(entry).read_bytes()
+        return self.path_of(target).read_bytes()
+
+    def path_of(self, target: Target) -> Path:
+        """Return where the bytes of a target are, or would be."""
+        return self._target_path(TargetFile(0, {"sha256": target.sha256}, target.name))
+
+    def versions(self) -> dict[str, int]:
+        """Return the present version of the metadata that is followed by others most often."""
+        return {one.type: one.version for one in (self._shelf.snapshot(), self._shelf.targets())}
 
     def waiting(self) -> Pending:
         """Return the list that is to be signed, with its signatures so far."""
-        with self._lock:
+        with self.lock:
             return self._drafts.hand_out(self._shelf.targets(), self._shelf.now())
 
     def dropped(self) -> int:
@@ -185,7 +192,7 @@ class Repository:
 
     def progress(self) -> Progress:
         """Return how far the signatures of the list that waits have come."""
-        with self._lock:
+        with self.lock:
             root = self._shelf.root()
             return progress(standing(self.waiting().metadata, Targets.type, [root]))
 
@@ -194,7 +201,7 @@ class Repository:
 
         One that has too few is kept, with those that it has. Raises `NotPublished`.
         """
-        with self._lock:
+        with self.lock:
             come, waits = parsed(Targets, signed), self._drafts.pending()
             kept = waits.metadata if waits else None
             both = together(kept, come)
@@ -215,7 +222,7 @@ class Repository:
 
         A week-long gap is no harm: the next call mends it. So is a change of keys that was cut.
         """
-        with self._lock:
+        with self.lock:
             self.changes.finish()
             self._shelf.refresh()
 

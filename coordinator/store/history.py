@@ -8,10 +8,20 @@ may still be gone on with: of that one only the people are.
 import json
 from collections.abc import Collection
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, func, select, update
 
 from coordinator.store.rows import IMPERSONAL_FACTS
-from coordinator.store.tables import command, mail, news, plan, rollout, step_run, visit
+from coordinator.store.tables import (
+    command,
+    mail,
+    news,
+    plan,
+    rollout,
+    staged,
+    staging,
+    step_run,
+    visit,
+)
 from coordinator.walk.states import RolloutState
 
 
@@ -40,6 +50,7 @@ class History:
         left = self.left_closed_before(moment)
         self.forget_people(left)
         self.forget_in_plans(moment)
+        self.forget_unused(moment)
         return left
 
     def forget(self, rollouts: Collection[str]) -> int:
@@ -63,6 +74,21 @@ class History:
                 c.execute(delete(mail).where(mail.c.rollout == one))
                 _forget_in_steps(c, one)
                 _forget_in_plans(c, rollout.c.plan, rollout.c.id == one)
+
+    def forget_unused(self, moment: float) -> None:
+        """Delete plans that nobody started, and what was sent ahead, of before `moment`.
+
+        The newest of each stays, since the next one is numbered after it.
+        """
+        started = select(rollout.c.id)
+        last_plan = select(func.max(plan.c.number)).scalar_subquery()
+        last_staging = select(func.max(staging.c.number)).scalar_subquery()
+        old = (staging.c.ended < moment) & (staging.c.number < last_staging)
+        with self._engine.begin() as c:
+            unused = plan.c.id.not_in(started) & (plan.c.number < last_plan)
+            c.execute(delete(plan).where((plan.c.at < moment) & unused))
+            c.execute(delete(staged).where(staged.c.staging.in_(select(staging.c.id).where(old))))
+            c.execute(delete(staging).where(old))
 
     def forget_in_plans(self, moment: float) -> None:
         """Delete what was found on the hosts of plans made before `moment`."""

@@ -99,7 +99,7 @@ def test_a_staging_of_it_is_stopped_and_no_other(office: RealOffice, tmp_path: P
         office.sign()
         bad = client.stage(StageAsk(app=APP, version="1.1", hosts=["PC-01"]))
         good = client.stage(StageAsk(app=APP, version="1.2", hosts=["PC-02"]))
-        assert client.withdraw(APP, "1.1", BAD).stagings == [bad.label]
+        assert client.withdraw(APP, "1.1", BAD).stagings == (bad.label,)
         assert client.staging(bad.label).state is StagingState.STOPPED
         assert client.staging(good.label).state is StagingState.UNDER_WAY
 
@@ -134,7 +134,7 @@ def test_a_rollout_of_another_release_hears_nothing(office: RealOffice, tmp_path
         )
         office.sign()
         office.start(client.make_plan(PLAN).label)
-        assert client.withdraw(APP, "1.2", BAD).rollouts == []
+        assert client.withdraw(APP, "1.2", BAD).rollouts == ()
     assert not office.engine.said
 
 

@@ -110,6 +110,8 @@ ANSWERED = [
     ("release unsigned", 1),
     ("release sign --yes", 0),
     ("release unsigned", 0),
+    ("tidy --dry-run", 0),
+    ("tidy", 0),
     ("doctor PC-01 --app office-maker", 0),
     (f"plan {APP} 1.1 --within 7200", 0),
     ("plan p1", 0),

@@ -13,8 +13,11 @@ from agent.wire.contract import (
     StepReport,
     StepState,
 )
+from coordinator.model import StagedState, StagingState
+from coordinator.planning.staging import Staged, Staging
 from coordinator.store.history import History
 from coordinator.store.rollouts import Rollouts
+from coordinator.store.stagings import Stagings
 from coordinator.walk.ports import Command, News, Verb
 from coordinator.walk.states import HostState, RolloutState
 from tests.plans import make_plan, numbered
@@ -132,3 +135,57 @@ def test_who_had_it_open_is_forgotten_and_when_a_host_was_visited_is_not(
     assert len(rollouts.visits(old)) == 2
     assert rollouts.history(young)
     assert rollouts.next_command(young, 0) is not None
+
+
+def _staging(database: Engine, number: int, ended: float | None) -> Staging:
+    made = Staging(numbered(number), 0, f"app-{number}", "1.1", "ann", 10.0, 10.0, "", 5, 3)
+    row = Staged(made.id, "pc-01", StagedState.WAITING, 0, 10.0, 10.0)
+    stagings = Stagings(database)
+    added = stagings.add(made, [row])
+    if ended is not None:
+        stagings.end(made.id, StagingState.DONE, ended)
+    return added
+
+
+def test_what_was_sent_ahead_long_ago_is_forgotten_and_what_is_under_way_is_not(
+    database: Engine,
+) -> None:
+    old, young, going, last = (
+        _staging(database, n, ended) for n, ended in enumerate((1000.0, 3000.0, None, 1000.0), 1)
+    )
+
+    History(database).forget_before(2000.0)
+
+    stagings = Stagings(database)
+    assert stagings.find(old.id) is None
+    assert stagings.hosts(old.id) == []
+    left = [found.id for found in stagings.latest()]
+    assert left == [last.id, going.id, young.id]
+    assert all(len(stagings.hosts(one)) == 1 for one in left)
+    assert _staging(database, 5, None).label == "s5"  # no number is given twice
+
+
+def test_an_old_plan_that_nobody_started_is_forgotten_and_its_number_not_given_again(
+    database: Engine,
+) -> None:
+    rollouts = Rollouts(database, At(1000.0))
+    numbers = [rollouts.add_plan(replace(make_plan(2), id=numbered(n))) for n in (1, 2)]
+    started = _ended(database, 3, RolloutState.DONE, 1000.0)
+    last = rollouts.add_plan(replace(make_plan(2), id=numbered(4)))
+    young = Rollouts(database, At(3000.0)).add_plan(replace(make_plan(2), id=numbered(5)))
+
+    History(database).forget_before(2000.0)
+
+    assert [rollouts.plan(f"p{n}") for n in numbers] == [None, None]
+    assert rollouts.plan(started) is not None
+    assert rollouts.plan(f"p{last}") is None
+    assert rollouts.plan(f"p{young}") is not None
+
+    History(database).forget_before(4000.0)
+
+    assert rollouts.plan(f"p{young}") is not None  # the last one
+    assert rollouts.add_plan(replace(make_plan(2), id=numbered(6))) == young + 1
+
+
+def test_where_nothing_is_kept_nothing_is_forgotten(database: Engine) -> None:
+    assert History(database).forget_before(2000.0) == []
