@@ -1,6 +1,7 @@
 """Who is logged in at this Linux host, as logind tells: locked, active, with a screen or not."""
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SECONDS = 2.0
@@ -21,15 +22,34 @@ class Login:
 
 def logins() -> list[Login] | None:
     """Return the sessions of people, closing ones left out; None where there is no logind."""
+    ids = _listed()
+    if not ids:
+        return None if ids is None else []
+    shown = _shown(*ids)
+    if shown is None:  # it tells nothing of the others once one of them has ended
+        shown = _shown_one_by_one(ids)
+    return None if shown is None else read_logins(shown)
+
+
+def _listed() -> list[str] | None:
     listed = _loginctl("list-sessions", "--no-legend")
     if listed is None:
         return None
-    ids = [line.split()[0] for line in listed.splitlines() if line.strip()]
-    if not ids:
-        return []
-    asked = [word for name in _ASKED for word in ("-p", name)]
-    shown = _loginctl("show-session", *ids, *asked)
-    return None if shown is None else read_logins(shown)
+    return [line.split()[0] for line in listed.splitlines() if line.strip()]
+
+
+def _shown(*ids: str) -> str | None:
+    return _loginctl("show-session", *ids, *(word for name in _ASKED for word in ("-p", name)))
+
+
+def _shown_one_by_one(ids: Sequence[str]) -> str | None:
+    """Return what is shown of those that have not ended; None when logind is silent."""
+    told = {session: _shown(session) for session in ids}
+    there = _listed()
+    silent = {session for session, shown in told.items() if shown is None}
+    if there is None or silent & set(there):
+        return None
+    return "\n".join(shown for shown in told.values() if shown is not None)
 
 
 def read_logins(shown: str) -> list[Login]:
