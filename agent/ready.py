@@ -12,13 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _log = logging.getLogger(__name__)
+_ADDRESS = "NOTIFY_SOCKET"
 READY_SECONDS = 20.0
 
 
 @contextmanager
 def told_ready(patience: float = READY_SECONDS) -> Iterator[None]:
-    """Tell at the end of what is done inside, or when it takes longer than `patience`."""
-    late = threading.Timer(patience, tell_ready)
+    """Tell at the end of what is done inside, or when it takes longer than `patience`.
+
+    What this program starts from here on is not this service, and is not told where to tell.
+    """
+    address = os.environ.pop(_ADDRESS, "")
+    late = threading.Timer(patience, tell_ready, (address,))
     late.daemon = True
     late.start()
     try:
@@ -26,12 +31,11 @@ def told_ready(patience: float = READY_SECONDS) -> Iterator[None]:
     finally:
         late.cancel()
         late.join()
-    tell_ready()
+    tell_ready(address)
 
 
-def tell_ready() -> None:
+def tell_ready(address: str) -> None:
     """Tell whoever started this program and asked for it; nobody has, outside a service."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
     try:

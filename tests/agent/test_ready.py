@@ -73,21 +73,23 @@ def test_what_fails_is_not_called_ready(systemd: Systemd) -> None:
     assert not systemd.has_heard()
 
 
-def test_an_address_without_a_file_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_started_meanwhile_is_not_told_whom_to_tell(systemd: Systemd) -> None:
+    with told_ready():
+        assert "NOTIFY_SOCKET" not in os.environ  # systemd would complain of each systemctl
+    assert systemd.heard() == b"READY=1"
+
+
+def test_an_address_without_a_file_is_understood() -> None:
     name = f"roundsman-test-{os.getpid()}"
-    monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
     end = Systemd(f"\0{name}")
-    tell_ready()
+    tell_ready(f"@{name}")
     assert end.heard() == b"READY=1"
     end.close()
 
 
 @pytest.mark.parametrize("address", ["", "/no/such/socket", "x" * 500])
-def test_where_nobody_listens_the_agent_goes_on(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", address)
-    tell_ready()
+def test_where_nobody_listens_the_agent_goes_on(address: str) -> None:
+    tell_ready(address)
 
 
 def test_the_agent_is_ready_once_its_guard_has_closed_what_a_seal_forbids(
