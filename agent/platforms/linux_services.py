@@ -60,7 +60,9 @@ class Systemd:
         """Stop the unit and keep it stopped, across reboots too. Raises `OSError`."""
         drop_in = self._drop_in(unit)
         if not drop_in.exists():
-            drop_in.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if not drop_in.parent.exists():
+                drop_in.parent.mkdir()
+                drop_in.parent.chmod(0o755)  # whatever the umask: systemd warns of what is hidden
             _write(drop_in, _CLOSED.format(this=drop_in))
         if not _is_known(unit, drop_in):  # a crash may have come before that
             _systemctl("daemon-reload")
@@ -94,6 +96,7 @@ def _write(file: Path, text: str) -> None:
     with draft.open("w", encoding="utf-8") as out:
         out.write(text)
         out.flush()
+        os.fchmod(out.fileno(), 0o644)
         os.fsync(out.fileno())
     draft.replace(file)
 

@@ -380,6 +380,17 @@ def test_drop_ins_of_the_administrator_stay(systemd: Linux, tmp_path: Path) -> N
     assert [theirs] == list(theirs.parent.iterdir())
 
 
+def test_what_keeps_a_service_closed_may_be_read_by_all(systemd: Linux, tmp_path: Path) -> None:
+    before = os.umask(0o077)  # as the agent's own unit has it
+    try:
+        systemd.services.stop(UNIT)
+    finally:
+        os.umask(before)
+    (drop_in,) = (tmp_path / "units").rglob("*.conf")
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (drop_in.parent, drop_in)]
+    assert modes == [0o755, 0o644]
+
+
 def test_an_unknown_unit_is_told(systemd: Linux) -> None:
     with pytest.raises(OSError, match="cannot systemctl start none"):
         systemd.services.start("none.service")
