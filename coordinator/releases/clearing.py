@@ -63,7 +63,7 @@ def found(stores: Stores, needs: Callable[[], Needs]) -> list[Item]:
 
     Raises `OSError`, or `ValueError` for what cannot be read: then nothing may be deleted.
     """
-    with stores.repository.lock, stores.packages.lock:  # `needs` is asked inside: it may change
+    with stores.packages.lock, stores.repository.lock:  # `needs` is asked inside: it may change
         return _found(stores, needs())
 
 
@@ -71,7 +71,7 @@ def clear(
     stores: Stores, needs: Callable[[], Needs], delete: Callable[[Path], None] = Path.unlink
 ) -> list[Item]:
     """Delete it and return what was deleted. Raises as `found` does."""
-    with stores.repository.lock, stores.packages.lock:
+    with stores.packages.lock, stores.repository.lock:
         items = _found(stores, needs())
         for item in items:
             delete(item.path)
