@@ -103,10 +103,16 @@ class Watch:
 
     def _spared(self, record: CordonRecord, found: Collection[Process]) -> list[Process]:
         by_pid = {process.pid: process for process in found}
+        expected = self._expected(record, found)  # first: what is so no more has its mark by then
         known = self._journal.spared(found, self._platform.boot_id()) if found else {}
         name = record.programs.name_of
         marked = {pid for pid, program in known.items() if name(by_pid[pid]) == program}
-        return [p for p in by_pid.values() if self._is_spared(record, p, by_pid, marked)]
+        judged = (p for p in found if self._is_spared(record, p, by_pid, marked))
+        return list({p.pid: p for p in (*expected, *judged)}.values())
+
+    def _expected(self, record: CordonRecord, found: Collection[Process]) -> list[Process]:
+        """Return what may have been started just now by a step that has yet to spare it."""
+        return [p for p in found if self.expecting and record.service.include(p)]
 
     def _is_spared(
         self,
@@ -116,8 +122,6 @@ class Watch:
         marked: Collection[int],
     ) -> bool:
         if process.user in self.let:
-            return True
-        if self.expecting and record.service.include(process):
             return True
         first = next((p for p in _line(process, by_pid) if p.pid in marked), None)
         name = record.programs.name_of

@@ -9,8 +9,8 @@ versions on the disk are what is confirmed.
 from collections.abc import Callable
 
 from agent.platforms.base import Process
+from agent.steps.answers import page_url, said_by_page, why_port_silent
 from agent.steps.modules import confirm_modules
-from agent.steps.probes import page, why_no_answer
 from agent.steps.service_manager import (
     SETTLE_SECONDS,
     is_without_people,
@@ -23,10 +23,8 @@ from agent.steps.versions import (
     Reading,
     app_reading,
     app_version,
-    fill,
     is_told_by_running,
     service_manager_version,
-    version_in,
 )
 from agent.steps.whose import Whose, has_left, whose
 from agent.wire.profile import ServiceManagerKind
@@ -138,26 +136,20 @@ def _service_manager(work: Work) -> str:
 
 
 def _port(work: Work) -> str:
-    text = work.profile.health.port
-    if not text or is_without_people(work):
-        return ""
-    filled = fill(text, work.installation.values)
-    if not filled.isdecimal() or not 0 < int(filled) < 65_536:
-        raise Failed(f'cannot ask port "{filled}": agent.toml must give a number')
-    return why_no_answer(int(filled))
+    return "" if is_without_people(work) else why_port_silent(work)
 
 
 def _page(work: Work) -> str:
-    health = work.profile.health
-    if not health.http or is_without_people(work):
+    if not work.profile.health.http or is_without_people(work):
         return ""
-    url = fill(health.http, work.installation.values)
     try:
-        found = version_in(page(url), health.http_pattern)
+        found = said_by_page(work)
     except (OSError, ValueError) as error:
-        return f"{url} does not answer: {error}"
+        return f"{page_url(work)} does not answer: {error}"
     wanted = work.params.version
-    return "" if found == wanted else f"{url} says {found or 'no version'}, not {wanted}"
+    return (
+        "" if found == wanted else f"{page_url(work)} says {found or 'no version'}, not {wanted}"
+    )
 
 
 _LOOKS: tuple[Callable[[Work], str], ...] = (

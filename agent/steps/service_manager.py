@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from agent.platforms.base import CloseRung, Process
 from agent.programs import Programs, service_manager_programs
+from agent.steps.answers import why_silent
 from agent.steps.closing import LOOK_SECONDS, close_all, open_now, who
 from agent.steps.relaunched import staying
 from agent.steps.table import Failed, Memo, Refused, Work
@@ -46,7 +47,7 @@ def give_back(work: Work) -> None:
         _stop(work)  # for whom it did not run before it was started to be looked at only
     if here:
         _start(work, here)
-        _prove_to_stay(work, here)
+        _prove_to_answer(work, here)
     if not found:
         work.fact("service_manager", "was not running before, and is left so")
         forget(work)
@@ -233,6 +234,19 @@ def _prove_to_stay(work: Work, people: Sequence[Whose]) -> None:
         raise Failed(
             f"cannot keep the service manager of {title} up: it ended again for {without}"
         )
+
+
+def _prove_to_answer(work: Work, people: Sequence[Whose]) -> None:
+    """Wait until its port and its page answer: people are about to be told that it is back.
+
+    What they say is not judged: an old release was not made for the profile's pattern.
+    """
+    seconds = work.profile.health.timeout_seconds
+    if _wait(work, lambda: bool(_without(work, people)) or not why_silent(work), seconds):
+        _prove_to_stay(work, people)
+        return
+    title, why = work.profile.title, why_silent(work) or "it answered too late"
+    raise Failed(f"cannot confirm that {title} is back: {why} (waited {seconds:g} s)")
 
 
 def _without(work: Work, people: Sequence[Whose]) -> list[Whose]:

@@ -245,4 +245,5 @@ def give_back(course: Course, hosts: Sequence[str], way: Direction = Direction.T
 def by_hand(course: Course) -> str:
     """Return what is left to do by hand."""
     names = [course.name(h) for h in course.ids() if h in course.by_hand]
-    return f"start the service manager by hand on: {', '.join(names)}"
+    listed = ", ".join(names)
+    return f"start the service manager by hand on: {listed} (it does not run, or does not answer)"

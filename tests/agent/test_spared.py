@@ -1,13 +1,17 @@
 """What a step has given back lives on, also when the guard looks just as the seal ends."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.cordon import Cordon
+from agent.cordon_record import CordonTools
+from agent.journal import Journal
+from agent.journal_file import JournalFile
 from agent.platforms.base import Process
 from agent.wire.contract import CordonMode
 from tests.agent.fakes import LATER_ROLLOUT, FakePlatform
@@ -60,6 +64,43 @@ def test_a_look_begun_before_a_seal_ends_does_not_close_what_was_given_back(
         opening.join()
         cordon.look()
         assert platform.is_alive(manager)
+
+
+class SlowJournal(Journal):
+    """A journal in which the guard, once `slow` is set, is held up when it has read the marks."""
+
+    def __init__(self, file: JournalFile) -> None:
+        super().__init__(file)
+        self.slow, self.read, self.go = (threading.Event() for _ in range(3))
+
+    def spared(self, processes: Collection[Process], boot_id: str) -> Mapping[int, str]:
+        known = super().spared(processes, boot_id)
+        if processes and self.slow.is_set():
+            self.slow.clear()
+            self.read.set()
+            assert self.go.wait(10)
+        return known
+
+
+def test_a_look_held_up_while_a_step_ends_does_not_close_what_that_step_has_started(
+    tmp_path: Path,
+) -> None:
+    host = Host(tmp_path)
+    tools = CordonTools(host.platform, host.config, host.packages.profile, host.people)
+    with closing(SlowJournal.open(host.config.state / "j")) as journal:
+        assert isinstance(journal, SlowJournal)
+        cordon = Cordon(journal, tools)
+        cordon.start()
+        cordon.apply(SEALED)
+        with cordon.expecting():
+            manager = host.platform.open(host.manager)
+            journal.slow.set()
+            assert journal.read.wait(10)
+            cordon.spare(manager)
+        journal.go.set()
+        cordon.look()
+        cordon.close()
+    assert host.platform.is_alive(manager)
 
 
 def test_the_next_cordon_spares_nothing_of_an_earlier_one(tmp_path: Path) -> None:

@@ -35,6 +35,12 @@ def quiet(bench: Bench) -> Bench:
     """A bench whose service manager does nothing but run."""
     (bench.app / "bin/manager").write_bytes(script(WAITING))
     bench.log_in(Session("1", getpass.getuser(), active=True))
+    return _answering_nobody(bench)
+
+
+def _answering_nobody(bench: Bench) -> Bench:
+    health = replace(bench.profile.health, port="", http="", http_pattern="")
+    bench.profile = replace(bench.profile, health=health)
     return bench
 
 
@@ -278,7 +284,7 @@ def served(bench: Bench) -> Iterator[Bench]:
         start=(),
     )
     bench.profile = replace(bench.profile, service_manager=manager)
-    yield bench
+    yield _answering_nobody(bench)
     services.stop("app.service")
 
 
