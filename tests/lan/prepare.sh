@@ -10,6 +10,10 @@ unshare --mount --net --pid --fork true 2>/dev/null ||
 unshare --mount --propagation private mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null ||
     cannot "this machine does not allow a cgroup v2 tree to be mounted; use a kernel with cgroups v2 and full root"
 
+# systemd watches files with some of these, of which a machine has 128: too few for twenty hosts
+instances=/proc/sys/fs/inotify/max_user_instances
+if [ "$(<$instances)" -lt 1024 ]; then echo 1024 >$instances || cannot "it may not raise $instances to 1024"; fi
+
 declare -A package=([mmdebstrap]=mmdebstrap [systemd-nspawn]=systemd-container [ip]=iproute2 [nft]=nftables
     [curl]=curl [ssh]=openssh-client [rsync]=rsync [nginx]=nginx-light [mkfs.ext4]=e2fsprogs)
 missing=()
