@@ -13,7 +13,7 @@ WORKERS ?= 4
 # hundreds of short programs are started here: compiled anew each time, they take twice as long
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv demo deb test test-faults test-lan lint bench lock clean
+.PHONY: help venv demo deb test test-faults test-lan lint bench bench-lan lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -56,6 +56,11 @@ lint: $(READY)  ## style and types
 bench: $(READY)  ## the figures that are promised, as a table and in build/bench.json
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench
+
+bench-lan: $(READY)  ## the race on virtual Debian workstations beside a script, Ansible, pyinfra; as root (HOSTS="5 20")
+	@tests/lan/prepare.sh
+	@$(MAKE) --no-print-directory deb
+	@$(BIN)/python -m tests.lan.race $(ROWS)
 
 lock:  ## choose the newest admissible packages and write requirements.lock
 	@PYTHON="$(PYTHON)" deploy/lock.sh
