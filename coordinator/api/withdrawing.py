@@ -125,12 +125,11 @@ def refuse_withdrawn(office: Office, app: str, version: str) -> None:
 
 
 def against(office: Office, plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield what speaks against a plan whose release is on offer no more, and what to do."""
-    if is_off_offer(office.repository, plan):
-        rows = office.catalogue.packages(plan.app, plan.version)
-        how = max(map(in_words, rows), default="")
-        why = f"{plan.app} {plan.version} was withdrawn {how}".rstrip()
-        yield why, f"roundsman plan {plan.app} VERSION, with another version"
+    """Yield what speaks against a plan whose release was withdrawn, and what to do."""
+    how = max(map(in_words, office.catalogue.packages(plan.app, plan.version)), default="")
+    if how and is_off_offer(office.repository, plan):
+        mend = f"roundsman plan {plan.app} VERSION, with another version"
+        yield f"{plan.app} {plan.version} was withdrawn {how}", mend
 
 
 def in_words(row: PackageRow) -> str:

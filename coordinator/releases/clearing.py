@@ -5,7 +5,6 @@ a package's files goes first, then what the list names. So a kill at any moment 
 that is promised and not there; what it left over, the next time finds.
 """
 
-import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -18,7 +17,6 @@ from agent.wire.contract import Target
 from coordinator.releases.packages import PackageStore
 from coordinator.releases.repository import Repository
 
-_log = logging.getLogger(__name__)
 _SUPERSEDED = re.compile(r"([1-9][0-9]{0,8})\.(snapshot|targets)\.json")
 
 
@@ -77,7 +75,6 @@ def clear(
             delete(item.path)
             if item.kind is Kind.CONTENT:
                 _leave_no_empty_folder(item.path.parent)
-    _log.info("cleared", extra={"files": len(items), "bytes": sum(i.size for i in items)})
     return items
 
 
