@@ -76,9 +76,18 @@ def start(work: Work) -> None:
 
 
 def stop_again(work: Work) -> None:
-    """Undo of start-service-manager: stop it, and let the guard close it from now on."""
-    work.guard.spare_none()
-    _stop(work)
+    """Undo of start-service-manager: stop it, and let the guard close it from now on.
+
+    Until it has ended it is spared: the guard would call it a relaunch, which nobody has opened.
+    One that does not go is not, and is ended by the guard, by force.
+    """
+    try:
+        _stop(work)
+    except (Refused, OSError):
+        work.guard.spare_none()
+        _stop(work)
+    else:
+        work.guard.spare_none()
 
 
 def forget(work: Work) -> None:
