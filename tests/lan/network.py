@@ -117,9 +117,20 @@ class Network:
             self._find(self._port(name), way)
         self._change(name, is_cut=False, lost=set(), megabits=0, late_and_lossy=None)
 
+    def put_back(self, name: str) -> None:
+        """Put a cable back that was pulled; other trouble on the wire stays."""
+        self._change(name, is_cut=False)
+
     def one_way(self, name: str, direction: Way) -> None:
         """Lose what it sends (`Way.OUT`) or what is sent to it (`Way.IN`); the cable stays up."""
         self._change(name, lost=self._port(name).lost | {direction})
+
+    def lost(self, name: str, way: Way) -> int:
+        """Return how many frames were lost that way since `one_way` was asked for."""
+        port = self._port(name)
+        table = _table(port, way)
+        listed = do("ip", "netns", "exec", _place(port, way), "nft", "list", "table", *table)
+        return sum(int(packets) for packets in re.findall(r"counter packets (\d+)", listed))
 
     def lossy(self, name: str, delay_ms: int, loss_percent: int) -> None:
         """Have each frame come later, and some never, each way."""
@@ -151,7 +162,8 @@ class Network:
             self._apply(port)
 
     def _apply(self, port: Port) -> None:
-        ip(SWITCH, f"link set {port.name} {'down' if port.is_cut else 'up'}")
+        ends = [port.name, f"{port.name}.b"] if port.wire else [port.name]
+        ip(SWITCH, *(f"link set {end} {'down' if port.is_cut else 'up'}" for end in ends))
         for way in port.lost:
             self._lose(port, way)
         _limit(port)
@@ -163,18 +175,26 @@ class Network:
         self._find(port, way)
         if way is Way.OUT:
             chain = "type filter hook prerouting priority -300;"
-            where = f'iifname {{ "{port.name}", "{port.name}.b" }} drop'
+            where = f'iifname {{ "{port.name}", "{port.name}.b" }} counter drop'
             nft(SWITCH, f"table bridge {port.rules} {{ chain lost {{ {chain} {where}\n}}\n}}\n")
         else:
-            chain = "type filter hook ingress device eth0 priority -500; policy drop;"
+            chain = "type filter hook ingress device eth0 priority -500; counter drop"
             nft(namespace(port.name), f"table netdev lan {{ chain lost {{ {chain}\n}}\n}}\n")
 
     def _find(self, port: Port, way: Way) -> None:
         """Have nothing lost that way any more."""
-        table = f"bridge {port.rules}" if way is Way.OUT else "netdev lan"
-        where = SWITCH if way is Way.OUT else namespace(port.name)
+        table = " ".join(_table(port, way))
         if way is Way.OUT or port.is_plugged:
-            nft(where, f"table {table}\ndelete table {table}\n")
+            nft(_place(port, way), f"table {table}\ndelete table {table}\n")
+
+
+def _table(port: Port, way: Way) -> tuple[str, str]:
+    """Return the family and the name of the rules that lose what goes that way."""
+    return ("bridge", port.rules) if way is Way.OUT else ("netdev", "lan")
+
+
+def _place(port: Port, way: Way) -> str:
+    return SWITCH if way is Way.OUT else namespace(port.name)
 
 
 def _limit(port: Port) -> None:
@@ -198,7 +218,7 @@ def _put_wire_in(port: Port) -> None:
         SWITCH,
         f"link add {far} type veth peer name {near}",
         f"link set {near} up",
-        f"link set {far} up",
+        f"link set {far} {'down' if port.is_cut else 'up'}",
     )
     what = ["-m", "tests.lan.wire", port.name, near, *map(str, port.late_and_lossy)]
     command = ["ip", "netns", "exec", SWITCH, sys.executable, *what]
