@@ -198,7 +198,7 @@ class Daemon:
         gate = LicenceGate(
             self._repository, self._licences, self._rollouts, self._fleet, time.time
         )
-        ahead = partial(seconds_ahead, self._hub.standings)
+        ahead = partial(seconds_ahead, self._hub.standing)
         self._world = World(
             rollouts=self._rollouts,
             keeper=self._keeper,

@@ -50,8 +50,8 @@ class Supplies:
         return self.tickets.make(host_id, manifest.content_sha256, seconds)
 
     def _system(self, host_id: str) -> str:
-        standing = self.hub.standings().get(host_id)
-        return standing.hello.system if standing and standing.hello else ""
+        hello = self.hub.standing(host_id).hello
+        return hello.system if hello else ""
 
     def _choices(self, staging: Staging, signed: list[Target]) -> list[PackageChoice]:
         rows = self.catalogue.packages(staging.app, staging.version)

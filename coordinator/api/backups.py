@@ -80,8 +80,8 @@ def _asked(office: Office, call: Call[Any]) -> tuple[Host, str]:
             f"cannot ask {host.name} for its backups: it is {host.standing}",
             "roundsman fleet list",
         )
-    standing = office.hub.standings().get(host.id)
-    if standing is None or not standing.linked:
+    standing = office.hub.standing(host.id)
+    if not standing.linked:
         raise Problem(
             Status.CONFLICT,
             f"cannot ask {host.name} for its backups: it is not linked",

@@ -150,8 +150,7 @@ def known_host(office: Office, key: str) -> Host:
 
 def show(office: Office, found: Host) -> HostView:
     """Return one host as people see it."""
-    standing = office.hub.standings().get(found.id, Standing(found.id))
-    return _view(found, standing, _busy(office))
+    return _view(found, office.hub.standing(found.id), _busy(office))
 
 
 def _busy(office: Office) -> dict[str, str]:

@@ -49,6 +49,9 @@ class Links(Protocol):
     def standings(self) -> Mapping[str, Standing]:
         """Return what is known of every host that was heard of, by id."""
 
+    def standing(self, host_id: str) -> Standing:
+        """Return what is known of one host."""
+
     def drop(self, host_id: str, why: str = ...) -> None:
         """End a host's link at once."""
 

@@ -62,7 +62,7 @@ def basis(
         packages=chosen,
         slowest=_slowest(office, app),
         now=office.clock(),
-        skews={i: seconds_ahead(office.hub.standings, i) for i in ids},
+        skews={i: seconds_ahead(office.hub.standing, i) for i in ids},
         left_closed=office.sealed(),
         held=office.licences.held(app, rules.licence),
         seats=gate(office).seats_taken(app, _having(surveys)),

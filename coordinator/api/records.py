@@ -38,8 +38,8 @@ def record(office: Office, call: Call[RecordAsk]) -> RecordView:
 
 def _observed(office: Office, host: Host) -> Observation:
     """Ask the host what runs there. Raises `Problem`."""
-    standing = office.hub.standings().get(host.id)
-    if host.standing not in _IN_THE_FLEET or standing is None or not standing.linked:
+    standing = office.hub.standing(host.id)
+    if host.standing not in _IN_THE_FLEET or not standing.linked:
         raise Problem(
             Status.CONFLICT,
             f"cannot ask {host.name} what runs there: it is not linked",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from coordinator.arenas import keep_few_arenas
 from coordinator.cli.init import Home
 from coordinator.complaint import Complaint
 from coordinator.folders import home_folder
@@ -31,6 +32,7 @@ def serve(
         f"coordinator of {settings.home}, TCP {settings.link_port} and {settings.https_port}; "
         f"it writes {settings.log_folder / 'coordinator.log'}; Ctrl-C ends it"
     )
+    keep_few_arenas()
     try:
         run(settings, take_over=take_over)
     except DatabaseError as error:

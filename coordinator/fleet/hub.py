@@ -133,12 +133,15 @@ class Hub:
         asked = self._fan_out(ask, list(requests))
         return {host_id: future.result() for host_id, future in asked.items()}
 
-    def beat(self) -> None:
-        """Ping every link once, or say what `on_ping` has for it."""
+    def beat(self, over: float = 0.0) -> None:
+        """Ping every link once, or say what `on_ping` has for it; spread over so many seconds."""
         with self._lock:
             hosts = list(self._links)
-        for future in self._fan_out(self._beat_one, hosts).values():
-            log_defect(future)
+        with ThreadPoolExecutor(min(len(hosts), self._options.fan_out) or 1, "ping") as pool:
+            for host_id in hosts:
+                pool.submit(self._beat_one, host_id).add_done_callback(log_defect)
+                if over and self._stopping.wait(over / len(hosts)):
+                    return
 
     def drop(self, host_id: str, why: str = "revoked") -> None:
         """End a host's link at once; a call in progress ends as unknown."""
@@ -163,15 +166,21 @@ class Hub:
         with self._lock:
             links = dict(self._links)
         for host_id, link in links.items():
-            standing = known.get(host_id, Standing(host_id))
-            known[host_id] = replace(standing, linked=not link.is_over, last_heard=link.last_heard)
+            known[host_id] = _with_link(known.get(host_id, Standing(host_id)), link)
         return known
+
+    def standing(self, host_id: str) -> Standing:
+        """Return what is known of one host; an empty standing when it was not heard of."""
+        known = self._standings.of(host_id)
+        with self._lock:
+            link = self._links.get(host_id)
+        return known if link is None else _with_link(known, link)
 
     def _ping_on(self) -> None:
         next_at = time.monotonic() + self._options.ping_every
         while not self._stopping.wait(max(0.0, next_at - time.monotonic())):
             next_at = time.monotonic() + self._options.ping_every
-            self.beat()
+            self.beat(self._options.ping_every / 2)  # else a large office answers all at once
 
     def _beat_one(self, host_id: str) -> None:
         orders = self._options.on_ping(host_id)
@@ -285,3 +294,7 @@ class Hub:
             self._standings.note(host_id, clone_address=link.address, clone_seen=now)
         else:
             self._standings.note(host_id, refusal=error.refusal, problem=str(error))
+
+
+def _with_link(standing: Standing, link: AgentLink) -> Standing:
+    return replace(standing, linked=not link.is_over, last_heard=link.last_heard)

@@ -1,7 +1,7 @@
 """What is known of the links of each host, for people and for the daemon."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -26,9 +26,9 @@ class Standing:
     clone_seen: datetime | None = None
 
 
-def seconds_ahead(standings: Callable[[], Mapping[str, Standing]], host_id: str) -> float:
+def seconds_ahead(standing_of: Callable[[str], Standing], host_id: str) -> float:
     """Return how many seconds a host's clock was ahead of ours when it was greeted."""
-    standing = standings().get(host_id, Standing(host_id))
+    standing = standing_of(host_id)
     if standing.hello is None or standing.since is None or not standing.linked:
         return 0.0
     return standing.hello.clock - standing.since.timestamp()

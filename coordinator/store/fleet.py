@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import Engine, RowMapping, Select, delete, insert, select, update
 
 from coordinator.model import Host, HostStanding
 from coordinator.store.database import reader, upsert
 from coordinator.store.members import NoteStanding, note_nowhere
 from coordinator.store.rows import AuditRow, OperatorRow, PackageRow, Withdrawal
 from coordinator.store.tables import audit, host, operator, package
+
+_IN_ORDER = select(host).order_by(host.c.site, host.c.grp, host.c.ord, host.c.name)
 
 
 class Fleet:
@@ -29,19 +31,24 @@ class Fleet:
 
     def hosts(self, group: str = "", site: str = "") -> list[Host]:
         """Return the hosts, by site, group, order and name; revoked ones too."""
-        query = select(host).order_by(host.c.site, host.c.grp, host.c.ord, host.c.name)
+        query = _IN_ORDER
         if group:
             query = query.where(host.c.grp == group)
         if site:
             query = query.where(host.c.site == site)
-        with self._reads.connect() as c:
-            return [_host(row) for row in c.execute(query).mappings()]
+        return self._read(query)
 
     def host(self, key: str) -> Host | None:
         """Return a host by id, or by name (the one that is not revoked first)."""
-        found = [h for h in self.hosts() if key in {h.id, h.name} or h.name == key.upper()]
+        found = self._read(
+            _IN_ORDER.where((host.c.id == key) | host.c.name.in_([key, key.upper()]))
+        )
         found.sort(key=lambda h: h.standing is HostStanding.REVOKED)
         return found[0] if found else None
+
+    def _read(self, query: Select[Any]) -> list[Host]:
+        with self._reads.connect() as c:
+            return [_host(row) for row in c.execute(query).mappings()]
 
     def put_host(self, item: Host, serial: str = "") -> None:
         """Add a host, or change everything about it but its id."""

@@ -103,6 +103,9 @@ class FakeLinks:
     def standings(self) -> Mapping[str, Standing]:
         return self.known
 
+    def standing(self, host_id: str) -> Standing:
+        return self.known.get(host_id, Standing(host_id))
+
     def drop(self, host_id: str, why: str = "revoked") -> None:
         self.dropped.append(f"{host_id}: {why}")
 
