@@ -1,7 +1,7 @@
 """Keeps one link to every coordinator: dials, serves, and dials again when the link ends.
 
-A lost link is dialed again shortly, a refused one now and then, both with full jitter so that
-an office does not come back all at once. Keys and certificates are read afresh for every dial,
+A lost link is dialed again shortly, a refused one now and then, all with full jitter so that an
+office does not come back all at once. Keys and certificates are read afresh for every dial,
 so a renewed certificate needs no restart. After sleep or a change of address the coordinator's
 pings stay away, and the link counts as lost.
 """
@@ -49,6 +49,7 @@ class UplinkOptions:
     dial_seconds: float = 5.0
     after_loss: Backoff = Backoff(0.5, 5.0)
     after_refusal: Backoff = Backoff(60.0, 600.0)
+    after_stranger: Backoff = Backoff(0.5, 30.0)  # who answers there is not proven to be ours
     status_file: Path | None = None
     source: str = ""  # the address of this host to dial from; "" = whichever the system takes
 
@@ -161,28 +162,32 @@ class _Line:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            ending = self._attempt()
-            refused = ending.refusal is not None
-            held = ending.calls > 1 and not refused  # past its hello
+            ending, backoff = self._attempt()
+            held = ending.calls > 1 and ending.refusal is None  # past its hello
             failures = 0 if held else failures + 1
             self._say_end(ending)
-            backoff = self._options.after_refusal if refused else self._options.after_loss
             self._awake.wait(backoff.draw(failures))
             self._awake.clear()
         self._say(LineState.STOPPED)
 
-    def _attempt(self) -> Ending:
-        """Return how one link ended; whatever went wrong, the line goes on."""
+    def _attempt(self) -> tuple[Ending, Backoff]:
+        """Return how one link ended, and when to dial again; whatever went wrong, it goes on.
+
+        Only who has proven to be the coordinator can keep this agent away for long: else
+        whoever stands at its address for a minute would, and after that it is itself again.
+        """
+        options = self._options
         try:
-            return self._serve()
+            ending = self._serve()
         except (OSError, IdentityError) as error:
-            refusal = _refusal_of(error)
-            return Ending(refusal, str(error) or type(error).__name__, 0)
+            ending = Ending(_refusal_of(error), str(error) or type(error).__name__, 0)
+            return ending, options.after_stranger if ending.refusal else options.after_loss
         except Exception as error:  # noqa: BLE001 - a rim: the line must go on
             _log.exception("fault in the uplink", extra={"coordinator": self._name})
-            return Ending(None, type(error).__name__, 0)
+            return Ending(None, type(error).__name__, 0), options.after_loss
         finally:
             self._drop()
+        return ending, options.after_refusal if ending.refusal else options.after_loss
 
     def _serve(self) -> Ending:
         options = self._options

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from agent.uplink_status import (
     write_status,
 )
 from agent.wire.errors import LinkRefusal
-from agent.wire.tls import Credentials
+from agent.wire.tls import Credentials, Side, make_context
 from coordinator.fleet.hub import HubOptions
 from tests.until import until
 from tests.wire.fakes import CORDON, FakeAgent
@@ -71,6 +72,30 @@ def test_a_coordinator_that_is_away_is_lost_and_not_a_refusal(ca: TestCa) -> Non
     until(lambda: uplink.standings()[0].state is LineState.LOST)
     assert uplink.standings()[0].refusal is None
     uplink.stop()
+
+
+@pytest.mark.parametrize("shown", ["another CA", "an agent's certificate"])
+def test_who_only_stands_at_its_address_keeps_an_agent_away_for_seconds(
+    ca: TestCa, tmp_path: Path, shown: str
+) -> None:
+    """It is refused at once, as it is not proven to be the coordinator; so it is dialed again."""
+    other = TestCa(tmp_path, "another CA")
+    stranger = other.coordinator() if shown == "another CA" else ca.agent("pc-04")
+    patient = UplinkOptions(after_refusal=Backoff(3600, 3600))
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        context = make_context(Side.SERVER, stranger)
+        uplink = Uplink([f"127.0.0.1:{port}"], ca.agent("pc-03"), FakeAgent(), patient)
+        uplink.start()
+        raw, _ = held.accept()
+        with suppress(OSError), context.wrap_socket(raw, server_side=True) as line:
+            assert line.recv(1) == b""
+        until(lambda: uplink.standings()[0].state is LineState.REFUSED)
+    try:
+        with office(ca, OPTIONS, port=port) as here:
+            until(lambda: "pc-03" in here.hub.linked(), 20)
+    finally:
+        uplink.stop()
 
 
 def test_a_coordinator_that_comes_later_is_found(ca: TestCa) -> None:
