@@ -1,8 +1,10 @@
 """One figure: what was measured, and what it must stay below if that is promised."""
 
+import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,11 @@ def ratio(name: str, ours: Sequence[float], rivals: Sequence[float], limit: floa
     rival = statistics.median(rivals)
     note = f"the rival, in seconds: {rival:.3f}, {spread(rivals, 3)}"
     return Figure(name, statistics.median(ours) / rival, "times", limit, note)
+
+
+def keep(file: Path, figures: Sequence[Figure]) -> None:
+    """Write the figures' rows to a file of rows; those of other figures stay in it."""
+    file.parent.mkdir(exist_ok=True)
+    known = json.loads(file.read_text("utf-8")) if file.exists() else []
+    rows = {row["name"]: row for row in known} | {f.name: f.row() for f in figures}
+    file.write_text(json.dumps(list(rows.values()), indent=1) + "\n", "utf-8")

@@ -42,7 +42,7 @@ def _watched(name: str, pid: int, *, cpu_limit: float, memory_limit: float) -> l
     begun, before = time.monotonic(), cpu_seconds(pid)
     pause.wait(_WATCH_SECONDS)
     took, spent = time.monotonic() - begun, cpu_seconds(pid) - before
-    share, memory = 100 * spent / took, _resident_bytes(pid) / _MIB
+    share, memory = 100 * spent / took, memory_bytes(pid) / _MIB
     return [
         Figure(f"{name}: processor", share, "% of one", cpu_limit, f"over {took:.0f} s"),
         Figure(f"{name}: memory", memory, "MiB", memory_limit, "resident, shared pages too"),
@@ -55,6 +55,6 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(ticks) for ticks in fields[11:15]) / _TICKS
 
 
-def _resident_bytes(pid: int) -> int:
+def memory_bytes(pid: int) -> int:
     pages = (Path("/proc") / str(pid) / "statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")

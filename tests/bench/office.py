@@ -13,15 +13,17 @@ from pathlib import Path
 from coordinator.access import read_access
 from coordinator.api.client import Client
 from coordinator.api.schemas import RolloutView
-from coordinator.cli.demo_office import NEW, DemoOffice
+from coordinator.cli.demo_office import APP, NEW, DemoOffice
 from coordinator.cli.demo_processes import end
 from coordinator.complaint import Complaint
 from coordinator.walk.states import RolloutState
 from tests.bench.crowd import CrowdSettings
 
-_PATIENCE_SECONDS = 300.0
+_PATIENCE_SECONDS = 600.0
 _LOOK_SECONDS = 1.0  # rarely: looking takes the coordinator's time
 _PROCESSES = 2
+_WINDOW_SECONDS = 6 * 3600  # a thousand visits, as they are estimated
+_MOST_USES = 200  # of one token
 
 
 class BenchOffice(DemoOffice):
@@ -41,21 +43,45 @@ class BenchOffice(DemoOffice):
 
     def crowd(self, count: int, step_seconds: float = 0.0, folder: Path | None = None) -> None:
         """Enrol so many simulated agents, their disks in `folder`; returns once all are linked."""
-        said = self.roundsman(
-            "fleet", "token", "--group", "office", "--uses", str(count), "--automatic"
-        )
+        self.gather(count, step_seconds, folder)
+        self.let_dial()
+        self.wait_all_linked(count)
+
+    def gather(self, count: int, step_seconds: float = 0.0, folder: Path | None = None) -> None:
+        """Enrol so many simulated agents; returns once all are ready to dial."""
         names = [f"PC-{number:03}" for number in range(1, count + 1)]
-        for share in range(_PROCESSES):
+        processes = max(_PROCESSES, -(-count // _MOST_USES))
+        for share in range(processes):
+            mine = tuple(names[share::processes])
             settings = CrowdSettings(
                 folder=str(folder or self.base / "crowd"),
-                token=said["token"],
+                token=self._crowd_token(len(mine)),
                 link=f"127.0.0.1:{self.link_port}",
-                names=tuple(names[share::_PROCESSES]),
+                names=mine,
                 step_seconds=step_seconds,
                 orders=str(self._orders),
+                network=share + 1,
             )
             self._crowds.append(_start(settings, self.base / "crowd.log"))
-        self.wait_all_linked(count)
+        for crowd in self._crowds:
+            assert crowd.stdout is not None
+            said_ready = crowd.stdout.readline()
+            assert said_ready, f"simulated agents cannot enrol, see {self.base / 'crowd.log'}"
+
+    def _crowd_token(self, uses: int) -> str:
+        words = ("--group", "office", "--uses", str(uses), "--automatic")
+        return str(self.roundsman("fleet", "token", *words)["token"])
+
+    def let_dial(self) -> float:
+        """Have all simulated agents dial at once; return how many seconds linking them took."""
+        begun = time.time()
+        for crowd in self._crowds:
+            assert crowd.stdin is not None
+            crowd.stdin.write(b"dial\n")
+            crowd.stdin.flush()
+        return (
+            max(float(crowd.stdout.readline()) for crowd in self._crowds if crowd.stdout) - begun
+        )
 
     def wait_all_linked(self, count: int) -> None:
         """Return once so many agents are linked."""
@@ -69,7 +95,8 @@ class BenchOffice(DemoOffice):
 
     def start_rollout(self) -> str:
         """Plan the release for the group and start it; return the rollout's label."""
-        plan = self.make_plan(NEW)
+        window = ["--within", str(_WINDOW_SECONDS), "--grace", "1"]
+        plan = self.roundsman("plan", APP, NEW, *window, "--on-failure", "skip")
         return str(self.roundsman("rollout", "start", plan["label"])["label"])
 
     def end_of(self, label: str, expected: RolloutState = RolloutState.DONE) -> RolloutView:
@@ -115,17 +142,21 @@ def bench_office(hosts: int = 0) -> Iterator[BenchOffice]:
         shutil.rmtree(base)
 
 
-def patiently(is_so: Callable[[], bool], what: str) -> None:
+def patiently(is_so: Callable[[], bool], what: str, every: float = _LOOK_SECONDS) -> None:
     """Return once it is so. Raises `AssertionError` when it is not for long."""
     pause, end = threading.Event(), time.monotonic() + _PATIENCE_SECONDS
     while not is_so():
         assert time.monotonic() < end, f"not within {_PATIENCE_SECONDS:g} s: {what}"
-        pause.wait(_LOOK_SECONDS)
+        pause.wait(every)
 
 
 def _start(settings: CrowdSettings, log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.bench.crowd", settings.write()]
     with log.open("ab") as file:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            start_new_session=True,
         )
