@@ -5,6 +5,8 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from coordinator.fleet.enrolment_book import Approval
 from tests.lan import agents
 from tests.lan.app import CLIENTS, NEW, OLD, SERVICE, USERS, Workstation
@@ -13,12 +15,14 @@ from tests.lan.moments import Moment
 from tests.lan.office import LanOffice, Terms
 from tests.until import until
 
+pytestmark = pytest.mark.timeout(400)
 _STUBBORN = Path(__file__).with_name("restart-always.conf")
 _RESTARTS = 2  # of which the last gave it back
 
 
 def test_five_hosts_are_updated_and_all_that_was_promised_held(tmp_path: Path) -> None:
     with Box(5) as box, LanOffice(box, tmp_path, terms=Terms(Approval.OPERATOR)) as office:
+        assert_people_are_seen(office)
         rollout = office.start()
         assert office.end(rollout) == "done", office.told(rollout)
         assert office.violations() == []
@@ -28,6 +32,7 @@ def test_five_hosts_are_updated_and_all_that_was_promised_held(tmp_path: Path) -
             assert_clients_closed_in_order(station)
             assert_nothing_left(station)
             assert_agent_is_a_service(station)
+            assert_nothing_is_complained_of(station)
             assert_may_be_opened(station)
 
 
@@ -46,6 +51,13 @@ def test_a_client_that_systemd_opens_again_and_again_is_kept_closed(tmp_path: Pa
                 assert_was_opened_meanwhile(station)
                 until(partial(is_open_for_all, station), 30, "systemd opens the new release")
                 assert_updated(station)
+
+
+def assert_people_are_seen(office: LanOffice) -> None:
+    """Who has logged in, as logind tells, and who has the app open, is what `doctor` says."""
+    for checked in office.cli("doctor"):
+        facts = checked["facts"]
+        assert (facts["open_users"], facts["sessions"]) == (", ".join(USERS), str(len(USERS)))
 
 
 def assert_updated(station: Workstation) -> None:
@@ -89,6 +101,15 @@ def assert_agent_is_a_service(station: Workstation) -> None:
     assert told(station, "systemctl", "is-active", agents.UNIT).strip() == "active"
     pid = told(station, "systemctl", "show", "--property=MainPID", "--value", agents.UNIT).strip()
     assert f"pid={pid}," not in told(station, "ss", "--listening", "--tcp", "--udp", "-np")
+
+
+def assert_nothing_is_complained_of(station: Workstation) -> None:
+    """Neither the agent nor systemd has anything to complain of."""
+    log = told(station, "journalctl", "--unit", agents.UNIT, "--output=cat", "--no-pager")
+    said = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert [fact for fact in said if fact["level"] != "info"] == []
+    warnings = told(station, "journalctl", "--priority=warning", "--output=cat", "--no-pager")
+    assert [line for line in warnings.splitlines() if "roundsman" in line] == []
 
 
 def assert_may_be_opened(station: Workstation) -> None:

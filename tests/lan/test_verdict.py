@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from coordinator.standin.inspector import note_host
 from coordinator.standin.make_release import seed_host, write_folder
 from tests.lan import verdict
@@ -19,6 +21,7 @@ from tests.lan.moments import Moment
 from tests.lan.office import LanOffice
 from tests.until import until
 
+pytestmark = pytest.mark.timeout(400)
 _SPANS = {"h1": [(10.0, 11.0)], "h2": [(20.0, 21.0)]}
 _BACKUP = {"host": "h1", "backup": "/b/1", "complete": True, "changed": 9.0}
 _OTHER = {"host": "h2", "backup": "/b/2", "complete": True, "changed": 19.0}
