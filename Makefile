@@ -13,7 +13,7 @@ WORKERS ?= 4
 # hundreds of short programs are started here: compiled anew each time, they take twice as long
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv demo deb test test-faults test-lan lint bench bench-lan lock clean
+.PHONY: help venv demo deb test test-faults test-lan lint bench bench-lan bench-scale lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -61,6 +61,10 @@ bench-lan: $(READY)  ## the race on virtual Debian workstations beside a script,
 	@tests/lan/prepare.sh
 	@$(MAKE) --no-print-directory deb
 	@$(BIN)/python -m tests.lan.race $(ROWS)
+
+bench-scale: $(READY)  ## what 50, 200 and 1000 workstations take of a coordinator, as a table and build/scale.svg
+	@mkdir -p build
+	@$(BIN)/python -m tests.bench.scale
 
 lock:  ## choose the newest admissible packages and write requirements.lock
 	@PYTHON="$(PYTHON)" deploy/lock.sh
