@@ -63,22 +63,21 @@ class LicenceGate:
     def refusal(self, plan: Plan, step: StepName) -> str:
         """Return why a step of this plan may not be begun now, "" when it may.
 
-        By its licence a rollout that has begun to change hosts is not held up: it would be left
-        half-way. By a withdrawal it is, with its way back open.
+        A rollout that has begun to change hosts is not held up by its licence: it would be left
+        half-way. By a withdrawal it is, but may still close what was opened, to go back.
         """
+        if step not in _BEGIN_WITH_IT or (step is StepName.DRAIN and self._has_begun(plan)):
+            return ""
         try:
-            if step in _BEGIN_WITH_IT and is_off_offer(self.repository, plan):
+            if is_off_offer(self.repository, plan):
                 return f"cannot go on with {plan.app} {plan.version}: it was withdrawn"
-            found = self.against(plan) if self._asks_for_licence(plan, step) else []
+            found = self.against(plan) if step is StepName.DRAIN else []
         except (OSError, ValueError) as error:
             return f"cannot judge whether {plan.app} may be installed: {error}"[:500]
         return f"{found[0].message}. {found[0].fix}"[:500] if found else ""
 
-    def _asks_for_licence(self, plan: Plan, step: StepName) -> bool:
-        """True before anybody's app is closed."""
-        if step is not StepName.DRAIN:
-            return False
-        return all(row.step is not StepName.APPLY_RELEASE for row in self.rollouts.steps(plan.id))
+    def _has_begun(self, plan: Plan) -> bool:
+        return any(row.step is StepName.APPLY_RELEASE for row in self.rollouts.steps(plan.id))
 
 
 def is_off_offer(repository: Repository, plan: Plan) -> bool:

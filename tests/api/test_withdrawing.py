@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.wire.contract import StepName
+from agent.wire.contract import Direction, StepName
 from coordinator.api.asks import (
     CommandAsk,
     DoctorAsk,
@@ -160,6 +160,19 @@ def test_no_step_brings_a_host_nearer_to_it_and_what_is_begun_can_end(
         client.withdraw(APP, "1.1", BAD)
     said = gate.refusal(plan, step)
     assert said == (f"cannot go on with {APP} 1.1: it was withdrawn" if is_refused else "")
+
+
+def test_what_was_opened_meanwhile_is_closed_again_so_that_a_group_can_go_back(
+    office: RealOffice,
+) -> None:
+    plan, gate = _plan(office), _gate(office)
+    office.engine.submit(plan, "ann")
+    step = f"{plan.id}/{plan.hosts[0].id}/{StepName.APPLY_RELEASE}"
+    office.rollouts.begin_step(step, Direction.DO, 1)
+    with office.client() as client:
+        client.withdraw(APP, "1.1", BAD)
+    assert gate.refusal(plan, StepName.DRAIN) == ""
+    assert gate.refusal(plan, StepName.BACK_UP) != ""
 
 
 def test_a_withdrawal_that_nobody_signed_yet_is_undone_without_a_signature(

@@ -26,7 +26,9 @@ class Withdrawing(SimulatedFleet):
 
     def take(self, host: str, step: StepName, direction: Direction, attempt: int) -> Outcome:
         withdrawn = any(word.verb is Verb.WITHDRAW for word in self.said)
+        has_begun = any("apply-release" in act for act in self.acts)
         nearer = direction is Direction.DO and step in _NEARER
+        nearer = nearer and not (step is StepName.DRAIN and has_begun)
         if withdrawn and nearer and not self.back_on_offer:
             return Outcome(host, Verdict.REFUSED, None, _WHY)
         return SimulatedFleet.take(self, host, step, direction, attempt)
@@ -158,3 +160,11 @@ def test_no_policy_goes_past_it(then: AfterRollBack) -> None:
     fleet = _office(_FIRST_VISIT, policy=FailurePolicy(retries=1, then=then))
     _waits(fleet)
     assert fleet.states()["pc-2"] is HostState.PENDING
+
+
+def test_a_host_that_was_opened_meanwhile_is_closed_again_so_that_the_group_goes_back() -> None:
+    fleet = _office(_FIRST_VISIT, Verb.ABORT_ROLL_BACK, Verb.RETRY)
+    fleet.at = [(_FIRST_VISIT + 60.0, lambda pcs: pcs["pc-3"].open_by_code())]
+    assert _ends(fleet) is RolloutState.ABORTED
+    assert fleet.acts.count("pc-3 drain") == 2
+    assert _releases(fleet) == [Release.OLD] * 3
