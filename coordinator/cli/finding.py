@@ -7,6 +7,7 @@ import typer
 from coordinator.api.finding_schemas import FoundView, OfferView
 from coordinator.cli.notes_page import page
 from coordinator.cli.output import Json, end, show, size, table
+from coordinator.cli.progress import waited_for
 from coordinator.cli.talk import talking
 from coordinator.complaint import Complaint
 
@@ -23,7 +24,7 @@ def find(
     Exits 0 whether there is one or not, 1 when one of several feeds cannot be read, 2 when none
     can.
     """
-    with talking() as client:
+    with talking() as client, waited_for("the vendors' feeds are read"):
         found = client.offers(name, everything=everything)
     failed = [one for one in found if one.problem]
     heard = [one for one in found if not one.problem]

@@ -12,7 +12,7 @@ from coordinator.access import PASSPHRASE_VARIABLE, fingerprint_of, read_access
 from coordinator.api.client import Client
 from coordinator.api.key_schemas import KeysView, MadeKeyView, RoleView
 from coordinator.ceremony import Opened
-from coordinator.cli.talk import A_GOOD_ONE, read_first_line
+from coordinator.cli.talk import A_GOOD_ONE, read_first_line, secret
 from coordinator.complaint import Complaint
 from coordinator.folders import home_folder, operator_folder
 from coordinator.signing import found_key
@@ -37,6 +37,12 @@ NewPassphrases = Annotated[
 Sheets = Annotated[
     Path, typer.Option(help="Folder for the recovery sheets, to be printed and then deleted.")
 ]
+
+_HOW_TO_OPEN = (
+    "name a file with it, for each --key: --key-passphrase-file FILE, or --passphrase-file FILE "
+    f"where no key is made; or set {PASSPHRASE_VARIABLE}"
+)
+_HOW_TO_LOCK = "name a file with it, for each new key: --passphrase-file FILE"
 
 
 def known(client: Client) -> KeysView:
@@ -89,7 +95,7 @@ def _passphrase_of(file: Path, lock: Path | None) -> str:
     if lock is not None:
         return read_first_line(lock)
     given = os.environ.get(PASSPHRASE_VARIABLE)
-    return given or str(typer.prompt(f"Passphrase of the key {file}", hide_input=True, err=True))
+    return given or secret(f"Passphrase of the key {file}", _HOW_TO_OPEN)
 
 
 def make_keys(
@@ -120,7 +126,7 @@ def _folder() -> Path:
 
 def _new_passphrase() -> str:
     about = f"  Its passphrase, typed by who will have it ({A_GOOD_ONE})"
-    return str(typer.prompt(about, hide_input=True, confirmation_prompt=True, err=True))
+    return secret(about, _HOW_TO_LOCK, confirm=True)
 
 
 def printed(

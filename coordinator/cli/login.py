@@ -12,9 +12,11 @@ from coordinator.access import CA_FILE, Access, write_access
 from coordinator.api.client import Client
 from coordinator.api.schemas import OperatorView
 from coordinator.cli.output import Json, show
-from coordinator.cli.talk import read_first_line
+from coordinator.cli.talk import read_first_line, secret
 from coordinator.complaint import Complaint
 from coordinator.folders import operator_folder
+
+_IN_A_FILE = "name a file with it: --token-file FILE"
 
 
 def login(
@@ -29,8 +31,8 @@ def login(
 ) -> None:
     """Keep an operator's token and the coordinator's CA in this user's own folder."""
     ca_pem = _trusted_ca(address, fingerprint.lower())
-    given = read_first_line(token_file) if token_file else typer.prompt("Token", hide_input=True)
-    folder, token = operator_folder(), str(given).strip()
+    given = read_first_line(token_file) if token_file else secret("Token", _IN_A_FILE)
+    folder, token = operator_folder(), given.strip()
     you = _known_as(address, token, ca_pem)
     write_access(folder, Access(address, folder / CA_FILE, token), ca_pem)
     show(you, lambda: f"{you.name}, {you.role}, at {address}: kept in {folder}", as_json=as_json)

@@ -8,9 +8,11 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
+from coordinator import __version__
 from coordinator.complaint import Blocked, Complaint
 
 A_PERSON_IS_NEEDED, COULD_NOT_ASK = 1, 2
@@ -81,12 +83,29 @@ def program(words: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     wanted = words[0] if words else ""
+    app.callback()(_of_all)
     for row in COMMANDS:
         if row.name == wanted:
             _add_loaded(app, row)
         else:
             app.command(row.name, help=row.about)(_not_loaded)
     return app
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool,
+    typer.Option("--version", is_eager=True, callback=_tell_version, help="Say which this is."),
+]
+
+
+def _of_all(version: _Version = False) -> None:
+    """Take what may stand before any command; the option has done it already."""
 
 
 def _add_loaded(app: typer.Typer, row: Row) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from math import ceil
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from coordinator.api.plan_schemas import PlannedHostView, PlanView
 from coordinator.api.schemas import CheckView, FindingView
 from coordinator.cli.matrix import matrix_text, modules_text
 from coordinator.cli.output import Json, clock, end, pairs, show, table
+from coordinator.cli.progress import waited_for
 from coordinator.cli.talk import Yes, agreed, ask, talking
 from coordinator.complaint import Complaint
 from coordinator.model import AfterRollBack
@@ -80,7 +82,9 @@ def plan(
             given |= {"group": group or None, "site": site or None, "notice": notice}
             given |= {"announce": announce or [], "postpones": postpones, "mail": mail or []}
             given["leave"] = leave or []
-            found = client.make_plan(ask(PlanAsk, **given, within_seconds=within or None))
+            wanted = ask(PlanAsk, **given, within_seconds=within or None)
+            with waited_for("every workstation is asked how it is"):
+                found = client.make_plan(wanted)
     show(found, lambda: plan_text(found), as_json=as_json)
     end(needs_a_person=found.needs_a_person)
 
@@ -90,7 +94,7 @@ def plan_text(found: PlanView) -> str:
     facts = pairs(
         [
             ("plan", f"{found.label}: {found.app} {found.version}, {found.site}/{found.group}"),
-            ("window", f"{clock(found.opens)} to {clock(found.deadline)}"),
+            ("window", _window(found.opens, found.deadline)),
             ("would end", clock(found.ends)),
             ("told ahead", ", ".join(clock(moment) for moment in found.announce)),
             ("closing", _closing(found)),
@@ -108,6 +112,14 @@ def plan_text(found: PlanView) -> str:
         again = "drill" if found.drill else "rollout start"
         parts.append(f"next: roundsman {again} {found.label}")
     return "\n\n".join(part for part in parts if part)
+
+
+def _window(opens: float, closes: float) -> str:
+    """Return from when until when; a window that runs past midnight says so in words."""
+    begins, ends = (datetime.fromtimestamp(at).astimezone() for at in (opens, closes - 1))
+    days = (ends.date() - begins.date()).days
+    over = {0: "", 1: ", past midnight: until the next day"}.get(days, f", over {days} midnights")
+    return f"{clock(opens)} to {clock(closes)}{over}"
 
 
 _HEADERS = ("", "host", "role", "from", "begins", "ends", "sessions", "why here")
@@ -182,9 +194,9 @@ def doctor(
 ) -> None:
     """Ask workstations what would spoil the day. Exits 1 when something would."""
     with talking() as client:
-        found = client.doctor(
-            ask(DoctorAsk, hosts=hosts or [], app=app or None, version=version or None)
-        )
+        wanted = ask(DoctorAsk, hosts=hosts or [], app=app or None, version=version or None)
+        with waited_for("the workstations are asked how they are"):
+            found = client.doctor(wanted)
     show(found, lambda: _checks(found), as_json=as_json)
     end(needs_a_person=any(check.needs_a_person for check in found))
 

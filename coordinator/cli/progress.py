@@ -1,12 +1,15 @@
 """Follows what the coordinator does for a while: a bar at a terminal, else a line now and then."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.text import Text
 
 from coordinator.cli.output import size
 from coordinator.cli.watching import patiently
@@ -14,6 +17,7 @@ from coordinator.cli.watching import patiently
 T = TypeVar("T")
 _LOOK_SECONDS = 0.5
 _SAID_EVERY = 5.0
+_PATIENCE_SECONDS = 1.0
 
 
 class Now(NamedTuple):
@@ -42,6 +46,23 @@ def followed(first: T, look: Look[T], tell: Tell[T], *, quiet: bool, leave: str)
     except KeyboardInterrupt:
         typer.echo(f"\n{leave}", err=True)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def waited_for(about: str) -> Iterator[None]:
+    """Show at a terminal, on the error stream, what takes longer than a second meanwhile."""
+    console = Console(stderr=True)
+    shown = console.status(Text(about))
+    late = threading.Timer(_PATIENCE_SECONDS, shown.start)
+    if console.is_terminal:
+        late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
+        if console.is_terminal:
+            late.join()
+        shown.stop()
 
 
 def _drawn(seen: T, look: Look[T], tell: Tell[T], console: Console) -> T:

@@ -111,7 +111,12 @@ def _followed(client: Client, found: StagingView, *, quiet: bool) -> StagingView
 
 
 def _is_busy(found: StagingView) -> bool:
-    """True while a workstation fetches, or is on and about to."""
+    """True while a workstation fetches, or is on and about to, or all have just ended.
+
+    A staging itself ends a moment after the last of its workstations.
+    """
+    if found.hosts and all(h.state.is_final for h in found.hosts):
+        return True
     return any(h.linked and not h.state.is_final and not h.detail for h in found.hosts)
 
 

@@ -1,6 +1,7 @@
 """The line to the coordinator, as this user's own folder says."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ PassphraseFile = Annotated[
     typer.Option("--passphrase-file", help="File whose first line is the passphrase."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+IN_A_FILE = f"name a file with it: --passphrase-file FILE; or set {PASSPHRASE_VARIABLE}"
 A_GOOD_ONE = "at least 12 characters"  # coordinator.releases.keys asks for so many
 M = TypeVar("M", bound=BaseModel)
 
@@ -70,7 +72,34 @@ def passphrase(file: Path | None, *, confirm: bool) -> str:
     if given:
         return given
     about = "Passphrase of the signing key" + (f" ({A_GOOD_ONE})" if confirm else "")
-    return str(typer.prompt(about, hide_input=True, confirmation_prompt=confirm))
+    return secret(about, IN_A_FILE, confirm=confirm)
+
+
+def secret(about: str, instead: str, *, confirm: bool = False) -> str:
+    """Return what nobody else may read, typed by whoever sits here.
+
+    Without a terminal a line of the standard input is taken for it, and it is said how else it
+    may be given: `instead`. Raises `Complaint` when there is no such line.
+    """
+    if _is_at_a_terminal():
+        return str(typer.prompt(about, hide_input=True, confirmation_prompt=confirm, err=True))
+    typer.echo(
+        f"{about}: read from standard input, as this is no terminal; or {instead}", err=True
+    )
+    lines = [sys.stdin.readline() for _ in range(2 if confirm else 1)]
+    if not all(lines):
+        raise Complaint(f"cannot ask for it: {about.strip()}: this is no terminal", instead)
+    if len(set(lines)) > 1:
+        raise Complaint(f"cannot use it: {about.strip()}: the two lines are not the same")
+    return lines[0].rstrip("\r\n")
+
+
+def _is_at_a_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return sys.stdin.isatty()
+    return True
 
 
 def agreed(question: str, *, yes: bool) -> None:

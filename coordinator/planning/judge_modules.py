@@ -6,7 +6,7 @@ out of a plan: it never mends anything that speaks against it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.wire.contract import Finding
@@ -19,6 +19,8 @@ from coordinator.planning.say import blocks, warns
 _V = ModuleVerdict
 _IS_ONE = re.compile(re.escape(MODULE_FACT) + r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}").fullmatch
 _MOST_VERSION = 64
+_MOST_NAMED = 12
+_PLAN_AGAIN = "see the modules of this plan, and plan again"
 UNTOLD = "modules-untold"
 """The finding of a survey that has not told every module: users may make folders there."""
 
@@ -135,14 +137,30 @@ def leave_findings(
         text = f"cannot leave {', '.join(map(str, leave))}: {_UPDATES_ITSELF[profile.apply.kind]}"
         return [blocks("leave-not-possible", text, "plan again without --leave")]
     return [
-        blocks(
-            "leave-unknown",
-            f"cannot leave {one}: no such module is installed there",
-            "see the modules of this plan, and plan again",
-        )
+        blocks("leave-unknown", f"cannot leave {one}: {why}"[:500], _PLAN_AGAIN)
         for one in leave
-        if not any(one.means(h) and one.module in {m.name for m in h.modules} for h in hosts)
+        if (why := _why_unknown(one, hosts))
     ]
+
+
+def _why_unknown(one: Leave, hosts: Sequence[PlannedHost]) -> str:
+    """Return why nothing is meant by it, with what there is; "" when something is."""
+    meant = [host for host in hosts if one.means(host)]
+    if not meant:
+        return f"no such workstation is in this plan, only: {_listed(h.name for h in hosts)}"
+    installed = {module.name for host in meant for module in host.modules}
+    if one.module in installed:
+        return ""
+    where = meant[0].name if one.host else "any workstation of this plan"
+    there = f"; there are: {_listed(sorted(installed))}" if installed else ", nor any other"
+    return f"no such module is installed on {where}{there}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return the first of them, and how many more there are."""
+    found = list(names)
+    more = [f"and {len(found) - _MOST_NAMED} more"] * (len(found) > _MOST_NAMED)
+    return ", ".join([*found[:_MOST_NAMED], *more])
 
 
 def silent_findings(hosts: Sequence[PlannedHost], terms: Sequence[Terms]) -> list[Finding]:

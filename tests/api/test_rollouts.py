@@ -12,6 +12,7 @@ from coordinator.model import HostStanding, SharedData
 from coordinator.walk.ports import Command, News, Verb
 from coordinator.walk.states import HostState, RolloutState
 from tests.api.real import RealOffice
+from tests.noon import to_noon
 from tests.plans import make_plan
 
 HOST, OTHER = "pc-01-abcdef", "pc-02-abcdef"
@@ -135,6 +136,7 @@ def test_an_operator_s_word_reaches_the_walk(
 
 def test_resume_takes_a_later_deadline_of_today(walking: Walking) -> None:
     office, _ = walking
+    office.clock.ahead = to_noon()
     with office.client() as client:
         with pytest.raises(Complaint, match="tomorrow is another day"):
             client.say("r1", CommandAsk(verb=Verb.RESUME, until="00:00"))

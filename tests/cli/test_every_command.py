@@ -16,6 +16,7 @@ from coordinator.walk.ports import News
 from coordinator.walk.states import RolloutState
 from tests.api.real import APP, PROFILE, RealOffice, make_zip
 from tests.cli.terminal import Terminal
+from tests.noon import to_noon
 
 NO_JSON = {"serve"}  # runs until it is stopped, and writes a log
 HEAVY = ("pydantic", "sqlalchemy", "dbos", "starlette", "uvicorn", "rich", "urllib3", "alembic")
@@ -135,6 +136,7 @@ def test_a_whole_day_in_json(
     office: RealOffice, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROUNDSMAN_PASSPHRASE", "correct horse battery")
+    office.clock.ahead = to_noon()
     office.add_hosts()
     fleet = tmp_path / "fleet.toml"
     fleet.write_text(FLEET)
@@ -155,6 +157,7 @@ def test_a_whole_day_in_tables(
     office: RealOffice, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROUNDSMAN_PASSPHRASE", "correct horse battery")
+    office.clock.ahead = to_noon()
     office.add_hosts()
     fleet = tmp_path / "fleet.toml"
     fleet.write_text(FLEET)

@@ -226,6 +226,15 @@ def test_the_only_key_is_replaced_by_itself_and_in_its_own_place(desk: Desk) -> 
     assert signed.code == 0, signed.err
 
 
+def test_a_new_key_is_locked_as_the_first_one_was(desk: Desk) -> None:
+    short = desk.folder / "short"
+    short.write_text("eleven char\n")
+    said = desk("keys rotate --yes", *desk.old("init"), "--passphrase-file", str(short))
+    assert said.code == 2
+    assert "a passphrase has at least 12 characters" in said.err
+    assert desk("keys renew --yes", *desk.by("init")).code == 0
+
+
 def test_a_key_that_was_replaced_can_change_nothing(desk: Desk) -> None:
     desk.ceremony()
     lost = desk.fingerprints()[0]

@@ -1,5 +1,6 @@
 """`roundsman release stage` and `staged` at a terminal."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,24 @@ def test_waiting_for_it_ends_when_nobody_is_on(ready: RealOffice, terminal: Term
     said = terminal(f"release stage {APP} 1.1 --wait")
     assert said.code == 0
     assert said.out.count("waiting, off") == 3
+
+
+def test_waiting_for_it_ends_with_the_staging_itself(
+    ready: RealOffice, terminal: Terminal
+) -> None:
+    """The coordinator ends it a moment after its last host."""
+    terminal(f"release stage {APP} 1.1")
+    for host in ("pc-01", "pc-02", "pc-03"):
+        _come(ready, host, StagedState.READY)
+    stagings = Stagings(ready.database)
+    ended = threading.Timer(
+        0.2, stagings.end, (stagings.latest()[0].id, StagingState.DONE, ready.clock())
+    )
+    ended.start()
+    said = terminal("release staged s1 --wait")
+    ended.join()
+    assert said.code == 0
+    assert "s1: office-maker 1.1, done" in said.out
 
 
 def test_it_is_stopped(ready: RealOffice, terminal: Terminal) -> None:

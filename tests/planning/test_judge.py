@@ -162,6 +162,35 @@ def test_a_slip_of_the_pen_is_not_taken_for_nothing(slip: str) -> None:
     assert ("leave-unknown" in _codes(plan)) is (slip != "crm@")
 
 
+@pytest.mark.parametrize(
+    ("slip", "why"),
+    [
+        ("crm@PC-9", "no such workstation is in this plan, only: PC-1, PC-2"),
+        ("crn", "no such module is installed on any workstation of this plan; there are: crm"),
+        ("crn@PC-2", "no such module is installed on PC-2; there are: crm"),
+    ],
+)
+def test_what_there_is_instead_is_told(slip: str, why: str) -> None:
+    plan = _plan(_TERMS, "1.0", "1.0", leave=[slip], crm="1.0")
+
+    (found,) = [f for f in plan.findings if f.code == "leave-unknown"]
+    assert found.message == f"cannot leave {slip}: {why}"
+
+
+def test_where_no_module_is_installed_that_is_said() -> None:
+    plan = _plan(Terms(), leave=["crm"])
+
+    (found,) = [f for f in plan.findings if f.code == "leave-unknown"]
+    assert found.message.endswith("on any workstation of this plan, nor any other")
+
+
+def test_of_many_workstations_the_first_are_named() -> None:
+    plan = _plan(Terms(), *["1.0"] * 20, leave=["crm@PC-99"])
+
+    (found,) = [f for f in plan.findings if f.code == "leave-unknown"]
+    assert found.message.endswith(", and 8 more")
+
+
 def test_where_an_installer_updates_nothing_can_be_unticked() -> None:
     basis = replace(_basis(_TERMS, crm="1.0"), profile=make_profile())
     plan = make_plan(make_request(leave=(Leave("crm"),)), basis)
