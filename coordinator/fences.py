@@ -8,7 +8,7 @@ one instance: a daemon on a copied or restored database is refused, not followed
 import logging
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from agent.wire.contract import Fence
 from coordinator.fleet.standing import Standing
@@ -61,12 +61,19 @@ class Rivals:
 
     def look(self, standings: Mapping[str, Standing]) -> None:
         """Tell of every host that another daemon leads, once; or take it over."""
-        for host, standing in standings.items():
-            if standing.hello is None or not self._fences.exceeds(standing.hello.fence):
-                continue
+        for host, met in self._followed(standings):
             if self._take_over:
-                self._fences.take_over(standing.hello.fence)
+                self._fences.take_over(met)
             elif host not in self._led_by_another:
                 self._led_by_another.add(host)
-                about = {"host": host, "epoch": standing.hello.fence.epoch, "mend": _TAKE_OVER}
+                about = {"host": host, "epoch": met.epoch, "mend": _TAKE_OVER}
                 _log.warning("another coordinator leads this host", extra=about)
+
+    def led_elsewhere(self, standings: Mapping[str, Standing]) -> Collection[str]:
+        """Return the hosts that refuse our orders, as another daemon leads them."""
+        return {host for host, _ in self._followed(standings)}
+
+    def _followed(self, standings: Mapping[str, Standing]) -> Iterator[tuple[str, Fence]]:
+        for host, standing in standings.items():
+            if standing.hello is not None and self._fences.exceeds(standing.hello.fence):
+                yield host, standing.hello.fence

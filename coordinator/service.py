@@ -161,9 +161,8 @@ class Daemon:
         self._keeper = Keeper(cordons, self._hub, fence, self._plan_of, trust, told.of)
         self._keeper.lift_strays()
         self._stepper = Stepper(self._hub, self._stopping, fence, trust)
-        credentials = Credentials(
-            self._pair.key, self._pair.certificate, settings.ca_folder / "ca.pem"
-        )
+        ca = settings.ca_folder / "ca.pem"
+        credentials = Credentials(self._pair.key, self._pair.certificate, ca)
         self._hub.start()
         self._open.callback(self._hub.close)
         self._listener: Listener = opened(
@@ -253,6 +252,7 @@ class Daemon:
             uploads=settings.home / "uploads",
             waiting=self._book.waiting,
             sealed=self._keeper.sealed,
+            led_elsewhere=lambda: self._rivals.led_elsewhere(self._hub.standings()),
             postman=self._postman,
             feeds=settings.feeds,
             stagings=self._stagings,

@@ -13,6 +13,8 @@ from coordinator.model import HostStanding
 from coordinator.walk.states import RolloutState
 
 _TRAIL = 200
+_MOST_NAMED = 5
+_LEAD = "when that one is gone for good: roundsman serve --take-over"
 _STUCK = {RolloutState.NEEDS_OPERATOR, RolloutState.PAUSED}
 
 
@@ -82,7 +84,8 @@ def health(office: Office, call: Call[NoAsk]) -> HealthView:
 
 
 def _problems(office: Office) -> list[str]:
-    return _stuck(office) + _strangers(office) + _expiring(office) + mail.problems(office)
+    own = _stuck(office) + _rivals(office) + _strangers(office)
+    return own + _expiring(office) + mail.problems(office)
 
 
 def _stuck(office: Office) -> list[str]:
@@ -91,6 +94,15 @@ def _stuck(office: Office) -> list[str]:
         for row in office.rollouts.all(active=True)
         if row.state in _STUCK
     ]
+
+
+def _rivals(office: Office) -> list[str]:
+    led = office.led_elsewhere()
+    names = [h.name for h in office.fleet.hosts() if h.id in led] if led else []
+    if not names:
+        return []
+    named = ", ".join(names[:_MOST_NAMED]) + (" and others" if len(names) > _MOST_NAMED else "")
+    return [f"another coordinator leads {named}, and this one's orders are refused: {_LEAD}"]
 
 
 def _strangers(office: Office) -> list[str]:
