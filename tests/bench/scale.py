@@ -51,6 +51,8 @@ def _figures(one: Growth) -> list[Figure]:
 
 
 def _compared(measured: Sequence[Growth]) -> list[Figure]:
+    if len(measured) < 2:
+        return []
     few, many = measured[0], measured[-1]
     times = statistics.median(many.turns) / statistics.median(few.turns)
     name = f"a visit, of {many.size} hosts beside {few.size}"
