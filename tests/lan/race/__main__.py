@@ -52,8 +52,15 @@ def _measure(wanted: Sequence[str]) -> list[Figure]:
     folder.mkdir(parents=True)
     terms = Terms(size=SIZE, watched=False)
     with Box(max(counts)) as box, LanOffice(box, folder, terms=terms) as office:
+        sys.stderr.write(f"{max(counts)} hosts are up, with their agents\n")
         course = Course(office, int(os.environ.get("ROUNDS", "3")))
-        return [figure for row in wanted for figure in ROWS[row](course, counts)]
+        return [_told(figure) for row in wanted for figure in ROWS[row](course, counts)]
+
+
+def _told(figure: Figure) -> Figure:
+    """Show a figure as soon as it is known: all of them take a while."""
+    sys.stderr.write(f"  {figure.name}: {figure.value:.2f} {figure.unit} {figure.note}\n")
+    return figure
 
 
 if __name__ == "__main__":

@@ -82,9 +82,9 @@ class Course:
         ground = Ground(self.hosts[:count], self.release)
         before, load = ground.put_back(), os.getloadavg()[0]
         taken = race(ground.hosts)
+        sys.stderr.write(f"  {count} hosts, {who} (load {load:.1f}): {taken}\n")
         wrong = ground.complaints(before)
         assert not wrong, f"{who}, {count} hosts: not as it must be: {wrong[:5]}"
-        sys.stderr.write(f"  {count} hosts, {who} (load {load:.1f}): {taken}\n")
         return taken
 
     def _regroup(self, count: int) -> None:
