@@ -11,7 +11,9 @@ from coordinator.api.judged import judged
 from coordinator.api.office import Office
 from coordinator.api.releases import PROFILES, SIGN, signed_apps, signed_profile
 from coordinator.api.schemas import CheckView, FindingView
+from coordinator.fleet.standing import seconds_ahead
 from coordinator.model import Host, HostStanding, SurveyOf
+from coordinator.planning.preflight import clock_findings, clone_findings
 
 _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 
@@ -26,7 +28,7 @@ def doctor(office: Office, call: Call[DoctorAsk]) -> list[CheckView]:
         checks = [*judged(office, hosts, app, call.ask.version)]
     else:
         said = office.surveyor.survey([h.id for h in hosts], profile)
-        checks = [_check(h, app, said[h.id]) for h in hosts]
+        checks = [_check(office, h, app, said[h.id]) for h in hosts]
     return checks if call.ask.hosts else [*checks, *_own(office, app)]
 
 
@@ -51,13 +53,15 @@ def only_app(office: Office) -> str:
     return apps[0]
 
 
-def _check(host: Host, app: str, said: SurveyOf) -> CheckView:
+def _check(office: Office, host: Host, app: str, said: SurveyOf) -> CheckView:
+    ours = clock_findings(host, seconds_ahead(office.hub.standing, host.id))
+    ours += clone_findings(host, office.hub.standing(host.id).clone_address)
     return CheckView(
         host=host.name,
         id=host.id,
         app=app,
         facts=said.facts,
-        findings=list(finding_views(said.findings, host.name)),
+        findings=list(finding_views([*ours, *said.findings], host.name)),
         problem=said.problem,
     )
 

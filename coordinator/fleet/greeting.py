@@ -3,6 +3,7 @@
 from agent.wire.contract import PROTOCOL, Hello, HelloAsk, Refusal
 from agent.wire.errors import LinkRefusal, LinkRefused, RemoteError
 from agent.wire.link import AgentLink
+from coordinator.fleet.standing import Standing
 
 
 def greet(link: AgentLink, version: str, deadline: float) -> Hello:
@@ -32,3 +33,22 @@ def is_same_machine(one: Hello | None, other: Hello) -> bool:
         and bool(other.boot_id)
         and (one.boot_id, one.host_name) == (other.boot_id, other.host_name)
     )
+
+
+def linked_already(known: Hello | None, hello: Hello, address: str) -> LinkRefused:
+    """Return why a host that answers on another link, from `address`, may not have this one."""
+    why = LinkRefusal.ALREADY_LINKED if is_same_machine(known, hello) else LinkRefusal.CLONE
+    return LinkRefused(why, f"linked already, from {address}")
+
+
+def check_known(standing: Standing, hello: Hello, address: str) -> None:
+    """Let none of two machines with one certificate take the other's place once it is silent.
+
+    The one that had the link is told by its boot or, when it was started anew, by its address:
+    that proves nothing to a stranger, but no stranger has the key. Raises `LinkRefused`.
+    """
+    is_known = is_same_machine(standing.hello, hello) or standing.address == address
+    if standing.clone_address and not is_known:
+        raise LinkRefused(
+            LinkRefusal.CLONE, f"two machines hold its certificate; it was {standing.address}"
+        )

@@ -21,7 +21,7 @@ from agent.wire.errors import LinkBusy, LinkError, LinkLost, LinkRefusal, LinkRe
 from agent.wire.link import AgentLink
 from agent.wire.tls import Identity
 from coordinator.fleet.defects import log_defect
-from coordinator.fleet.greeting import greet, is_same_machine
+from coordinator.fleet.greeting import check_known, greet, linked_already
 from coordinator.fleet.standing import Standing, Standings
 
 _log = logging.getLogger(__name__)
@@ -256,9 +256,7 @@ class Hub:
                 except LinkLost:
                     self._note_end(older)
                     continue
-                same = is_same_machine(self._standings.of(host_id).hello, hello)
-                why = LinkRefusal.ALREADY_LINKED if same else LinkRefusal.CLONE
-                raise LinkRefused(why, f"linked already, from {older.address}")
+                raise linked_already(self._standings.of(host_id).hello, hello, older.address)
 
     def _enter(self, link: AgentLink, hello: Hello) -> AgentLink | None:
         """Put the link in its host's place; return the link that holds the place already."""
@@ -269,6 +267,7 @@ class Hub:
             older = self._links.get(host_id)
             if older is not None and not older.is_over:
                 return older
+            check_known(self._standings.of(host_id), hello, link.address)
             self._links[host_id] = link
             self._standings.note(
                 host_id,

@@ -65,6 +65,7 @@ class Basis:
     slowest: Mapping[str, float]  # seconds of a host's slowest visit of this app, where known
     now: float
     skews: Mapping[str, float] = field(default_factory=dict)  # clocks, seconds ahead of ours
+    clones: Mapping[str, str] = field(default_factory=dict)  # where a host's double was seen
     left_closed: Collection[str] = ()  # hosts that an earlier rollout keeps closed
     held: Held = NOTHING_HELD  # the vendor's entitlement
     seats: int = 0  # workstations of the fleet that have the app

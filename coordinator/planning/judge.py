@@ -27,6 +27,7 @@ from coordinator.planning.judge_roles import role_findings
 from coordinator.planning.judge_versions import version_findings
 from coordinator.planning.preflight import (
     clock_findings,
+    clone_findings,
     drill_findings,
     host_findings,
     plan_findings,
@@ -105,6 +106,7 @@ def _host_gate(case: Case) -> Iterator[Marked]:
         survey, ahead = case.basis.surveys.get(host.id), case.basis.skews.get(host.id, 0.0)
         about = host_findings(host, survey, case.basis.profile.title)
         about += clock_findings(host, ahead)
+        about += clone_findings(host, case.basis.clones.get(host.id, ""))
         matters = planned.visited and case.plan.backs_up
         found = about if matters else [_softened(finding) for finding in about]
         found += drill_findings(planned, case.plan) if case.plan.drill else []

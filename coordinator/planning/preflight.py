@@ -76,6 +76,21 @@ def clock_findings(host: Host, ahead: float) -> list[Finding]:
     ]
 
 
+def clone_findings(host: Host, address: str) -> list[Finding]:
+    """Return what speaks against a host whose certificate another machine, there, has shown."""
+    if not address:
+        return []
+    return [
+        Finding(
+            "two-machines",
+            Severity.BLOCKS,
+            f"{host.name}: another machine, at {address}, shows its certificate, as a copy of its "
+            "disk does: which of the two would be updated is not known",
+            f"roundsman fleet revoke {host.name}, then enrol both again, each with a token",
+        )
+    ]
+
+
 def drill_findings(planned: PlannedHost, plan: Plan) -> list[Finding]:
     """Return what speaks against drilling one host: it must come back as it was, so as what?"""
     if planned.from_version or not planned.visited:

@@ -73,6 +73,15 @@ def test_a_clock_wrong_by_more_than_five_minutes_blocks(ahead: float, message: s
     assert [f.message for f in plan.findings] == ([message] if message else [])
 
 
+def test_a_host_whose_certificate_another_machine_shows_blocks_and_the_way_out_is_told() -> None:
+    host = make_host("PC-1")
+    plan = _plan([host, make_host("PC-2")], clones={host.id: "10.0.0.9"})
+    assert not verdict(plan).go
+    (found,) = plan.findings
+    assert "PC-1: another machine, at 10.0.0.9, shows its certificate" in found.message
+    assert "roundsman fleet revoke PC-1" in found.fix
+
+
 def test_an_empty_group_blocks() -> None:
     plan = _plan([])
     assert [f.code for f in plan.findings] == ["group-empty"]

@@ -5,7 +5,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.uplink import Backoff, Uplink, UplinkOptions
 from agent.wire.api import AgentApi
@@ -96,11 +96,17 @@ class Office:
     ca: TestCa
     uplinks: list[Uplink]
 
-    def agent(self, name: str, api: AgentApi, credentials: Credentials | None = None) -> Uplink:
-        """Return a started uplink of a new agent; it is stopped with the office."""
+    def agent(
+        self,
+        name: str,
+        api: AgentApi,
+        credentials: Credentials | None = None,
+        source: str = "",
+    ) -> Uplink:
+        """Return a started uplink of a new agent, from `source`; it is stopped with the office."""
         own = credentials or self.ca.agent(name)
         address = f"127.0.0.1:{self.listener.port}"
-        uplink = Uplink([address], own, api, QUICK)
+        uplink = Uplink([address], own, api, replace(QUICK, source=source))
         self.uplinks.append(uplink)
         uplink.start()
         return uplink

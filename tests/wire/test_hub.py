@@ -237,6 +237,27 @@ def test_of_two_machines_with_one_certificate_the_first_stays_and_the_alarm_is_k
         assert here.hub.standings()["pc-03"].clone_seen is None
 
 
+def test_after_the_alarm_the_copy_does_not_take_the_place_of_the_one_that_is_silent(
+    ca: TestCa,
+) -> None:
+    shared = ca.agent("pc-03")
+    with office(ca, OPTIONS) as here:
+        first = here.agent("pc-03", FakeAgent(), shared, "127.0.0.2")
+        until(here.hub.linked)
+        copy = FakeAgent(dataclasses.replace(HELLO, boot_id="boot-2"))
+        here.agent("pc-03", copy, shared, "127.0.0.3")
+        until(lambda: here.hub.standings()["pc-03"].clone_address == "127.0.0.3")
+        seen = here.hub.standings()["pc-03"].clone_seen
+        first.stop()
+        until(lambda: here.hub.standings()["pc-03"].clone_seen != seen)  # it was refused again
+        assert not here.hub.linked()
+        rebooted = FakeAgent(dataclasses.replace(HELLO, boot_id="boot-3"))
+        here.agent("pc-03", rebooted, shared, "127.0.0.2")
+        until(here.hub.linked)
+        assert here.hub.standings()["pc-03"].hello.boot_id == "boot-3"  # type: ignore[union-attr]
+        assert copy.asked == [("hello", ask) for _, ask in copy.asked]
+
+
 def test_one_machine_that_dials_two_addresses_is_no_alarm(ca: TestCa) -> None:
     shared = ca.agent("pc-03")
     with office(ca, OPTIONS) as here:
