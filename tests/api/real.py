@@ -207,12 +207,16 @@ class RealOffice:
         self.keep = Keep()
         self.downloads = Downloads(lambda _seconds: None)
         self.agents = FakeAgents()
-        self.keeper = Keeper(self.cordons, self.agents, _fence, self._plan_of, Trust(time.time))
+        self.keeper = self.new_keeper()
         self.stepper = Stepper(self.agents, Event(), _fence)
         self.errands = Errands(Asker(self.stepper, _fence, _new_id), self.keeper)
 
     def _postman(self, mail: MailSettings) -> Postman:
         return Postman(mail, self.outbox, self.rollouts, lambda plan: plan.app, Patience(2.0, 5.0))
+
+    def new_keeper(self) -> Keeper:
+        """Return a keeper as a daemon that starts now has it."""
+        return Keeper(self.cordons, self.agents, _fence, self._plan_of, Trust(time.time))
 
     def _plan_of(self, rollout: str) -> Plan | None:
         row = self.rollouts.find(rollout)
