@@ -30,8 +30,8 @@ _SERVER = "server"
 _BY_ADMINISTRATOR = "administrator"  # in an agent's words
 
 CHANGES_A_HOST = frozenset({StepName.BACK_UP, StepName.APPLY_RELEASE})
-"""Before these every other host is asked afresh (invariant I2); what follows them is the same
-visit, which finishes."""
+"""Before these every other host is confirmed closed anew (invariant I2; how, the port decides);
+what follows them is the same visit, which finishes."""
 
 WAY_BACK = (
     StepName.CHECK_HEALTH,
