@@ -46,7 +46,9 @@ test-faults: $(READY)  ## kill, fill and break the disk under the steps of an up
 test-lan: $(READY)  ## an office of virtual Debian workstations, and trouble on its wires; as root (LAN=all)
 	@tests/lan/prepare.sh
 	@$(MAKE) --no-print-directory deb
+	@rm -f build/faults.jsonl
 	ROUNDSMAN_LAN=1 $(BIN)/pytest $(if $(filter all,$(LAN)),,-m "not thorough") $(or $(TESTS),tests/lan)
+	@$(if $(filter all,$(LAN)),$(BIN)/python -m tests.lan.faults)
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
