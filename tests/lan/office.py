@@ -157,10 +157,10 @@ class LanOffice:
             raise Complaint(f"roundsman {' '.join(arguments)}: {ended.stderr.strip()}")
         return json.loads(ended.stdout)
 
-    def start_coordinator(self) -> None:
-        """Start `roundsman serve` at the seat, and return once it listens."""
+    def start_coordinator(self, *words: str) -> None:
+        """Start `roundsman serve` with these words at the seat; return once it listens."""
         log = self.folder / "coordinator.log"
-        command = (sys.executable, "-m", "coordinator.cli", "serve")
+        command = (sys.executable, "-m", "coordinator.cli", "serve", *words)
         daemon = self.box.seat.spawn(*command, log=log, environment=environment(self.folder))
         self.coordinator = daemon
         until(lambda: listens(daemon) or daemon.poll() is not None, _UP_SECONDS, "it listens")

@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -10,7 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from agent.wire.tls import Credentials
-from coordinator.fleet.certificates import builder, issuer_id, key_usage, pem, private_pem
+from coordinator.fleet.certificates import (
+    builder,
+    issuer_id,
+    key_usage,
+    load_key,
+    pem,
+    private_pem,
+    read_certificate,
+)
 
 DAY = dt.timedelta(days=1)
 
@@ -22,6 +31,8 @@ class Leaf:
     names: tuple[str, ...]
     begin: dt.timedelta = -DAY  # from now
     end: dt.timedelta = 90 * DAY
+    common_name: str = "a leaf"
+    usage: x509.ObjectIdentifier | None = None  # None = whatever it likes
 
 
 class TestCa:
@@ -46,6 +57,14 @@ class TestCa:
         self.certificate = folder / "ca.pem"
         self.certificate.write_text(pem(certificate))
 
+    @classmethod
+    def stolen(cls, folder: Path, home: Path) -> Self:
+        """Return the CA whose key lies in `home`; what it makes lies in `folder`."""
+        ca = cls(folder)
+        ca._key, ca.certificate = load_key(home / "ca-key.pem"), home / "ca.pem"
+        ca._name = read_certificate(ca.certificate.read_text("ascii")).subject
+        return ca
+
     def agent(self, name: str) -> Credentials:
         return self.issue(Leaf((f"urn:roundsman:agent:{name}",)))
 
@@ -57,12 +76,14 @@ class TestCa:
         key = ec.generate_private_key(ec.SECP256R1())
         now = dt.datetime.now(dt.UTC)
         draft = (
-            builder("a leaf", self._name, key.public_key(), now + leaf.begin)
+            builder(leaf.common_name, self._name, key.public_key(), now + leaf.begin)
             .not_valid_after(now + leaf.end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage(ca=False), critical=True)
             .add_extension(issuer_id(self._key), critical=False)
         )
+        if leaf.usage:
+            draft = draft.add_extension(x509.ExtendedKeyUsage([leaf.usage]), critical=False)
         if leaf.names:
             uris = [x509.UniformResourceIdentifier(name) for name in leaf.names]
             draft = draft.add_extension(x509.SubjectAlternativeName(uris), critical=False)
