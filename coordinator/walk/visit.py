@@ -130,13 +130,20 @@ def take_until_known(
                 course.stand(before)
         elif tries and policy.bears_repeating(outcome):
             tries -= 1
-            course.try_again([host], step, direction)
+            _try_again(course, host, step, direction)
         else:
             break
     course.stand(before)
     if course.states[host] is HostState.UNKNOWN:
         course.move(host, resumed)
     return outcome
+
+
+def _try_again(course: Course, host: str, step: StepName, direction: Direction) -> None:
+    course.try_again([host], step, direction)
+    if (step, direction) == (StepName.CHECK_HEALTH, Direction.DO):
+        # what is to be found running may have ended since it was started: a power cut ends all
+        course.afresh([host], StepName.START_SERVICE_MANAGER)
 
 
 def _not_begun(course: Course, host: str, why: str, resumed: Event) -> Outcome:

@@ -200,3 +200,13 @@ def test_a_host_that_had_the_release_already_cannot_be_rolled_back() -> None:
     fleet = SimulatedFleet(make_plan(2, ahead=[1]), orders=orders)
     assert walk(fleet.plan, fleet) is DONE
     assert fleet.faults == []
+
+
+def test_a_health_check_that_is_tried_again_finds_the_service_manager_started_again() -> None:
+    fleet = SimulatedFleet(make_plan(2))
+    fleet.fail("pc-2", StepName.CHECK_HEALTH, Fate.FAIL)  # as when a power cut ended what ran
+    assert walk(fleet.plan, fleet) is DONE
+    acts = [act.removeprefix("pc-2 ") for act in fleet.acts if act.startswith("pc-2 ")]
+    first = acts.index("check-health")
+    again = ["start-service-manager undo", "start-service-manager", "check-health"]
+    assert acts[first + 1 : first + 4] == again
