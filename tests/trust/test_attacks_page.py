@@ -17,7 +17,7 @@ def test_each_test_that_is_named_exists(file: str, name: str) -> None:
     assert f"def {name}(" in (PROJECT / file).read_text("utf-8")
 
 
-@pytest.mark.parametrize("row", [f"T{number}" for number in range(11, 19)])
+@pytest.mark.parametrize("row", [f"T{number}" for number in (*range(11, 20), 23, 24, 25, 29)])
 def test_each_row_has_its_tests(row: str) -> None:
     (line,) = (line for line in PAGE.splitlines() if line.startswith(f"| {row} |"))
     assert "::test_" in line
