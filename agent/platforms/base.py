@@ -250,9 +250,10 @@ class FileControl(Protocol):
         Tried again for a while when a program holds it; the error names who does.
         """
 
-    def copy(self, source: Spot, target: Spot) -> None:
+    def copy(self, source: Spot, target: Spot, *, durable: bool = True) -> None:
         """Copy content, mode, owner, times and extended attributes; durable when it returns.
 
+        Not `durable`: the caller has the whole volume synced before anything relies on it.
         A reflink or a copy, never a hard link; a symlink is copied as a symlink, instead of any
         file that is there already. Folders are copied with `make_folder` and `give_rights`.
         """

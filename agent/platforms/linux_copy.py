@@ -24,7 +24,7 @@ Place = tuple[int, str]
 """An open folder, and a name in it."""
 
 
-def copy_regular(source: Place, target: Place) -> None:
+def copy_regular(source: Place, target: Place, *, durable: bool = True) -> None:
     """Copy a plain file to where nothing is. Raises `OSError`, for anything but a plain file."""
     old = open_plain_at(*source)
     try:
@@ -33,7 +33,8 @@ def copy_regular(source: Place, target: Place) -> None:
             _copy_content(old, new)
             copy_rights(old, new)
             os.utime(new, ns=(about.st_atime_ns, about.st_mtime_ns))
-            os.fsync(new)
+            if durable:
+                os.fsync(new)
     finally:
         os.close(old)
 

@@ -105,7 +105,7 @@ class LinuxFiles:
             why = f"cannot be renamed: {held or 'a mount or an unknown program holds it'}"
             raise OSError(error.errno, why, str(source)) from None
 
-    def copy(self, source: Spot, target: Spot) -> None:
+    def copy(self, source: Spot, target: Spot, *, durable: bool = True) -> None:
         """Copy one file or symlink, instead of any file that is there already."""
         with parent_of(source) as old, parent_of(target) as new:
             found = beneath.item_at(*old, source.path)
@@ -116,8 +116,9 @@ class LinuxFiles:
             if found.is_link:
                 copy_link(old, new)
             else:
-                _copy_named(source, old, new)
-            os.fsync(new[0])
+                _copy_named(source, old, new, durable=durable)
+            if durable:
+                os.fsync(new[0])
 
     def give_rights(self, source: Spot, target: Spot) -> None:
         """Give `target` owner, mode, ACL and other extended attributes of `source`."""
@@ -191,10 +192,10 @@ def _rename(source: Spot, target: Spot) -> None:
             os.fsync(parent)
 
 
-def _copy_named(source: Spot, old: Place, new: Place) -> None:
+def _copy_named(source: Spot, old: Place, new: Place, *, durable: bool) -> None:
     """Copy a plain file; an error that is of the source names the source."""
     try:
-        copy_regular(old, new)
+        copy_regular(old, new, durable=durable)
     except OSError as error:
         if error.filename == old[1] or error.errno == errno.EINVAL:
             error.filename = str(source)

@@ -33,6 +33,7 @@ class Carried:
 def carry_over(work: Work, manifest: Manifest) -> Carried:
     """Bring the kept files into `folders.incoming`, with the rights of the old release.
 
+    Nothing of it is sure to be on the disk until the volume is synced.
     Raises `Refused` PACKAGE_MISMATCH when a kept file is a folder in the package.
     """
     carried = _plan(work, manifest)
@@ -144,7 +145,7 @@ def _copy(work: Work, kept: list[Item]) -> None:
         if item.is_folder:
             work.platform.make_folder(target)
         else:
-            work.platform.copy(_old(work, item.path), target)
+            work.platform.copy(_old(work, item.path), target, durable=False)
             done += item.size if item.is_file else 0
             work.progress(done, total)
 

@@ -40,8 +40,8 @@ class _Counting(FastLinux):
         self.spoil: dict[str, bytes] = {}
         self.append: set[str] = set()
 
-    def copy(self, source: Spot, target: Spot) -> None:
-        super().copy(source, target)
+    def copy(self, source: Spot, target: Spot, *, durable: bool = True) -> None:
+        super().copy(source, target, durable=durable)
         live, copy = Path(str(source)), Path(str(target))
         self.copied.append(live.name)
         if live.name in self.spoil:

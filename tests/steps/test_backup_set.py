@@ -173,8 +173,8 @@ class _Growing(FastLinux):
     sly = False
     grows = ""
 
-    def copy(self, source: Spot, target: Spot) -> None:
-        super().copy(source, target)
+    def copy(self, source: Spot, target: Spot, *, durable: bool = True) -> None:
+        super().copy(source, target, durable=durable)
         live = Path(str(source))
         if live.name == self.grows:
             about = live.stat()
