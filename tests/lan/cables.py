@@ -214,7 +214,7 @@ def assert_each_step_once(office: LanOffice) -> None:
 
 
 def end_well(office: LanOffice) -> None:
-    """The rollout goes on and ends, each step was done once on each host, and all promises held."""
+    """The rollout goes on to its end, each step was done once, and all that was promised held."""
     until(lambda: not is_waiting(office), _REACH_SECONDS, "the rollout goes on")
     assert office.end(office.rollout) == "done", office.told(office.rollout)
     assert_each_step_once(office)
