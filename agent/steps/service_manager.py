@@ -26,6 +26,7 @@ _STARTED = "started"
 SETTLE_SECONDS = 0.5
 """So long it must run before it counts as back, where nothing else proves that."""
 _GRACE_OF_A_STOP_SECONDS = 5.0
+_EXEC_SECONDS, _EXEC_LOOK_SECONDS = 1.0, 0.01
 _NOT_STARTED = "not started: nobody is logged in; it starts at the next log-in"
 _SYSTEM = Whose("")
 
@@ -229,10 +230,21 @@ def _prove_back(work: Work, people: Sequence[Whose]) -> None:
     if not _wait(work, lambda: not _without(work, people), seconds):
         without = names(_without(work, people))
         raise Failed(f"cannot start the service manager of {title}: no process for {without}")
+    _wait(work, lambda: _is_itself(work), _EXEC_SECONDS, _EXEC_LOOK_SECONDS)
     running = service_manager_processes(work)
     for process in running:
         work.guard.spare(process)
     work.fact("service_manager", f"runs for {who(running)}")
+
+
+def _is_itself(work: Work) -> bool:
+    """True unless a service is yet the copy of systemd that it begins as.
+
+    The guard spares a process as the program that it is: one that was marked too soon is closed.
+    """
+    programs = _programs(work)
+    named = _is_service(work) and programs.names
+    return not named or all(map(programs.include, service_manager_processes(work)))
 
 
 def _prove_to_stay(work: Work, people: Sequence[Whose]) -> None:
@@ -267,9 +279,11 @@ def _without(work: Work, people: Sequence[Whose]) -> list[Whose]:
     return [one for one in without if not has_left(one, sessions)]
 
 
-def _wait(work: Work, is_so: Callable[[], bool], seconds: float) -> bool:
+def _wait(
+    work: Work, is_so: Callable[[], bool], seconds: float, look: float = LOOK_SECONDS
+) -> bool:
     """Wait until it is so; False when it was not within that time."""
     end = work.platform.clock() + seconds
     while not (so := is_so()) and work.platform.clock() < end:
-        work.pause(LOOK_SECONDS)
+        work.pause(look)
     return so

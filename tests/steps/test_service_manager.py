@@ -244,6 +244,7 @@ class _Services:
         self._platform = platform
         self._child: subprocess.Popen[bytes] | None = None
         self.left: list[str] = []
+        self.argv = ["sleep", "60"]
 
     def is_running(self, unit: str) -> bool:
         return self.main_process(unit) is not None
@@ -263,7 +264,7 @@ class _Services:
 
     def start(self, unit: str) -> None:
         if not self.is_running(unit):
-            self._child = subprocess.Popen(["sleep", "60"])
+            self._child = subprocess.Popen(self.argv)
 
     def leave(self, unit: str) -> None:
         self.left.append(unit)
@@ -305,6 +306,23 @@ def test_a_service_is_stopped_started_stopped_again_and_given_back(served: Bench
     assert services.left == []
     service_manager.forget(served.work(_START))
     assert services.left == ["app.service"]
+
+
+def test_a_service_is_spared_as_the_program_it_turns_into(served: Bench) -> None:
+    manager = replace(served.profile.service_manager, programs=("bin/manager",))
+    served.profile = replace(served.profile, service_manager=manager)
+    served.app.joinpath("bin/manager").write_bytes(script(WAITING))
+    services = served.work().platform.services
+    assert isinstance(services, _Services)
+    go = served.root / "go"
+    services.argv = ["sh", "-c", f"until [ -e {go} ]; do :; done; exec {served.app}/bin/manager"]
+    work = served.work(_START)
+    AtPause(work, 1, go.touch)
+
+    service_manager.start(work)
+
+    (spared,) = served.guard.spared
+    assert f"{served.app}/bin/manager" in spared.argv
 
 
 def test_a_service_that_was_stopped_is_left_stopped_but_not_barred(served: Bench) -> None:
