@@ -2,15 +2,11 @@
 
 import json
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from coordinator.cli.demo_processes import end as end_in_order
 from tests.lan.app import Workstation
 from tests.lan.office import LanOffice
-
-_UP_SECONDS = 60.0
 
 
 def end_in_peace(office: LanOffice) -> None:
@@ -42,21 +38,8 @@ def backed_up(office: LanOffice, name: str) -> Path:
 
 def put_back(office: LanOffice, copy: Path) -> None:
     """Have the home as it was when it was copied; the coordinator does not run."""
-    _home(office).rename(copy.with_name(f"before-{copy.name}"))
+    shutil.rmtree(_home(office))
     shutil.copytree(copy, _home(office))
-
-
-def copied(office: LanOffice, name: str) -> Path:
-    """Return a copy of the coordinator's home, taken while it runs."""
-    copy = office.folder / name
-    shutil.copytree(_home(office), copy, ignore=shutil.ignore_patterns("*.sqlite*"))
-    for file in _home(office).glob("*.sqlite"):
-        with (
-            closing(sqlite3.connect(file)) as source,
-            closing(sqlite3.connect(copy / file.name)) as to,
-        ):
-            source.backup(to)
-    return copy
 
 
 def says(office: LanOffice) -> str:
