@@ -26,8 +26,8 @@ FAR_MS = 200
 """So late a wire has what was sent on it, that an order can be cut off on its way."""
 VISIT = ("back-up", "apply-release", "start-service-manager", "check-health")
 _LOOK_EVERY_SECONDS = 0.002
-_REACH_SECONDS = 60.0
-_STRIKE_SECONDS = 30.0
+_REACH_SECONDS = 120.0
+_STRIKE_SECONDS = 60.0
 
 
 class Place(StrEnum):
@@ -164,7 +164,7 @@ def wait_known(office: LanOffice, moment: Moment) -> None:
         rows = [row for row in _rows(office, moment.host) if row.key == moment.key]
         return bool(rows) and rows[-1].state not in {"running", "unknown"}
 
-    until(is_known, _REACH_SECONDS * 2, f"{moment.host}: how {moment.step} has ended is known")
+    until(is_known, _REACH_SECONDS, f"{moment.host}: how {moment.step} has ended is known")
     row = next(row for row in _rows(office, moment.host) if row.key == moment.key)
     assert (row.state, row.attempt) == ("done", 1), f"{moment.host}: {row}"
 
