@@ -86,6 +86,7 @@ def test_late_and_lossy_wires_all_along_only_cost_time(tmp_path: Path, told: Tel
         told(Row(_AREA, fault, _ALL, "all along", "done, no step twice", 0))
 
 
+@_THOROUGH
 def test_hosts_that_change_their_address_are_known_by_their_certificate(
     tmp_path: Path, told: Tell
 ) -> None:
