@@ -106,10 +106,10 @@ def _host_gate(case: Case) -> Iterator[Marked]:
         survey, ahead = case.basis.surveys.get(host.id), case.basis.skews.get(host.id, 0.0)
         about = host_findings(host, survey, case.basis.profile.title)
         about += clock_findings(host, ahead)
-        about += clone_findings(host, case.basis.clones.get(host.id, ""))
         matters = planned.visited and case.plan.backs_up
         found = about if matters else [_softened(finding) for finding in about]
         found += drill_findings(planned, case.plan) if case.plan.drill else []
+        found += clone_findings(host, case.basis.clones.get(host.id, ""))  # nobody closes a copy
         yield from _marked(Gate.HOST, host.id, found)
 
 
