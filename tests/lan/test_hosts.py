@@ -1,22 +1,29 @@
-"""Workstations lose power in the middle of everything and are switched on again."""
+"""Workstations are switched off in the middle of everything, for a moment and for good."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from coordinator.cli.demo_witness import Case, Wanted, Witness
+from tests.faults.ledger import cordon_of
+from tests.lan.app import NEW, OLD
 from tests.lan.box import Box
 from tests.lan.cables import Moment, held_at, promptly
 from tests.lan.faults import Row
 from tests.lan.moments import Moment as Point
 from tests.lan.office import LanOffice
 from tests.lan.power import assert_sealed, boot, cut_power, cut_power_at, slowed
+from tests.until import until
 
 _THOROUGH = pytest.mark.thorough
 _AREA = "A workstation is switched off"
 _UPDATED, _GUARDED = "the host being updated", "a guarded one"
 _ON_AGAIN = "on again: runnable, guarded before log-in, the rollout ends well"
 _RENAMES, _RENAME_MS = "rename,renameat,renameat2", 700
+_SILENT_SECONDS = 90.0
+"""More than the silence that is borne of a host, 60 s."""
 Tell = Callable[[Row], None]
 
 
@@ -80,3 +87,60 @@ def end_well(office: LanOffice) -> None:
 def row(at: str, moment: str, outcome: str = _ON_AGAIN) -> Row:
     """Return a row of this page."""
     return Row(_AREA, "the plug is pulled, and it is switched on again", at, moment, outcome, 0)
+
+
+@_THOROUGH
+def test_one_that_stays_off_is_left_out_by_an_operator_and_finished_by_a_new_plan(
+    tmp_path: Path, told: Tell
+) -> None:
+    with Box(3) as box, LanOffice(box, tmp_path) as office:
+        rollout = office.start()
+        cut_power_at(office, Moment("h2", "apply-release"))
+        assert_waits_for(office, "h2", "skip")
+        assert office.stations["h3"].version() == OLD  # nobody else is touched meanwhile (I1)
+        office.cli("rollout", "skip", rollout, "h2", "--switched-off")
+        assert office.end(rollout) == "partly-done", office.told(rollout)
+        assert office.violations() == []
+        told(off_for_good("during apply-release", "skipped by an operator, the others end well"))
+        boot(office, "h2")
+        assert_sealed(office.stations["h2"])
+        finish_with_a_new_plan(office, "h2")
+        told(off_for_good("back after the rollout", "stays sealed, ends by a new plan"))
+
+
+def assert_waits_for(office: LanOffice, name: str, word: str) -> dict[str, Any]:
+    """The rollout waits for a person, and says for which host, why, and what to do."""
+    rollout = office.rollout
+    state = "needs-operator"
+    until(lambda: office.ledger.state_of(rollout)["state"] == state, _SILENT_SECONDS, state)
+    why: dict[str, Any] = office.cli("rollout", "why", rollout)
+    assert name in why["reason"], why
+    assert why["reason"].partition(":")[2].strip(), why
+    assert f"rollout {word}" in why["mend"], why
+    assert name in why["mend"], why
+    return why
+
+
+def finish_with_a_new_plan(office: LanOffice, name: str) -> None:
+    """Update what was left; judged anew from here, as the others were open meanwhile."""
+    station = office.stations[name]
+    releases = {v: office.folder / "releases" / f for v, f in ((OLD, OLD), (NEW, f"{NEW}.zip"))}
+    witness = Witness(office.folder, [station], Case("witness-again", releases, OLD, NEW))
+    witness.start()
+    until(lambda: is_linked(office, name), 60, f"{name} is linked")
+    rollout = office.start()
+    assert office.end(rollout) == "done", office.told(rollout)
+    assert witness.judge_each({name: Wanted(NEW)})["violations"] == []
+    assert {s.version() for s in office.stations.values()} == {NEW}
+    cordon = cordon_of(station.state)
+    assert cordon is None or cordon["mode"] == "none"
+
+
+def is_linked(office: LanOffice, name: str) -> bool:
+    """True when the coordinator has a link to a host."""
+    return any(host["linked"] for host in office.cli("fleet", "list") if host["name"] == name)
+
+
+def off_for_good(moment: str, outcome: str) -> Row:
+    """Return a row of this page."""
+    return Row(_AREA, "the plug is pulled for good", _UPDATED, moment, outcome, 0)
