@@ -15,12 +15,11 @@ RECORD: Final = Path("build/faults.jsonl")
 _PAGE: Final = Path("docs/faults.md")
 _HEAD: Final = """# Faults of the network and of the hosts: what was done, and what held
 
-Written by `LAN=all make test-lan`, from tests that passed. Every office is some Debian hosts with
-systemd as PID 1, each with its own address on one switch, the agent installed from its package,
-and an application that two users have open. The invariants are judged from the hosts' own files
+Each row was told by a test that passed; `LAN=all make test-lan` runs them all and writes this page
+anew. Every office is some Debian hosts with systemd as PID 1, each with its own address on one
+switch, the agent installed from its package, and an application that two users have open. The invariants are judged from the hosts' own files
 and processes, looked at all along by a process that shares no code with the product; *violations*
 is what that found. A test also shows that its fault fired: of one that did not, there is no row.
-
 """
 _CELLS: Final = ("fault", "at", "moment", "outcome", "violations")
 
@@ -51,7 +50,7 @@ def page(rows: Iterable[Row]) -> str:
         if row.area != area:
             area = row.area
             rule = "| --- | --- | --- | --- | ---: |"
-            text += f"## {area}\n\n| {' | '.join(_CELLS)} |\n{rule}\n"
+            text += f"\n## {area}\n\n| {' | '.join(_CELLS)} |\n{rule}\n"
         text += f"| {' | '.join(str(getattr(row, cell)) for cell in _CELLS)} |\n"
     return text
 
