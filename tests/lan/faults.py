@@ -17,9 +17,10 @@ _HEAD: Final = """# Faults of the network and of the hosts: what was done, and w
 
 Each row was told by a test that passed; `LAN=all make test-lan` runs them all and writes this page
 anew. Every office is some Debian hosts with systemd as PID 1, each with its own address on one
-switch, the agent installed from its package, and an application that two users have open. The invariants are judged from the hosts' own files
-and processes, looked at all along by a process that shares no code with the product; *violations*
-is what that found. A test also shows that its fault fired: of one that did not, there is no row.
+switch, the agent installed from its package, and an application that two users have open. The
+invariants are judged from the hosts' own files and processes, looked at all along by a process
+that shares no code with the product; *violations* is what that found. A test also shows that its
+fault fired: of one that did not, there is no row.
 """
 _CELLS: Final = ("fault", "at", "moment", "outcome", "violations")
 
