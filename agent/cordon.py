@@ -34,20 +34,14 @@ from agent.look import Look, Watch
 from agent.platforms.base import Process
 from agent.records import CordonRecord, CordonState, sentence
 from agent.steps.table import Refused
-from agent.wire.contract import (
-    CordonMode,
-    CordonOrder,
-    Finding,
-    Refusal,
-    Sight,
-    UncordonOrder,
-)
+from agent.wire.contract import CordonMode, CordonOrder, Refusal, Sight, UncordonOrder
 
 __all__ = ["CodeRefused", "Cordon"]
 
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
 _ANSWER_SECONDS = 1.5
+_STRAY_SECONDS = 5.0
 _FIRST_LOOK_SECONDS = 20.0
 _UNIT_SECONDS = 5.0
 
@@ -61,6 +55,7 @@ class Cordon:
         self._notices = Notices(tools.people, tools.platform)
         self._watch = Watch(journal, tools.platform, self._notices)
         self._block = Block(journal, tools.platform)
+        self.startable = self._block.startable
         self._giving_back = GivingBack(journal, self._watch.units)
         self._opener = Opener(journal, tools.platform, self._block, self._notices)
         self._changed = threading.Condition()
@@ -163,13 +158,25 @@ class Cordon:
 
     @contextmanager
     def expecting(self) -> Iterator[None]:
-        """Let the service manager come up inside; what is not spared by the end is closed."""
+        """Let the service manager come up inside; what is not spared by the end is closed.
+
+        What was opened before is closed first: else a relaunch of a moment ago, which may be of
+        the release that was just replaced, would pass for what the step starts.
+        """
+        self._close_strays()
         self._watch.expecting += 1
         try:
             with self._watch.units.barred():
                 yield
         finally:
             self._watch.expecting -= 1
+
+    def _close_strays(self) -> None:
+        end = self._tools.platform.clock() + _STRAY_SECONDS
+        while self._tools.platform.clock() < end:
+            sight = self.look()
+            if not (sight.guarded and sight.open):
+                return
 
     @contextmanager
     def letting(self) -> Iterator[None]:
@@ -178,15 +185,6 @@ class Cordon:
             yield
         finally:
             self._watch.let = frozenset()
-
-    @contextmanager
-    def startable(self) -> Iterator[tuple[Finding, ...]]:
-        """Have the app's files as they were inside, none blocked. Raises `Refused`."""
-        found = self._block.findings()
-        with self._block.aside() as left:
-            if left:
-                raise Refused(Refusal.FOLDER_RIGHTS, self._block.trouble())
-            yield found
 
     def _put_on(self, order: CordonOrder) -> None:
         self._check_fence(order)

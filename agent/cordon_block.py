@@ -23,8 +23,9 @@ from agent.lock import turn
 from agent.platforms.base import FileControl, Item, Spot
 from agent.programs import Programs
 from agent.records import read_record, sentence, write_record
+from agent.steps.table import Refused
 from agent.wire.bounds import Entries, Text, Whole
-from agent.wire.contract import Finding, Severity
+from agent.wire.contract import Finding, Refusal, Severity
 
 _log = logging.getLogger(__name__)
 _WHERE, _WHAT = "~blocked", "files"  # sorts after every rollout: never forgotten with one
@@ -96,6 +97,18 @@ class Block:
         finally:
             with self._lock:
                 self._aside -= 1
+
+    @contextmanager
+    def startable(self) -> Iterator[tuple[Finding, ...]]:
+        """Have the app's files as they were inside, none blocked; yields what a system refuses.
+
+        Raises `Refused`.
+        """
+        found = self.findings()
+        with self.aside() as left:
+            if left:
+                raise Refused(Refusal.FOLDER_RIGHTS, self.trouble())
+            yield found
 
     def trouble(self) -> str:
         """Return what the system refused, in a sentence; "" when nothing."""

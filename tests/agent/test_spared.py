@@ -103,6 +103,19 @@ def test_a_look_held_up_while_a_step_ends_does_not_close_what_that_step_has_star
     assert host.platform.is_alive(manager)
 
 
+def test_what_was_opened_before_a_step_does_not_pass_for_what_it_starts(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    with host.agent() as cordon:
+        cordon.apply(SEALED)
+        stray = host.platform.open(host.manager)
+        with cordon.expecting():
+            assert not host.platform.is_alive(stray)
+            manager = host.platform.open(host.manager)
+            cordon.spare(manager)
+        cordon.look()
+        assert host.platform.is_alive(manager)
+
+
 def test_the_next_cordon_spares_nothing_of_an_earlier_one(tmp_path: Path) -> None:
     host = Host(tmp_path)
     with host.agent() as cordon:
