@@ -278,10 +278,7 @@ class FileControl(Protocol):
         """Return when every file and folder below is on the disk."""
 
     def sync_volume(self, folder: Path) -> None:
-        """Return when all that was changed on the volume of `folder` is on the disk.
-
-        For many files whose content is there already, but not their rights and names.
-        """
+        """Return when all that was changed on the volume of `folder` is on the disk."""
 
     def free_bytes(self, folder: Path) -> int:
         """Return what is left on the volume of `folder`, for the agent."""

@@ -129,6 +129,17 @@ def filled(real: RealOffice, folder: Path) -> Filled:
     return made
 
 
+def long_used(real: RealOffice, folder: Path) -> Filled:
+    """Return an office with three releases, the first of which was withdrawn long ago."""
+    made = filled(real, folder)
+    for version in ("1.0", "1.1", "1.2"):
+        made.add(version)
+    real.sign()
+    made.withdraw("1.0")
+    made.grown_old()
+    return made
+
+
 def some_files(dice: random.Random) -> dict[str, bytes]:
     """Return a release of some of a few files, so that many are shared."""
     names = dice.sample(range(8), dice.randint(1, 5))

@@ -24,7 +24,7 @@ from coordinator.store.rows import OperatorRow
 from coordinator.walk.ports import News
 from coordinator.walk.states import RolloutState
 from tests.api.real import APP, RealOffice, copy_home
-from tests.api.stores import DAY, Filled, files_of, filled, some_files
+from tests.api.stores import DAY, Filled, files_of, filled, long_used, some_files
 
 DRY = TidyAsk(dry_run=True)
 KEEP_ONE = Keep(days=90, releases=1)
@@ -42,13 +42,7 @@ def office(template: Path, tmp_path: Path) -> Iterator[RealOffice]:
 @pytest.fixture
 def made(office: RealOffice, tmp_path: Path) -> Filled:
     """An office with three releases, the first of which was withdrawn long ago."""
-    made = filled(office, tmp_path)
-    for version in ("1.0", "1.1", "1.2"):
-        made.add(version)
-    office.sign()
-    made.withdraw("1.0")
-    made.grown_old()
-    return made
+    return long_used(office, tmp_path)
 
 
 def _versions(made: Filled) -> set[str]:

@@ -4,15 +4,14 @@
 Exits 1 when a limit is missed.
 """
 
-import argparse
-import signal
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import answer, backup, cordon, guard, idle, notice, restart, stage, update, visit
-from tests.bench.figure import Figure, keep
-from tests.bench.table import machine, table
+from tests.bench.figure import Figure
+from tests.bench.table import begin, end, wanted
 
 FILE = Path("build") / "bench.json"
 ROWS: dict[str, Callable[[], list[Figure]]] = {
@@ -34,17 +33,9 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
-    wanted = parser.parse_args().rows
-    if unknown := [row for row in wanted if row not in ROWS]:
-        parser.error(f"cannot measure {', '.join(unknown)}: known are {', '.join(ROWS)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every office is closed
-    sys.stderr.write(f"{machine()}\n")
-    figures = [figure for row in wanted or ROWS for figure in _measured(row)]
-    keep(FILE, figures)
-    sys.stdout.write(table(figures) + "\n")
-    return 0 if all(figure.ok for figure in figures) else 1
+    rows = wanted(ArgumentParser(prog="python -m tests.bench", description=__doc__), ROWS)
+    begin()
+    return end([figure for row in rows for figure in _measured(row)], FILE)
 
 
 def _measured(row: str) -> list[Figure]:

@@ -4,16 +4,15 @@ Prints a table, writes `build/bench-scale.json` and draws `build/scale.svg`; exi
 is missed. `python -m tests.bench.scale SIZE...` measures other sizes.
 """
 
-import signal
 import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.curve import curves
-from tests.bench.figure import Figure, keep, spread
+from tests.bench.figure import Figure, spread
 from tests.bench.growth import Growth, grown
-from tests.bench.table import machine, table
+from tests.bench.table import begin, end, machine
 
 SIZES = (50, 200, 1000)
 FILE, SHEET = Path("build") / "bench-scale.json", Path("build") / "scale.svg"
@@ -21,14 +20,12 @@ _LINK_LIMIT, _MEMORY_LIMIT, _GROWTH_LIMIT = 5.0, 200.0, 1.5
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every office is closed
-    sys.stderr.write(f"{machine()}\n")
+    begin()
     measured = [_told(size) for size in map(int, sys.argv[1:])] or [_told(n) for n in SIZES]
     figures = [figure for one in measured for figure in _figures(one)] + _compared(measured)
-    keep(FILE, figures)
+    code = end(figures, FILE)
     SHEET.write_text(_sheet(measured), "utf-8")
-    sys.stdout.write(table(figures) + "\n")
-    return 0 if all(figure.ok for figure in figures) else 1
+    return code
 
 
 def _told(size: int) -> Growth:

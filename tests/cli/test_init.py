@@ -1,9 +1,6 @@
 """`roundsman init`, `login` and `profile check` at a terminal."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,7 @@ import pytest
 from coordinator.access import fingerprint_of
 from coordinator.releases.keys import LEAST_PASSPHRASE
 from tests.api.real import PROFILE, RealOffice
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import Terminal, typed
 
 PORTS = "--address coordinator.lan --link-port 17701 --https-port 17702"
 
@@ -54,8 +51,8 @@ def test_init_speaks_json(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_init_asks_for_the_passphrase_twice(tmp_path: Path) -> None:
-    typed = "correct horse battery\ncorrect horse battery\n"
-    done = _typed(tmp_path, typed, "init", "--address", "coordinator.lan")
+    text = "correct horse battery\ncorrect horse battery\n"
+    done = typed(tmp_path, text, "init", "--address", "coordinator.lan")
     assert done.returncode == 0, done.stderr
     assert f"(at least {LEAST_PASSPHRASE} characters)" in done.stdout + done.stderr
     assert "correct horse" not in done.stdout + done.stderr
@@ -67,30 +64,12 @@ def test_a_passphrase_file_that_is_absent_is_named(terminal: Terminal, tmp_path:
     assert said.err.startswith(f"error: cannot read {tmp_path / 'absent'}")
 
 
-def _typed(folder: Path, typed: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Type words at a process of its own, and `typed` at what it asks."""
-    environment = os.environ | {
-        "ROUNDSMAN_HOME": str(folder / "home"),
-        "ROUNDSMAN_CONFIG": str(folder / "operator"),
-    }
-    environment.pop("ROUNDSMAN_PASSPHRASE", None)
-    return subprocess.run(
-        [sys.executable, "-m", "coordinator.cli", *words],
-        env=environment,
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
-
-
 def test_what_is_asked_can_be_declined(office: RealOffice, tmp_path: Path) -> None:
     office.add_hosts()
-    declined = _typed(tmp_path, "n\n", "fleet", "revoke", "PC-01")
+    declined = typed(tmp_path, "n\n", "fleet", "revoke", "PC-01")
     assert declined.returncode == 1
     assert office.fleet.refused() == set()
-    agreed = _typed(tmp_path, "y\n", "fleet", "revoke", "PC-01")
+    agreed = typed(tmp_path, "y\n", "fleet", "revoke", "PC-01")
     assert agreed.returncode == 0, agreed.stderr
     assert office.fleet.refused() == {"pc-01-abcdef"}
 
@@ -100,11 +79,11 @@ def test_signing_shows_what_it_vouches_for_before_it_asks(
 ) -> None:
     (tmp_path / "profile.toml").write_text(PROFILE)
     terminal("profile add", str(tmp_path / "profile.toml"))
-    declined = _typed(tmp_path, "n\n", "release", "sign")
+    declined = typed(tmp_path, "n\n", "release", "sign")
     assert declined.returncode == 1
     assert "stops and starts the system's unit om-server.service" in declined.stdout
     assert office.repository.published() == []
-    signed = _typed(tmp_path, "y\ncorrect horse battery\n", "release", "sign")
+    signed = typed(tmp_path, "y\ncorrect horse battery\n", "release", "sign")
     assert signed.returncode == 0, signed.stderr
     assert len(office.repository.published()) == 1
 

@@ -1,7 +1,6 @@
 """What a newcomer tries: the version, a pipe instead of a terminal, a window past midnight."""
 
 import io
-import os
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ import pytest
 from coordinator import __version__
 from coordinator.cli.planning import _window
 from coordinator.cli.progress import waited_for
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import Terminal, typed
 from tests.until import until
 
 
@@ -32,27 +31,8 @@ def test_so_does_the_agent() -> None:
 # -- a secret, and no terminal ------------------------------------------------------------------
 
 
-def _typed(folder: Path, typed: str | None, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "ROUNDSMAN_HOME": str(folder / "home"),
-        "ROUNDSMAN_CONFIG": str(folder / "operator"),
-    }
-    environment.pop("ROUNDSMAN_PASSPHRASE", None)
-    return subprocess.run(
-        [sys.executable, "-m", "coordinator.cli", *words],
-        env=environment,
-        input=typed,
-        stdin=subprocess.DEVNULL if typed is None else None,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-        start_new_session=True,
-    )
-
-
 def test_without_a_terminal_it_is_said_how_a_passphrase_is_given(tmp_path: Path) -> None:
-    said = _typed(tmp_path, None, "init")
+    said = typed(tmp_path, None, "init")
     assert said.returncode == 2
     assert "error: cannot ask for it: Passphrase of the signing key" in said.stderr
     assert "mend: name a file with it: --passphrase-file FILE; or set ROUNDSMAN_" in said.stderr
@@ -61,15 +41,15 @@ def test_without_a_terminal_it_is_said_how_a_passphrase_is_given(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("typed", "code", "told"),
+    ("text", "code", "told"),
     [
         ("correct horse battery\ncorrect horse battery\n", 0, "standard input"),
         ("correct horse battery\ncorrect horse buttery\n", 2, "the two lines are not the same"),
         ("correct horse battery\n", 2, "this is no terminal"),
     ],
 )
-def test_a_passphrase_may_be_piped_twice(typed: str, code: int, told: str, tmp_path: Path) -> None:
-    said = _typed(tmp_path, typed, "init")
+def test_a_passphrase_may_be_piped_twice(text: str, code: int, told: str, tmp_path: Path) -> None:
+    said = typed(tmp_path, text, "init")
     assert (said.returncode, told in said.stderr) == (code, True), said.stderr
     assert "horse" not in said.stdout + said.stderr
 

@@ -9,7 +9,7 @@ from coordinator.keep_settings import read_keep
 from coordinator.model import Keep
 from coordinator.settings import Settings, SettingsError, read_settings, write_settings
 from tests.api.real import APP, copy_home
-from tests.api.stores import Filled, filled
+from tests.api.stores import Filled, long_used
 from tests.cli.terminal import Terminal
 
 
@@ -19,13 +19,7 @@ def made(template: Path, tmp_path: Path) -> Iterator[Filled]:
     office = copy_home(template, tmp_path)
     office.keep = Keep(days=90, releases=1)
     with office.open():
-        made = filled(office, tmp_path)
-        for version in ("1.0", "1.1", "1.2"):
-            made.add(version)
-        office.sign()
-        made.withdraw("1.0")
-        made.grown_old()
-        yield made
+        yield long_used(office, tmp_path)
 
 
 def test_what_would_go_is_shown_with_its_size_and_then_it_goes(

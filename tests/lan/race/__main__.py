@@ -4,17 +4,15 @@
 Exits 1 when a limit is missed.
 """
 
-import argparse
-import json
 import os
 import shutil
-import signal
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.bench.figure import Figure
-from tests.bench.table import machine, table
+from tests.bench.table import begin, end, wanted
 from tests.lan.box import Box
 from tests.lan.office import LanOffice, Terms
 from tests.lan.race import rows
@@ -31,21 +29,12 @@ ROWS: dict[str, Callable[[Course, Sequence[int]], Iterator[Figure]]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.lan.race", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
-    wanted = parser.parse_args().rows
-    if unknown := [row for row in wanted if row not in ROWS]:
-        parser.error(f"cannot measure {', '.join(unknown)}: known are {', '.join(ROWS)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the box is taken down
-    sys.stderr.write(f"{machine()}\n")
-    figures = _measure(wanted or list(ROWS))
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(json.dumps([figure.row() for figure in figures], indent=1) + "\n", "utf-8")
-    sys.stdout.write(table(figures) + "\n")
-    return 0 if all(figure.ok for figure in figures) else 1
+    names = wanted(ArgumentParser(prog="python -m tests.lan.race", description=__doc__), ROWS)
+    begin()
+    return end(_measure(names), FILE)
 
 
-def _measure(wanted: Sequence[str]) -> list[Figure]:
+def _measure(names: Sequence[str]) -> list[Figure]:
     counts = [int(word) for word in os.environ.get("HOSTS", "5 20").split()]
     shutil.rmtree(BASE, ignore_errors=True)
     folder = BASE / "office"
@@ -54,7 +43,7 @@ def _measure(wanted: Sequence[str]) -> list[Figure]:
     with Box(max(counts)) as box, LanOffice(box, folder, terms=terms) as office:
         sys.stderr.write(f"{max(counts)} hosts are up, with their agents\n")
         course = Course(office, int(os.environ.get("ROUNDS", "3")))
-        return [_told(figure) for row in wanted for figure in ROWS[row](course, counts)]
+        return [_told(figure) for row in names for figure in ROWS[row](course, counts)]
 
 
 def _told(figure: Figure) -> Figure:
