@@ -47,7 +47,9 @@ test-lan: $(READY)  ## an office of virtual Debian workstations, and trouble on 
 	@tests/lan/prepare.sh
 	@$(MAKE) --no-print-directory deb
 	@rm -f build/faults.jsonl
-	ROUNDSMAN_LAN=1 $(BIN)/pytest $(if $(filter all,$(LAN)),,-m "not thorough") $(or $(TESTS),tests/lan)
+	@export ROUNDSMAN_LAN=1; set -x; \
+		$(BIN)/pytest -p tests.again $(if $(filter all,$(LAN)),,-m "not thorough") $(or $(TESTS),tests/lan) \
+		|| $(BIN)/python -m tests.again $$?
 	@$(if $(filter all,$(LAN)),$(BIN)/python -m tests.lan.faults)
 
 lint: $(READY)  ## style and types

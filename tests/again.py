@@ -1,8 +1,9 @@
 """A test that failed in a crowd is run again alone: is it broken, or was it only crowded out?
 
-`make test` runs four tests at a time on two processors. One that fails there and holds three
-times alone is *unsteady*: it is told, and written to `build/unsteady.json`, for somebody to mend;
-a change does not wait for that. More than three that fail are no accident.
+`make test` runs four tests at a time on two processors, `make test-lan` whole offices. One that
+fails there and holds three times alone is *unsteady*: it is told, and written to
+`build/unsteady.json`, for somebody to mend; a change does not wait for that. More than three that
+fail are no accident.
 """
 
 import json

@@ -36,6 +36,11 @@ def _ping(sender: Host, address: str) -> float:
     return float(took[1]) if took else 0.0
 
 
+def _answers(sender: Host, address: str) -> float:
+    """Return the milliseconds an echo took, asked again: a cable put back is not up at once."""
+    return next((took for _ in range(10) if (took := _ping(sender, address))), 0.0)
+
+
 def _echoes_heard(host: Host) -> int:
     names, numbers = re.findall(r"^Icmp: (.*)$", host.run("cat", "/proc/net/snmp").stdout, re.M)
     return int(dict(zip(names.split(), numbers.split(), strict=True))["InEchos"])
@@ -51,8 +56,8 @@ def test_each_host_has_systemd_as_its_first_process_and_an_address_of_its_own(bo
 
 
 def test_hosts_and_the_seat_reach_each_other(box: Box, h1: Host) -> None:
-    assert _ping(h1, box.hosts["h2"].ip)
-    assert _ping(h1, box.seat.ip)
+    assert _answers(h1, box.hosts["h2"].ip)
+    assert _answers(h1, box.seat.ip)
     said = box.seat.run("ssh-keyscan", "-T", "5", h1.ip).stdout
     assert "ssh-ed25519" in said
 
@@ -122,7 +127,7 @@ def test_a_host_keeps_its_disk_and_its_address_over_a_power_cut(box: Box, h1: Ho
     assert h1.run("cat", "/srv/kept").stdout == "kept\n"
     assert h1.run("test", "-e", "/run/gone", check=False).returncode == 1
     assert h1.ip == address
-    assert _ping(box.hosts["h2"], address)
+    assert _answers(box.hosts["h2"], address)
 
 
 def test_a_host_that_is_off_says_so(h1: Host) -> None:
@@ -143,7 +148,7 @@ def test_a_cable_that_is_cut_carries_nothing_until_it_is_healed(box: Box, h1: Ho
     assert not _ping(box.hosts["h2"], h1.ip)
     assert "NO-CARRIER" in h1.run("ip", "link", "show", "eth0").stdout
     box.network.heal("h1")
-    assert _ping(box.hosts["h2"], h1.ip)
+    assert _answers(box.hosts["h2"], h1.ip)
 
 
 def test_a_cable_stays_cut_over_a_power_cycle(box: Box, h1: Host) -> None:
@@ -152,37 +157,37 @@ def test_a_cable_stays_cut_over_a_power_cycle(box: Box, h1: Host) -> None:
     h1.power_on()
     assert not _ping(box.hosts["h2"], h1.ip)
     box.network.heal("h1")
-    assert _ping(box.hosts["h2"], h1.ip)
+    assert _answers(box.hosts["h2"], h1.ip)
 
 
 def test_the_seat_can_be_cut_off_as_well(box: Box, h1: Host) -> None:
     box.network.cut("seat")
     assert not _ping(h1, box.seat.ip)
-    assert _ping(h1, box.hosts["h2"].ip)
+    assert _answers(h1, box.hosts["h2"].ip)
     box.network.heal("seat")
-    assert _ping(h1, box.seat.ip)
+    assert _answers(h1, box.seat.ip)
 
 
 @pytest.mark.parametrize(("way", "heard"), [(Way.OUT, 1), (Way.IN, 0)])
 def test_what_is_lost_one_way_only_still_comes_the_other_way(
     box: Box, h1: Host, way: Way, heard: int
 ) -> None:
-    assert _ping(box.hosts["h2"], h1.ip)
+    assert _answers(box.hosts["h2"], h1.ip)
     before = _echoes_heard(h1)
     box.network.one_way("h1", way)
     assert not _ping(box.hosts["h2"], h1.ip)
     assert _echoes_heard(h1) - before == heard
     box.network.heal("h1")
-    assert _ping(box.hosts["h2"], h1.ip)
+    assert _answers(box.hosts["h2"], h1.ip)
 
 
 def test_a_bad_wire_is_put_in_while_everything_runs(box: Box, h1: Host) -> None:
     box.network.lossy("h1", 50, 0)
-    assert _ping(box.hosts["h2"], h1.ip) >= 100  # fifty there, fifty back
+    assert _answers(box.hosts["h2"], h1.ip) >= 100  # fifty there, fifty back
     box.network.lossy("h1", 0, 100)
     assert not _ping(box.hosts["h2"], h1.ip)
     box.network.heal("h1")
-    assert _ping(box.hosts["h2"], h1.ip)
+    assert _answers(box.hosts["h2"], h1.ip)
 
 
 def test_troubles_add_up_and_are_there_again_after_a_power_cut(box: Box, h1: Host) -> None:
@@ -193,7 +198,7 @@ def test_troubles_add_up_and_are_there_again_after_a_power_cut(box: Box, h1: Hos
     h1.power_on()
     assert not _ping(box.hosts["h2"], h1.ip)
     box.network.heal("h1")
-    assert _ping(box.hosts["h2"], h1.ip)
+    assert _answers(box.hosts["h2"], h1.ip)
 
 
 def test_a_slow_line_lets_no_more_through_than_it_can(box: Box, h1: Host) -> None:
@@ -211,11 +216,11 @@ def test_a_host_can_get_another_address(box: Box, h1: Host) -> None:
     old, new = h1.ip, f"{h1.ip.rpartition('.')[0]}.200"
     box.network.readdress("h1", new)
     assert h1.ip == new
-    assert _ping(box.hosts["h2"], new)
+    assert _answers(box.hosts["h2"], new)
     assert not _ping(box.hosts["h2"], old)
     h1.power_off()
     h1.power_on()
-    assert _ping(box.hosts["h2"], new)
+    assert _answers(box.hosts["h2"], new)
     box.network.readdress("h1", old)
 
 
@@ -227,7 +232,7 @@ def test_a_clone_has_the_same_disk_and_another_address(box: Box, h1: Host) -> No
     )
     assert twin.run("test", "-e", "/etc/ssh/moduli", check=False).returncode == 1
     assert twin.ip != h1.ip
-    assert _ping(h1, twin.ip)
+    assert _answers(h1, twin.ip)
     assert box.hosts["h1b"] is twin
 
 
