@@ -48,7 +48,7 @@ test-lan: $(READY)  ## an office of virtual Debian workstations, and trouble on 
 	@$(MAKE) --no-print-directory deb
 	@rm -f build/faults.jsonl
 	@export ROUNDSMAN_LAN=1; set -x; \
-		$(BIN)/pytest -p tests.again $(if $(filter all,$(LAN)),,-m "not thorough") $(or $(TESTS),tests/lan) \
+		$(BIN)/python -m pytest -p tests.again $(if $(filter all,$(LAN)),,-m "not thorough") $(or $(TESTS),tests/lan) \
 		|| $(BIN)/python -m tests.again $$?
 	@$(if $(filter all,$(LAN)),$(BIN)/python -m tests.lan.faults)
 

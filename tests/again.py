@@ -46,4 +46,5 @@ def _holds(tests: Sequence[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(judged(int(sys.argv[1]), json.loads(_FAILED.read_text())))
+    known = json.loads(_FAILED.read_text()) if _FAILED.exists() else []
+    sys.exit(judged(int(sys.argv[1]), known))
