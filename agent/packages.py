@@ -19,7 +19,7 @@ from agent.enrol import PINNED_ROOT
 from agent.steps.table import Refused, Work
 from agent.trusted import NotReached, NotTrusted, TargetFile, Trusted
 from agent.wire import places
-from agent.wire.atomic import write_whole
+from agent.wire.atomic import NO_ROOM, write_whole
 from agent.wire.contract import Refusal, Target
 from agent.wire.https import Https
 from agent.wire.https_errors import HttpsError
@@ -90,11 +90,11 @@ class SignedPackages:
         self._lock = threading.Lock()
 
     def profile(self, target: Target) -> Profile:
-        """Return the verified profile. Raises `Refused` NOT_SIGNED."""
+        """Return the verified profile. Raises `Refused` NOT_SIGNED, DISK_FULL."""
         return _parsed(target, self._verified(target), _read_profile)
 
     def manifest(self, target: Target, *, afresh: bool = False) -> Manifest:
-        """Return the verified manifest of a package. Raises `Refused` NOT_SIGNED.
+        """Return the verified manifest of a package. Raises `Refused` NOT_SIGNED, DISK_FULL.
 
         `afresh` asks for the signed list as it is now, since the package may be withdrawn.
         """
@@ -141,8 +141,10 @@ class SignedPackages:
                 raise _not_signed(target, str(error)) from None
             _log.warning("signed metadata not asked", extra={"target": target.name})
             return kept
-        except (NotTrusted, HttpsError, OSError) as error:
+        except (NotTrusted, HttpsError) as error:
             raise _not_signed(target, str(error)) from None
+        except OSError as error:
+            raise _not_kept(target, error) from None
 
     def _entry(self, target: Target) -> TargetFile:
         entry = self._trusted.entry(target.name)
@@ -175,3 +177,11 @@ def _parsed(target: Target, raw: bytes, read: Callable[[Target, bytes], T]) -> T
 
 def _not_signed(target: Target, why: str) -> Refused:
     return Refused(Refusal.NOT_SIGNED, f"cannot accept {target.name}: {why}"[:500])
+
+
+def _not_kept(target: Target, error: OSError) -> Refused:
+    """Return what is said of a disk that does not take what is signed: when full, try again."""
+    if error.errno not in NO_ROOM:
+        return _not_signed(target, str(error))
+    why = f"cannot keep what is signed of {target.name} on the disk: {error.strerror or error}"
+    return Refused(Refusal.DISK_FULL, f"{why[:400]}. Make room, then retry")

@@ -12,6 +12,7 @@ from pathlib import Path
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
 from tuf.ngclient import FetcherInterface, TargetFile, Updater, UpdaterConfig
 
+from agent.wire.atomic import NO_ROOM
 from agent.wire.https_errors import BadAnswer, HttpsError, Refused
 
 __all__ = ["Get", "NotReached", "NotTrusted", "TargetFile", "Trusted"]
@@ -93,14 +94,18 @@ class Trusted:
 
 @contextmanager
 def _sorted() -> Iterator[None]:
-    """Turn what tuf raises into the two things that it means here."""
+    """Turn what tuf raises into the two things that it means here; a full disk is neither."""
     try:
         yield
     except DownloadHTTPError as error:
         raise NotTrusted(f"the coordinator lacks a part of it ({error})") from None
     except DownloadError as error:
         raise NotReached(f"the coordinator cannot be asked: {error}") from None
-    except (RepositoryError, OSError, ValueError) as error:
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        raise NotTrusted(str(error)) from None
+    except (RepositoryError, ValueError) as error:
         raise NotTrusted(str(error)) from None
 
 
