@@ -28,7 +28,7 @@ from coordinator.walk.rollout import walk
 from coordinator.walk.sights import pack, unpack
 from coordinator.walk.states import RolloutState
 
-APPLICATION_VERSION = "walk-4"
+APPLICATION_VERSION = "walk-5"
 """Bumped only when the order of the walk's port calls changes, or the form of their answers."""
 _NAME = "roundsman"
 _QUEUE = "groups"
@@ -98,9 +98,9 @@ class DurablePort:
         value = _step("safe point", look)
         return None if value is None else decode(Command, value)
 
-    def tell(self, news: News) -> None:
+    def tell(self, *news: News) -> None:
         """As the port says."""
-        _step("tell", lambda: self._port.tell(news))
+        _step("tell", lambda: self._port.tell(*news))
 
 
 def _step(name: str, act: Callable[[], Any]) -> Any:

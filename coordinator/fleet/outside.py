@@ -184,9 +184,9 @@ class Outside:
                 return command
             self._world.stepper.pause(_LOOK_SECONDS)
 
-    def tell(self, news: News) -> None:
+    def tell(self, *news: News) -> None:
         """Show people where things stand."""
-        self._world.rollouts.tell(self._plan.id, news)
+        self._world.rollouts.tell(self._plan.id, *news)
 
 
 def _is_unseen(of: SightOf) -> bool:

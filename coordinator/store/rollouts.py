@@ -143,24 +143,28 @@ class Rollouts:
 
     # -- what the walk tells -------------------------------------------------------------
 
-    def tell(self, rollout_id: str, item: News) -> None:
-        """Write news, and with it where the rollout or one of its hosts stands."""
+    def tell(self, rollout_id: str, *items: News) -> None:
+        """Write news, and with each where the rollout or one of its hosts stands."""
         now = self._clock()
         with self._engine.begin() as c:
             number = c.scalar(select(rollout.c.number).where(rollout.c.id == rollout_id))
-            mend = item.mend.replace("{rollout}", f"r{number}")
-            state = item.state.value if item.state else ""
-            c.execute(
-                insert(news).values(
-                    rollout=rollout_id, at=now, state=item.rollout.value, host=item.host,
-                    host_state=state, detail=item.detail, mend=mend,
-                )
-            )  # fmt: skip
-            if item.host and item.state:
-                self._move_host(c, rollout_id, item, now)
-            else:
-                self._move_rollout(c, rollout_id, item, mend, now)
-                self._post(c, rollout_id, replace(item, mend=mend))
+            for item in items:
+                mend = item.mend.replace("{rollout}", f"r{number}")
+                self._write(c, rollout_id, replace(item, mend=mend), now)
+
+    def _write(self, c: Connection, rollout_id: str, item: News, now: float) -> None:
+        state = item.state.value if item.state else ""
+        c.execute(
+            insert(news).values(
+                rollout=rollout_id, at=now, state=item.rollout.value, host=item.host,
+                host_state=state, detail=item.detail, mend=item.mend,
+            )
+        )  # fmt: skip
+        if item.host and item.state:
+            self._move_host(c, rollout_id, item, now)
+        else:
+            self._move_rollout(c, rollout_id, item, now)
+            self._post(c, rollout_id, item)
 
     def _move_host(self, c: Connection, rollout_id: str, item: News, now: float) -> None:
         values: dict[str, Any] = {"state": item.state, "detail": item.detail, "since": now}
@@ -171,11 +175,9 @@ class Rollouts:
         where = (visit.c.rollout == rollout_id) & (visit.c.host == item.host)
         c.execute(update(visit).where(where).values(values))
 
-    def _move_rollout(
-        self, c: Connection, rollout_id: str, item: News, mend: str, now: float
-    ) -> None:
-        values: dict[str, Any] = {"state": item.rollout, "detail": item.detail, "mend": mend}
-        values["since"] = now
+    def _move_rollout(self, c: Connection, rollout_id: str, item: News, now: float) -> None:
+        values: dict[str, Any] = {"state": item.rollout, "detail": item.detail, "since": now}
+        values["mend"] = item.mend
         if item.rollout.is_final:
             values["ended"] = now
         c.execute(update(rollout).where(rollout.c.id == rollout_id).values(values))

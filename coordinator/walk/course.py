@@ -38,7 +38,7 @@ class Course:
     deadline: float
     states: dict[str, HostState]
     stands: News = _AT_FIRST
-    told: News | None = None
+    told: News | None = None  # of the rollout as a whole, last
     heard: int = 0
     slowest: float = 0.0  # seconds the steps of the slowest visit took
     spent: float = 0.0  # seconds the steps of this visit have taken
@@ -124,17 +124,21 @@ class Course:
     def stand(self, news: News) -> None:
         """Show that the rollout stands as it stood when `news` was told."""
         self.stands = news
-        self._say(news)
-
-    def move(self, host: str, event: Event, detail: str = "") -> None:
-        """Move one host by the table, and show it."""
-        self.states[host] = advance(self.states[host], event)
-        self._say(News(self.stands.rollout, detail[:500], host=host, state=self.states[host]))
-
-    def _say(self, news: News) -> None:
         if news != self.told:
             self.told = news
             self.port.tell(news)
+
+    def move(self, host: str, event: Event, detail: str = "") -> None:
+        """Move one host by the table, and show it."""
+        self.move_all([host], event, detail)
+
+    def move_all(self, hosts: Sequence[str], event: Event, detail: str = "") -> None:
+        """Move hosts by the table, and show all of them at once: each telling is written down."""
+        for host in hosts:
+            self.states[host] = advance(self.states[host], event)
+        stands, why = self.stands.rollout, detail[:500]
+        if hosts:
+            self.port.tell(*(News(stands, why, host=h, state=self.states[h]) for h in hosts))
 
     # -- steps ---------------------------------------------------------------------------
 

@@ -227,9 +227,7 @@ def _all_back(
 
 def put_off(course: Course, hosts: Sequence[str]) -> None:
     """Show hosts on which nothing was changed as what they are."""
-    for host in hosts:
-        if course.states[host] in _PUT_OFF:
-            course.move(host, Event.PUT_OFF)
+    course.move_all([h for h in hosts if course.states[h] in _PUT_OFF], Event.PUT_OFF)
 
 
 def give_back(course: Course, hosts: Sequence[str], way: Direction = Direction.TIDY) -> None:

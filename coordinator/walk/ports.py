@@ -141,5 +141,5 @@ class Port(Protocol):
         Waits up to `patience` seconds for it.
         """
 
-    def tell(self, news: News) -> None:
-        """Show people where things stand."""
+    def tell(self, *news: News) -> None:
+        """Show people where things stand, all of it at once."""

@@ -71,14 +71,12 @@ def close_group(course: Course) -> None:
     """Close the app on every host, and prove that it stays closed, before the first change."""
     course.tell(RolloutState.CLOSING)
     course.port.confirm(course.ids(), CordonMode.LEASED)  # what is opened from now on is closed
-    for host in course.ids(HostState.PENDING):
-        course.move(host, Event.CLOSING_BEGAN)
+    course.move_all(course.ids(HostState.PENDING), Event.CLOSING_BEGAN)
     _bring_all(course, course.at_hand(course.ids()), policy.CLOSE, Event.CLOSING_BEGAN)
     while not are_others_closed(course):
         pass
     course.tell(RolloutState.CLOSING)
-    for host in course.ids(HostState.DRAINING):
-        course.move(host, Event.CLOSED)
+    course.move_all(course.ids(HostState.DRAINING), Event.CLOSED)
 
 
 def _bring_all(

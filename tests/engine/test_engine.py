@@ -69,8 +69,8 @@ class Outside:
             self.halt("waits for an operator")
         return found
 
-    def tell(self, news: News) -> None:
-        self.rollouts.tell(self.plan.id, news)
+    def tell(self, *news: News) -> None:
+        self.rollouts.tell(self.plan.id, *news)
 
 
 @dataclass
@@ -276,7 +276,7 @@ def _outdated(coordinator: Coordinator, folder: Path) -> Plan:
 
 
 class _FullDisk(Rollouts):
-    def tell(self, rollout_id: str, item: News) -> None:
+    def tell(self, rollout_id: str, *items: News) -> None:
         raise OSError("no room")
 
 

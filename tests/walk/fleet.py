@@ -194,12 +194,13 @@ class SimulatedFleet:
                 raise Waits
         return command
 
-    def tell(self, news: News) -> None:
-        self.news.append(news)
-        if news.host and news.state is HostState.UPDATED:
-            self._expect(news.host, Release.OLD if self.plan.drill else Release.NEW)
-        if news.host and news.state is HostState.ROLLED_BACK:
-            self._expect(news.host, Release.OLD)
+    def tell(self, *news: News) -> None:
+        self.news += news
+        for item in news:
+            if item.host and item.state is HostState.UPDATED:
+                self._expect(item.host, Release.OLD if self.plan.drill else Release.NEW)
+            if item.host and item.state is HostState.ROLLED_BACK:
+                self._expect(item.host, Release.OLD)
 
     def _expect(self, host: str, release: Release) -> None:
         if self.pcs[host].release is not release:

@@ -49,8 +49,8 @@ class RecordingPort:
         call = f"safe_point {after} {patience}"
         return self._once(call, lambda: self.port.safe_point(after, patience))
 
-    def tell(self, news: News) -> None:
-        self._once(f"tell {news}", lambda: self.port.tell(news))
+    def tell(self, *news: News) -> None:
+        self._once(f"tell {news}", lambda: self.port.tell(*news))
 
     def _once(self, call: str, act: Callable[[], _T]) -> _T:
         number, self.calls = self.calls, self.calls + 1
