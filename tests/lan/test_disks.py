@@ -1,17 +1,20 @@
 """A workstation's disk is full, before a rollout and in the middle of it: nothing is half done."""
 
+import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coordinator.standin.make_release import Size
-from tests.lan.app import APP, NEW
+from tests.lan import agents
+from tests.lan.app import APP, NEW, OLD
 from tests.lan.box import Box, Host
-from tests.lan.cables import Moment, held_at
+from tests.lan.cables import Moment, held_at, promptly, standing_still
 from tests.lan.faults import Row
 from tests.lan.office import LanOffice, Terms
 from tests.lan.power import assert_runnable
@@ -21,6 +24,10 @@ from tests.until import until
 _AREA = "A disk is full"
 _LARGE = Size(libraries=40, half_a_library=200_000, table=500_000)
 _DISK_MEGABYTES = 250
+_MUCH_DATA = Size(libraries=20, half_a_library=14_000, table=10_000_000)
+_MEGABYTES_FOR_DATA = 500
+_TABLES = 4  # in a host's data
+_MOST_MENDS = 3
 _LEFT_MEGABYTES = 5
 _MARGIN_MEGABYTES = 2  # what a file's own blocks take; filled by writing
 _FILLER = "/var/tmp/filler"
@@ -56,6 +63,69 @@ def test_a_disk_that_fills_up_at_any_step_leaves_a_runnable_app_and_once_emptied
         until(lambda: has_ended(office), _END_SECONDS, "the rollout ends")
         assert office.end(rollout) == "done", office.told(rollout)
         assert office.violations() == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("place", ["as it begins", "while what the host keeps is carried over"])
+def test_a_disk_that_fills_up_while_the_release_is_put_in_place_leaves_the_old_one_whole(
+    tmp_path: Path, told: Tell, place: str
+) -> None:
+    with (
+        Box(3, disk_megabytes={"h2": _MEGABYTES_FOR_DATA}) as box,
+        LanOffice(box, tmp_path, terms=Terms(size=_MUCH_DATA)) as office,
+    ):
+        host, rollout = box.hosts["h2"], office.start()
+        with _AT[place](office):
+            fill(host)
+        assert_waits(office, "apply-release")
+        assert_was_full(host, "apply-release")
+        assert_runnable(office, "h2")
+        assert office.stations["h2"].version() == OLD
+        empty(host)
+        take_the_mends_offered(office)
+        assert office.end(rollout) == "done", office.told(rollout)
+        assert office.violations() == []
+        outcome = "the old release is whole; says who and why; emptied and tried again: done"
+        told(row(f"apply-release, {place}", outcome))
+
+
+def as_it_begins(office: LanOffice) -> AbstractContextManager[None]:
+    """Hold the host as soon as its journal says that the step is under way."""
+    return held_at(office, Moment("h2", "apply-release"))
+
+
+@contextmanager
+def while_it_carries_over(office: LanOffice) -> Iterator[None]:
+    """Hold the host while its own data is being copied into the new release."""
+    staging = office.stations["h2"].state / "staging" / office.rollout
+    promptly(lambda: list(staging.glob("incoming/data/*")), "data is carried over")
+    with standing_still(office.box.hosts["h2"]):
+        copied = {file.name for file in staging.glob("incoming/data/*")}
+        assert len(copied) < _TABLES, f"all was copied already: {copied}"
+        yield
+
+
+_AT = {
+    "as it begins": as_it_begins,
+    "while what the host keeps is carried over": while_it_carries_over,
+}
+
+
+def assert_was_full(host: Host, step: str) -> None:
+    """The host's agent has found its disk full in this step, as the system's journal has it."""
+    said = host.run("journalctl", "--output=cat", f"--unit={agents.UNIT}").stdout.splitlines()
+    told = [json.loads(line) for line in said if line.startswith('{"time"')]
+    ended = [t["detail"] for t in told if t["what"] == "step ended" and step in t["step"]]
+    assert any(_FULL in detail for detail in ended), ended
+
+
+def take_the_mends_offered(office: LanOffice) -> None:
+    """Try again as is offered, as often as is asked: the way back first, then the update."""
+    for _ in range(_MOST_MENDS):
+        take_the_mend(office)
+        until(lambda: has_ended(office) or asks(office), _END_SECONDS, "it ends, or asks again")
+        if has_ended(office):
+            return
 
 
 def has_ended(office: LanOffice) -> bool:

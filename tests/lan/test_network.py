@@ -1,13 +1,16 @@
 """A bad network: one way lost, late and lossy wires, another address, a slow wire, a fetch cut."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from agent.wire.contract import LEASE_SECONDS
 from coordinator.settings import HTTPS_PORT
 from coordinator.standin.make_release import Size
+from tests.lan.app import CLIENTS
 from tests.lan.box import Box, Host
 from tests.lan.cables import (
     Moment,
@@ -15,6 +18,7 @@ from tests.lan.cables import (
     end_well,
     facts,
     held_at,
+    is_waiting,
     pull,
     sent_again,
     visits_begun,
@@ -24,6 +28,7 @@ from tests.lan.commands import do, nft
 from tests.lan.faults import Row
 from tests.lan.network import Way
 from tests.lan.office import LanOffice, Terms
+from tests.lan.power import assert_sealed
 from tests.lan.settings import NET, SWITCH, namespace
 from tests.until import until
 
@@ -33,6 +38,7 @@ _AREA = "A bad network"
 _UPDATED, _GUARDED, _ALL = "the host being updated", "a guarded one", "every host"
 _LATE_MS, _LOSS_PERCENT = 50, 10
 _BULKY = Terms(size=Size(libraries=20, half_a_library=50_000, table=20_000))
+_OUTAGE_SECONDS = LEASE_SECONDS + 15
 _SOME = 0.3
 """How much of a package has come when the cable is pulled."""
 Tell = Callable[[Row], None]
@@ -84,6 +90,39 @@ def test_late_and_lossy_wires_all_along_only_cost_time(tmp_path: Path, told: Tel
         end_well(office)
         fault = f"{_LOSS_PERCENT} % of the frames lost, {_LATE_MS} ms, each way"
         told(Row(_AREA, fault, _ALL, "all along", "done, no step twice", 0))
+
+
+@_THOROUGH
+def test_a_network_that_is_out_for_longer_than_a_lease_in_a_visit_opens_nothing_and_costs_time(
+    tmp_path: Path, told: Tell
+) -> None:
+    with Box(3) as box, LanOffice(box, tmp_path) as office:
+        office.start()
+        moment = Moment("h2", "apply-release")
+        with held_at(office, moment):
+            losses = [pull(office, name) for name in box.hosts]
+            begun, cut_at = visits_begun(office), time.time()
+        until(lambda: time.time() > cut_at + _OUTAGE_SECONDS, _OUTAGE_SECONDS + 5, "it is out")
+        assert all(loss.count() for loss in losses)
+        assert_waits_closed(office)
+        assert visits_begun(office) == begun
+        for name in box.hosts:
+            box.network.put_back(name)
+        end_well(office)
+        fault = f"the whole network is out for {_OUTAGE_SECONDS / 60:g} minutes"
+        outcome = "the step is unknown, then asked again by its id; sealed all along; done"
+        told(Row(_AREA, fault, _ALL, str(moment), outcome, 0))
+
+
+def assert_waits_closed(office: LanOffice) -> None:
+    """The rollout says what is not known and what to do; who opens the app has it closed."""
+    assert is_waiting(office), office.told(office.rollout)
+    why = office.cli("rollout", "why", office.rollout)
+    assert "h2: what apply-release did is not known" in why["reason"], why
+    assert "switch h2 on" in why["mend"], why
+    for station in office.stations.values():
+        station.host.run("systemctl", "start", CLIENTS[0], check=False)
+        assert_sealed(station)
 
 
 @_THOROUGH
