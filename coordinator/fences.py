@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator, Mapping
 from agent.wire.contract import Fence
 from coordinator.fleet.standing import Standing
 from coordinator.store.rollouts import Rollouts
+from coordinator.walk.led import TAKE_OVER
 
 _log = logging.getLogger(__name__)
-_TAKE_OVER = "when that coordinator is gone for good: roundsman serve --take-over"
 
 
 class Fences:
@@ -66,7 +66,7 @@ class Rivals:
                 self._fences.take_over(met)
             elif host not in self._led_by_another:
                 self._led_by_another.add(host)
-                about = {"host": host, "epoch": met.epoch, "mend": _TAKE_OVER}
+                about = {"host": host, "epoch": met.epoch, "mend": TAKE_OVER}
                 _log.warning("another coordinator leads this host", extra=about)
 
     def led_elsewhere(self, standings: Mapping[str, Standing]) -> Collection[str]:

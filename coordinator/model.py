@@ -13,6 +13,7 @@ from agent.wire.contract import (
     Finding,
     HostId,
     Name,
+    Refusal,
     RolloutId,
     Seconds,
     Sentence,
@@ -57,6 +58,8 @@ class SurveyOf:
     facts: Annotated[dict[str, str], Entries(64, 40, 400)]
     findings: Annotated[tuple[Finding, ...], Entries(1000)] = ()
     problem: Sentence = ""
+    refusal: Refusal | None = None
+    is_silent: bool = True  # with a problem: it gave no answer; else it answered that it cannot
 
 
 class AfterRollBack(StrEnum):

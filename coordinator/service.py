@@ -27,13 +27,14 @@ from coordinator.fleet.errands import Errands
 from coordinator.fleet.hub import Hub, HubOptions, Order
 from coordinator.fleet.keeper import Keeper
 from coordinator.fleet.listener import Listener
+from coordinator.fleet.orphans import Orphans
 from coordinator.fleet.outlooks import Outlooks
 from coordinator.fleet.outside import Outside, World
 from coordinator.fleet.stager import Stager
 from coordinator.fleet.standing import seconds_ahead
 from coordinator.fleet.stepper import Stepper
 from coordinator.fleet.surveyor import Surveyor
-from coordinator.fleet.trust import Trust
+from coordinator.fleet.trust import Trust, steady
 from coordinator.fleet.turn import Turn
 from coordinator.freshness import Freshness
 from coordinator.https import HttpsServer, opened
@@ -148,18 +149,19 @@ class Daemon:
         self._authority = Authority.open(settings.ca_folder)
         self._pair = self._authority.issue_coordinator(settings.ca_folder, settings.coordinator_id)
         self._stopping = threading.Event()
-        trust = Trust(time.time)
+        trust = self._trust = Trust(steady, time.time)
         options = HubOptions(
             version=__version__,
             is_refused=self._is_refused,
             on_ping=self._orders,
-            on_answer=lambda host, order, answer: self._keeper.heard(host, order[1], answer),
-            on_lost=trust.forget,
+            on_answer=self._heard,
+            on_lost=self._lost,
         )
         self._hub = Hub(options)
         told, fence = Outlooks(self._rollouts), self._fences.current
         self._keeper = Keeper(cordons, self._hub, fence, self._plan_of, trust, told.of)
         self._keeper.lift_strays()
+        self._orphans = Orphans(self._keeper.cause, lambda key: self._plan_of(key) is not None)
         self._stepper = Stepper(self._hub, self._stopping, fence, trust)
         ca = settings.ca_folder / "ca.pem"
         credentials = Credentials(self._pair.key, self._pair.certificate, ca)
@@ -178,7 +180,15 @@ class Daemon:
         self._open.callback(self._listener.close)
 
     def _orders(self, host_id: str) -> Sequence[Order]:
-        return self._keeper.orders(host_id)
+        return self._keeper.orders(host_id) or self._orphans.orders(host_id)
+
+    def _heard(self, host_id: str, order: Order, answer: object) -> None:
+        self._keeper.heard(host_id, order[1], answer)
+        self._orphans.heard(host_id, answer)
+
+    def _lost(self, host_id: str) -> None:
+        self._trust.forget(host_id)
+        self._orphans.lost(host_id)
 
     def _is_refused(self, identity: Identity) -> bool:
         return identity.role is not Role.AGENT or identity.id not in self._members
@@ -252,6 +262,7 @@ class Daemon:
             uploads=settings.home / "uploads",
             waiting=self._book.waiting,
             sealed=self._keeper.sealed,
+            orphans=self._orphans.hosts,
             led_elsewhere=lambda: self._rivals.led_elsewhere(self._hub.standings()),
             postman=self._postman,
             feeds=settings.feeds,

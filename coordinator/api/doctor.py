@@ -13,7 +13,12 @@ from coordinator.api.releases import PROFILES, SIGN, signed_apps, signed_profile
 from coordinator.api.schemas import CheckView, FindingView
 from coordinator.fleet.standing import seconds_ahead
 from coordinator.model import Host, HostStanding, SurveyOf
-from coordinator.planning.preflight import clock_findings, clone_findings
+from coordinator.planning.preflight import (
+    clock_findings,
+    clone_findings,
+    host_findings,
+    orphan_findings,
+)
 
 _IN_THE_FLEET = {HostStanding.ENROLLED, HostStanding.HELD}
 
@@ -56,6 +61,9 @@ def only_app(office: Office) -> str:
 def _check(office: Office, host: Host, app: str, said: SurveyOf) -> CheckView:
     ours = clock_findings(host, seconds_ahead(office.hub.standing, host.id))
     ours += clone_findings(host, office.hub.standing(host.id).clone_address)
+    ours += orphan_findings(host, kept_closed=host.id in office.orphans())
+    if said.problem:
+        ours += host_findings(host, said, app)
     return CheckView(
         host=host.name,
         id=host.id,

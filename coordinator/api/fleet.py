@@ -12,6 +12,7 @@ from coordinator.fleet.enrolment_book import Place
 from coordinator.fleet.standing import Standing
 from coordinator.model import Host, HostStanding
 from coordinator.planning.fleet_file import FleetError, HostEntry, read_fleet
+from coordinator.planning.preflight import KEPT_CLOSED
 
 
 def make_token(office: Office, call: Call[TokenAsk]) -> TokenView:
@@ -40,7 +41,8 @@ def hosts(office: Office, call: Call[NoAsk]) -> list[HostView]:
     group = call.options.get("group", "")
     found += [h for h in _waiting(office) if group in {"", h.group}]
     standings, busy = office.hub.standings(), _busy(office)
-    return [_view(h, standings.get(h.id, Standing(h.id)), busy) for h in found]
+    views = [_view(h, standings.get(h.id, Standing(h.id)), busy) for h in found]
+    return _told_closed(office, views)
 
 
 def host(office: Office, call: Call[NoAsk]) -> HostView:
@@ -150,7 +152,18 @@ def known_host(office: Office, key: str) -> Host:
 
 def show(office: Office, found: Host) -> HostView:
     """Return one host as people see it."""
-    return _view(found, office.hub.standing(found.id), _busy(office))
+    view = _view(found, office.hub.standing(found.id), _busy(office))
+    return _told_closed(office, [view])[0]
+
+
+def _told_closed(office: Office, views: list[HostView]) -> list[HostView]:
+    """Return the views, those of hosts with a problem that are closed for a rollout not known."""
+    orphans = office.orphans()
+    told = {"problem": f"{KEPT_CLOSED}: see roundsman health"}
+    return [
+        view.model_copy(update=told) if view.id in orphans and not view.problem else view
+        for view in views
+    ]
 
 
 def _busy(office: Office) -> dict[str, str]:

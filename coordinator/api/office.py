@@ -85,6 +85,7 @@ class Office:
     uploads: Path  # where what is being sent is kept until it is whole
     waiting: Callable[[], Sequence[EnrolRequest]] = tuple  # hosts that wait for approval
     sealed: Callable[[], Collection[str]] = tuple  # hosts kept closed, by whichever rollout
+    orphans: Callable[[], Collection[str]] = tuple  # hosts closed for a rollout not known here
     led_elsewhere: Callable[[], Collection[str]] = tuple  # hosts that follow another coordinator
     postman: Postman | None = None  # None = nobody is written to
     feeds: Mapping[str, str] = field(default_factory=dict)  # by app, where its vendor tells

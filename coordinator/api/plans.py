@@ -65,6 +65,7 @@ def basis(
         skews={i: seconds_ahead(office.hub.standing, i) for i in ids},
         clones={i: office.hub.standing(i).clone_address for i in ids},
         left_closed=office.sealed(),
+        orphans=office.orphans(),
         held=office.licences.held(app, rules.licence),
         seats=gate(office).seats_taken(app, _having(surveys)),
     )

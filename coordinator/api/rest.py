@@ -1,5 +1,6 @@
 """Operators, the audit trail, and how the coordinator is."""
 
+from collections.abc import Collection
 from typing import Any
 
 from coordinator.access import new_token, token_hash
@@ -10,11 +11,12 @@ from coordinator.api.office import Office
 from coordinator.api.roles import OperatorRole
 from coordinator.api.schemas import AuditView, HealthView, OperatorView
 from coordinator.model import HostStanding
+from coordinator.planning.preflight import KEPT_CLOSED, RE_OPEN
+from coordinator.walk.led import TAKE_OVER
 from coordinator.walk.states import RolloutState
 
 _TRAIL = 200
 _MOST_NAMED = 5
-_LEAD = "when that one is gone for good: roundsman serve --take-over"
 _STUCK = {RolloutState.NEEDS_OPERATOR, RolloutState.PAUSED}
 
 
@@ -84,7 +86,7 @@ def health(office: Office, call: Call[NoAsk]) -> HealthView:
 
 
 def _problems(office: Office) -> list[str]:
-    own = _stuck(office) + _rivals(office) + _strangers(office)
+    own = _stuck(office) + _rivals(office) + _orphans(office) + _strangers(office)
     return own + _expiring(office) + mail.problems(office)
 
 
@@ -97,12 +99,21 @@ def _stuck(office: Office) -> list[str]:
 
 
 def _rivals(office: Office) -> list[str]:
-    led = office.led_elsewhere()
-    names = [h.name for h in office.fleet.hosts() if h.id in led] if led else []
-    if not names:
+    named = _named(office, office.led_elsewhere())
+    if not named:
         return []
-    named = ", ".join(names[:_MOST_NAMED]) + (" and others" if len(names) > _MOST_NAMED else "")
-    return [f"another coordinator leads {named}, and this one's orders are refused: {_LEAD}"]
+    return [f"another coordinator leads {named}, and this one's orders are refused: {TAKE_OVER}"]
+
+
+def _orphans(office: Office) -> list[str]:
+    named = _named(office, office.orphans())
+    return [f"{named} {KEPT_CLOSED}: {RE_OPEN}"] if named else []
+
+
+def _named(office: Office, ids: Collection[str]) -> str:
+    """Return the names of these hosts, the first few, "" = none is in the fleet."""
+    names = [h.name for h in office.fleet.hosts() if h.id in ids] if ids else []
+    return ", ".join(names[:_MOST_NAMED]) + (" and others" if len(names) > _MOST_NAMED else "")
 
 
 def _strangers(office: Office) -> list[str]:

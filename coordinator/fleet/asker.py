@@ -16,6 +16,7 @@ from agent.wire.contract import (
     StepReport,
 )
 from coordinator.fleet.stepper import Progress, Stepper
+from coordinator.walk import led
 from coordinator.walk.ports import Verdict
 
 
@@ -47,11 +48,18 @@ class Answer:
     findings: tuple[Finding, ...] = ()
 
     @property
-    def problem(self) -> str:
+    def why(self) -> str:
         """What is wrong, in the host's words; "" when it was done."""
         if self.verdict is Verdict.DONE:
             return ""
-        return self.report.detail or str(self.report.refusal or self.verdict)
+        said = self.report.detail or str(self.report.refusal or self.verdict)
+        return led.why(self.report.refusal, said)
+
+    @property
+    def problem(self) -> str:
+        """The same, and what mends it where that is no matter of the host itself."""
+        mend = f": {led.TAKE_OVER}" if led.is_led(self.report.refusal) else ""
+        return f"{self.why}{mend}"
 
 
 class Asker:

@@ -1,7 +1,7 @@
 """Keeps the cordons: what the store wants is ordered, renewed at every ping, and remembered.
 
-A lease is counted from before its order was sent, so it always ends here before it ends on the
-host (invariant I2). Renewal belongs to the daemon, not to the walk: a long step would starve it.
+A lease is counted from before its order was sent, on a clock that nobody sets, so it always ends
+here before it ends on the host (invariant I2). Renewal belongs to the daemon, not to the walk: a long step would starve it.
 """
 
 import threading
@@ -106,7 +106,7 @@ class Keeper:
         ended = answer.refusal is None and answer.mode is CordonMode.NONE
         if (answer.code_used or ended) and not row.opened:
             why = why_open(SightOf(host, answer))
-            self._store.note_opened(host, why, self._clock())
+            self._store.note_opened(host, why, self._trust.today())
             self._refresh(host)
         last, at = self._sent[host]
         if not self._is_closed(row, answer):
@@ -141,7 +141,10 @@ class Keeper:
         told = self._trust.told(self._wishes(hosts))
         asked = self._ask([h for h in hosts if h not in told], "cordon")
         seen = {s.host: s for s in asked}
-        seen |= {h: SightOf(h, word.sight, word.at, asked=False) for h, word in told.items()}
+        seen |= {
+            h: SightOf(h, word.sight, self._trust.moment(word.at), asked=False)
+            for h, word in told.items()
+        }
         return [seen[h] for h in hosts if h in seen]
 
     def _wishes(self, hosts: Sequence[str]) -> dict[str, Wish]:
@@ -177,6 +180,11 @@ class Keeper:
             self._store.lift(strays)
             self._refresh(*strays)
 
+    def cause(self, host: str) -> str:
+        """Return the rollout or errand that a host's cordon is wanted for, "" = none is."""
+        row = self._wanted.get(host)
+        return row.rollout if row else ""
+
     def is_sealed(self, host: str) -> bool:
         """True for a host that is to be sealed, and was not opened on the spot."""
         return host in self.sealed()
@@ -207,7 +215,8 @@ class Keeper:
         return [self._sight(h, answers.get(h)) for h in orders]
 
     def _sight(self, host: str, answer: Any) -> SightOf:
-        confirmed = self._confirmed.get(host, 0.0)
+        at = self._confirmed.get(host)
+        confirmed = 0.0 if at is None else self._trust.moment(at)
         if isinstance(answer, Sight):
             return SightOf(host, answer, confirmed)
         return SightOf(host, None, confirmed, f"cannot be seen: {answer}"[:500])

@@ -24,6 +24,7 @@ from coordinator.fleet.params import step_params
 from coordinator.fleet.stepper import Stepper
 from coordinator.model import Plan, PlannedHost, SurveyOf
 from coordinator.store.rollouts import Rollouts
+from coordinator.walk import led
 from coordinator.walk.policy import closing_seconds
 from coordinator.walk.ports import Command, News, Outcome, SightOf, Verdict
 
@@ -104,7 +105,8 @@ class Outside:
             found = SurveyOf(report.facts, findings)
             if why := self._world.judge(self._plan, host, found):
                 return Outcome(host, Verdict.REFUSED, None, why)
-        return Outcome(host, verdict, report.refusal, report.detail, time.monotonic() - begun)
+        why = led.why(report.refusal, report.detail)
+        return Outcome(host, verdict, report.refusal, why, time.monotonic() - begun)
 
     def take_all(
         self, attempts: Mapping[str, int], step: StepName, direction: Direction

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from agent.wire.contract import StepName, StepParams, Target
 from coordinator.fleet.asker import Asked, Asker
 from coordinator.model import SurveyOf
+from coordinator.walk.ports import Verdict
 
 _SECONDS = 60.0
 _POOL = 200
@@ -29,4 +30,6 @@ class Surveyor:
     def _one(self, host: str, survey_id: str, profile: Target) -> SurveyOf:
         asked = Asked(survey_id, host, StepName.SURVEY, StepParams(profile), _SECONDS)
         said = self._asker.ask(asked)
-        return SurveyOf(said.report.facts, said.findings, said.problem)
+        is_silent = said.verdict is Verdict.UNKNOWN
+        report = said.report
+        return SurveyOf(report.facts, said.findings, said.why, report.refusal, is_silent)

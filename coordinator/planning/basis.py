@@ -67,5 +67,6 @@ class Basis:
     skews: Mapping[str, float] = field(default_factory=dict)  # clocks, seconds ahead of ours
     clones: Mapping[str, str] = field(default_factory=dict)  # where a host's double was seen
     left_closed: Collection[str] = ()  # hosts that an earlier rollout keeps closed
+    orphans: Collection[str] = ()  # hosts kept closed for a rollout that is not known here
     held: Held = NOTHING_HELD  # the vendor's entitlement
     seats: int = 0  # workstations of the fleet that have the app

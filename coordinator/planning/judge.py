@@ -30,6 +30,7 @@ from coordinator.planning.preflight import (
     clone_findings,
     drill_findings,
     host_findings,
+    orphan_findings,
     plan_findings,
 )
 from coordinator.planning.say import blocks
@@ -110,12 +111,13 @@ def _host_gate(case: Case) -> Iterator[Marked]:
         found = about if matters else [_softened(finding) for finding in about]
         found += drill_findings(planned, case.plan) if case.plan.drill else []
         found += clone_findings(host, case.basis.clones.get(host.id, ""))  # nobody closes a copy
+        found += orphan_findings(host, kept_closed=host.id in case.basis.orphans)
         yield from _marked(Gate.HOST, host.id, found)
 
 
 def _version_gate(case: Case) -> Iterator[Marked]:
     for planned in _visited(case):
-        found = _package_findings(planned, case.plan)
+        found = _package_findings(planned, case.plan) if _is_asked(case, planned) else []
         found += version_findings(planned, case.plan.version, case.terms(planned))
         yield from _marked(Gate.VERSION, planned.id, found)
 
@@ -144,6 +146,12 @@ def _licence_gate(case: Case) -> Iterator[Marked]:
     held = basis.held, basis.seats, day_of(basis.now, case.asked.zone)
     found = licence_findings(licence_case(case.plan, basis.profile, terms, held))
     yield from _marked(Gate.LICENCE, "", found)
+
+
+def _is_asked(case: Case, planned: PlannedHost) -> bool:
+    """False for a host of which not even the system is known: which package it needs is not."""
+    survey = case.basis.surveys.get(planned.id)
+    return survey is not None and not survey.problem
 
 
 def _visited(case: Case) -> list[PlannedHost]:

@@ -7,6 +7,7 @@ from math import ceil, floor
 
 from agent.wire.contract import Finding, Severity
 from coordinator.model import Host, HostStanding, Plan, PlannedHost, SurveyOf
+from coordinator.walk import led
 from coordinator.walk.policy import (
     closing_seconds,
     fits,
@@ -18,6 +19,14 @@ from coordinator.walk.policy import (
 
 MOST_SKEW_SECONDS = 300.0
 """Beyond this, certificates and signed metadata begin to be judged wrongly."""
+KEPT_CLOSED = (
+    "is kept closed for a rollout that this coordinator does not know, as one does not that was "
+    "restored from a backup"
+)
+RE_OPEN = (
+    "roundsman plan APP VERSION: its rollout brings the group to one version, then opens it; or, "
+    "to open one as it is, typed there by its administrator: roundsman-agent uncordon"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,24 @@ def host_findings(host: Host, survey: SurveyOf | None, title: str) -> list[Findi
     if survey is None or survey.problem:
         why = survey.problem if survey else "its agent is not linked"
         message = f"{host.name}: cannot be asked about {title}: {why}"
-        return [Finding("not-surveyed", Severity.BLOCKS, message[:500], _out_of_reach(host))]
+        fix = _of_an_answer(host, survey) if survey else _out_of_reach(host)
+        return [Finding("not-surveyed", Severity.BLOCKS, message[:500], fix)]
     return [
         Finding(f.code, f.severity, f"{host.name}: {f.message}"[:500], f.fix)
         for f in survey.findings
     ]
+
+
+def _of_an_answer(host: Host, survey: SurveyOf) -> str:
+    """Return what mends it: a host that answers, if only to refuse, is not switched off."""
+    if led.is_led(survey.refusal):
+        return led.TAKE_OVER
+    if survey.is_silent:
+        return _out_of_reach(host)
+    return (
+        f"{host.name} is on and answers: see the log of its agent there, or hold it: "
+        f"roundsman fleet hold {host.name}"
+    )
 
 
 def _out_of_reach(host: Host) -> str:
@@ -74,6 +96,14 @@ def clock_findings(host: Host, ahead: float) -> list[Finding]:
             f"set the clock of {host.name}, or the coordinator's when that is the wrong one",
         )
     ]
+
+
+def orphan_findings(host: Host, *, kept_closed: bool) -> list[Finding]:
+    """Return what is to be known of a host kept closed for a rollout that is not known here."""
+    if not kept_closed:
+        return []
+    message = f"{host.name}: {KEPT_CLOSED}"
+    return [Finding("closed-for-unknown", Severity.WARNING, message, RE_OPEN)]
 
 
 def clone_findings(host: Host, address: str) -> list[Finding]:

@@ -70,7 +70,7 @@ def are_others_closed(course: Course, host: str = "", what: str = "the first vis
     course.tell(
         RolloutState.NEEDS_OPERATOR,
         f"{course.name(host) if host else what} waits: {name} {why}",
-        _mend(course, lost[0]),
+        course.mend(lost[0].host, _mend(course, lost[0])),
     )
     command = ask(course, [s.host for s in lost], {Verb.RETRY}, LOOK_AGAIN_SECONDS)
     if command is not None:

@@ -8,9 +8,9 @@ import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from agent.wire.contract import CordonMode, Direction, StepName
+from agent.wire.contract import CordonMode, Direction, Refusal, StepName
 from coordinator.model import Plan, PlannedHost
-from coordinator.walk import policy
+from coordinator.walk import led, policy
 from coordinator.walk.ports import News, Outcome, Port, SightOf, Verb, Verdict
 from coordinator.walk.states import Event, HostState, RolloutState, advance
 
@@ -57,6 +57,9 @@ class Course:
     announced: int = 0  # of the moments at which people are told ahead, those that are over
     needed: str = ""  # the host that cannot be left out now
     has_leave: bool = False  # the next change may begin: the others were just confirmed closed
+    led_elsewhere: set[str] = field(
+        default_factory=set
+    )  # hosts that follow another coordinator now
     attempts: dict[tuple[str, StepName, Direction], int] = field(default_factory=dict)
     _planned: dict[str, PlannedHost] = field(default_factory=dict)
 
@@ -115,6 +118,14 @@ class Course:
         """True when the host may be taken back without the others."""
         return not self.is_bound or host not in self.changed
 
+    def mend(self, host: str, usual: str) -> str:
+        """Return what an operator does about a host: `usual`, unless another coordinator leads it.
+
+        Then trying again comes after taking over, and leaving it out would mend nothing.
+        """
+        again = f"roundsman rollout retry {{rollout}} --host {self.typed(host)}"
+        return f"{led.TAKE_OVER}; then {again}" if host in self.led_elsewhere else usual
+
     # -- what people see -----------------------------------------------------------------
 
     def tell(self, state: RolloutState, detail: str = "", mend: str = "") -> None:
@@ -169,8 +180,16 @@ class Course:
     def _once(self, hosts: Sequence[str], step: StepName, direction: Direction) -> list[Outcome]:
         attempts = {h: self.attempts.setdefault((h, step, direction), 1) for h in hosts}
         if len(hosts) == 1:
-            return [self.port.take(hosts[0], step, direction, attempts[hosts[0]])]
-        return self.port.take_all(attempts, step, direction) if hosts else []
+            outcomes = [self.port.take(hosts[0], step, direction, attempts[hosts[0]])]
+        else:
+            outcomes = self.port.take_all(attempts, step, direction) if hosts else []
+        for outcome in outcomes:
+            self._note_leader(outcome.host, outcome.refusal)
+        return outcomes
+
+    def _note_leader(self, host: str, refusal: Refusal | None) -> None:
+        follows = self.led_elsewhere
+        (follows.add if led.is_led(refusal) else follows.discard)(host)
 
     def try_again(self, hosts: Collection[str], step: StepName, direction: Direction) -> None:
         """Let a moment pass before a new attempt."""
@@ -204,6 +223,9 @@ class Course:
         """
         others = [h for h in self.states if h != besides]
         sights = self.port.confirm(others, CordonMode.SEALED) if others else []
+        for seen in sights:
+            if seen.sight is not None:
+                self._note_leader(seen.host, seen.sight.refusal)
         self.switched_off -= {s.host for s in sights if s.sight is not None and s.asked}
         return policy.not_closed(
             sights,

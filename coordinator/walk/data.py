@@ -67,8 +67,11 @@ def _is_retried(course: Course, outcome: Outcome, direction: Direction) -> bool:
     course.tell(
         RolloutState.NEEDS_OPERATOR,
         f"{course.name(holder)} {_CANNOT[direction].format(why)}",
-        f"roundsman rollout retry {{rollout}} --host {course.typed(holder)}, or "
-        f"{_ABORT[direction]}",
+        course.mend(
+            holder,
+            f"roundsman rollout retry {{rollout}} --host {course.typed(holder)}, or "
+            f"{_ABORT[direction]}",
+        ),
     )
     if is_silent:
         return ask(course, [holder], {Verb.RETRY}, ASK_AGAIN_SECONDS) is not None

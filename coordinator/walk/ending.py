@@ -136,8 +136,11 @@ def _ask_about(course: Course, failing: Sequence[Outcome]) -> list[str]:
             RolloutState.NEEDS_OPERATOR,
             f"{course.name(first.host)} is updated and stays closed: its service manager is not "
             f"back: {first.detail or 'no answer'}",
-            f"roundsman rollout retry {{rollout}} --host {typed}, or roundsman rollout skip "
-            f"{{rollout}} {typed}",
+            course.mend(
+                first.host,
+                f"roundsman rollout retry {{rollout}} --host {typed}, or roundsman rollout skip "
+                f"{{rollout}} {typed}",
+            ),
         )
         silent = [o.host for o in waiting if o.verdict is Verdict.UNKNOWN]
         patience = ASK_AGAIN_SECONDS if silent else 0.0

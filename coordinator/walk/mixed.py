@@ -195,8 +195,12 @@ def _ask_about(course: Course, step: StepName, failing: Sequence[Outcome]) -> li
     course.tell(
         RolloutState.NEEDS_OPERATOR,
         f"the roll-back waits: {course.name(host)}{policy.cannot(step, why)}",
-        f"roundsman rollout retry {{rollout}} --host {course.typed(host)}, or roundsman rollout "
-        "abort {rollout} --leave-closed, after which each host may be used on the release it has",
+        course.mend(
+            host,
+            f"roundsman rollout retry {{rollout}} --host {course.typed(host)}, or roundsman "
+            "rollout abort {rollout} --leave-closed, after which each host may be used on the "
+            "release it has",
+        ),
     )
     is_silent = failing[0].verdict is Verdict.UNKNOWN
     ask(course, [host], {Verb.RETRY}, ASK_AGAIN_SECONDS if is_silent else 0.0)

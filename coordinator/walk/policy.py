@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 from agent.wire.contract import LEASE_SECONDS, CordonMode, Sight, StepName
 from coordinator.model import Plan, PlannedHost, SharedData
+from coordinator.walk import led
 from coordinator.walk.ports import Outcome, SightOf, Verdict
 from coordinator.walk.sessions import in_use_by, open_in
 
@@ -199,6 +200,8 @@ def why_open(of: SightOf) -> str:
     sight = of.sight
     if sight is None:
         return of.detail or "cannot be seen"
+    if led.is_led(sight.refusal):
+        return led.FOLLOWS
     if sight.refusal is not None:
         return sight.detail or f"refused the cordon: {sight.refusal}"
     if is_opened(of):

@@ -148,8 +148,12 @@ def _tell_stuck(course: Course, stuck: _Stuck) -> None:
     course.tell(
         RolloutState.NEEDS_OPERATOR,
         f"{name}{others}{policy.cannot(step, outcome.detail)}. Nothing was changed",
-        f"roundsman rollout retry {{rollout}} --host {typed}, or, when it is to be left out: "
-        f"roundsman rollout skip {{rollout}} {typed}{_BY_FORCE if step is StepName.DRAIN else ''}",
+        course.mend(
+            host,
+            f"roundsman rollout retry {{rollout}} --host {typed}, or, when it is to be left out: "
+            f"roundsman rollout skip {{rollout}} {typed}"
+            f"{_BY_FORCE if step is StepName.DRAIN else ''}",
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from agent.wire.contract import Direction, StepName
 from coordinator.model import AfterRollBack
-from coordinator.walk import policy
+from coordinator.walk import led, policy
 from coordinator.walk.closed import (
     are_others_closed,
     close_again,
@@ -206,8 +206,11 @@ def roll_back(course: Course, host: str, event: Event, why: str = "") -> HostSta
         course.tell(
             RolloutState.NEEDS_OPERATOR,
             f"{course.name(host)} cannot be rolled back: {outcome.detail or outcome.verdict}",
-            f"roundsman rollout retry {{rollout}} --host {course.typed(host)}, or roundsman "
-            f"rollout skip {{rollout}} {course.typed(host)}",
+            course.mend(
+                host,
+                f"roundsman rollout retry {{rollout}} --host {course.typed(host)}, or roundsman "
+                f"rollout skip {{rollout}} {course.typed(host)}",
+            ),
         )
         if not is_tried_again(course, host):
             break
@@ -249,15 +252,25 @@ def _is_tried_again(course: Course, host: str) -> bool:
         course.move(host, Event.SKIPPED, f"taken back{where}: {course.gone_wrong[host]}")
         return False
     name, typed = course.name(host), course.typed(host)
-    came = "is back on its old release" if is_back else f"cannot go back alone: {NOT_ALONE}"
     course.tell(
         RolloutState.NEEDS_OPERATOR,
-        f"{name} could not be updated and {came}; the group stays closed",
-        f"roundsman rollout retry {{rollout}} --host {typed}, or roundsman rollout abort "
-        f"{{rollout}} --roll-back-all, or, when it is to stay closed as it is: "
-        f"roundsman rollout skip {{rollout}} {typed}",
+        f"{name} could not be updated and {_came(course, host)}; the group stays closed",
+        course.mend(
+            host,
+            f"roundsman rollout retry {{rollout}} --host {typed}, or roundsman rollout abort "
+            f"{{rollout}} --roll-back-all, or, when it is to stay closed as it is: "
+            f"roundsman rollout skip {{rollout}} {typed}",
+        ),
     )
     return is_tried_again(course, host)
+
+
+def _came(course: Course, host: str) -> str:
+    if course.states[host] is HostState.ROLLED_BACK:
+        return "is back on its old release"
+    if host in course.led_elsewhere:
+        return f"stays as it is: it {led.FOLLOWS}"
+    return f"cannot go back alone: {NOT_ALONE}"
 
 
 def _why(outcome: Outcome, step: StepName) -> str:

@@ -221,8 +221,9 @@ def _check_it_is_refused(made: FaultOffice) -> None:
     before = [(fence_of(host.state), note_host(host.folder)) for host in made.hosts]
     with pytest.raises(Complaint) as said:
         made.start_rollout("1.2")
-    assert "this host follows epoch" in str(said.value)
-    assert "roundsman serve --take-over" in str(said.value)
+    assert "follows another coordinator, which is newer than this one" in str(said.value)
+    assert "roundsman serve --take-over" in said.value.mend
+    assert "switch" not in said.value.mend
     assert [(fence_of(host.state), note_host(host.folder)) for host in made.hosts] == before
     for host in made.hosts:
         assert list(judge_answer(_about(host, "1.1"))) == []

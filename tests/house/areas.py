@@ -73,7 +73,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "planning": ("coordinator.planning",),
     "states": ("coordinator.walk.states",),
     "ports": ("coordinator.walk.ports",),
-    "policy": ("coordinator.walk.policy", "coordinator.walk.sessions"),
+    "policy": ("coordinator.walk.led", "coordinator.walk.policy", "coordinator.walk.sessions"),
     "walk": ("coordinator.walk",),
     "coordinator's ground": ("coordinator",),  # settings, folders, access, complaints
     "enrolment book": ("coordinator.fleet.enrolment_book",),

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agent.wire.contract import Severity
+from agent.wire.contract import Refusal, Severity
 from coordinator.model import Host, HostStanding, Plan, SurveyOf
 from coordinator.planning.plan import make_plan
 from coordinator.planning.preflight import Turn, changes_since, timetable, verdict
@@ -44,6 +44,37 @@ def test_a_host_that_cannot_be_asked_blocks_and_may_be_held_instead(
     assert (found.code, found.severity) == ("not-surveyed", Severity.BLOCKS)
     assert why in found.message
     assert "roundsman fleet hold PC-1" in found.fix
+
+
+@pytest.mark.parametrize("standing", [HostStanding.ENROLLED, HostStanding.HELD])
+@pytest.mark.parametrize(
+    ("refusal", "fix"),
+    [
+        (Refusal.STALE_EPOCH, "roundsman serve --take-over"),
+        (Refusal.NOT_SIGNED, "PC-1 is on and answers"),
+        (None, "PC-1 is on and answers"),
+    ],
+)
+def test_a_host_that_answers_with_a_refusal_is_not_to_be_switched_on(
+    standing: HostStanding, refusal: Refusal | None, fix: str
+) -> None:
+    said = SurveyOf({}, problem="no", refusal=refusal, is_silent=False)
+    found = _plan([make_host("PC-1", standing=standing)], {"PC-1": said}).findings
+    (told,) = [f for f in found if f.code == "not-surveyed"]
+    assert not [f for f in found if f.code == "no-package"]  # which it needs is not known
+    assert fix in told.fix
+    assert "switch" not in told.fix
+
+
+def test_a_host_closed_for_a_rollout_not_known_here_is_told_of_and_blocks_nothing() -> None:
+    hosts = [make_host("PC-1"), make_host("PC-2")]
+    known = replace(make_basis(hosts), orphans={hosts[1].id})
+    plan = make_plan(make_request(), known)
+    (told,) = [f for f in plan.findings if f.code == "closed-for-unknown"]
+    assert told.severity is Severity.WARNING
+    assert told.message.startswith("PC-2: is kept closed for a rollout")
+    assert "roundsman-agent uncordon" in told.fix
+    assert verdict(plan).go
 
 
 def test_once_held_it_no_longer_blocks_and_the_fix_is_another() -> None:

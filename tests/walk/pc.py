@@ -20,6 +20,7 @@ class Fate(StrEnum):
 
     FAIL = "fail"
     REFUSE = "refuse"
+    STALE = "stale"  # refused: another coordinator leads this PC
     SILENT = "silent"  # done, and the answer is lost three times
     SILENT_FAIL = "silent-fail"
     LOST = "lost"  # the order itself is lost three times
@@ -164,6 +165,8 @@ class Pc:
         seconds = SECONDS[step] * self.pace * (UNDO_SHARE if way is UNDO else 1.0)
         if fate is Fate.REFUSE:
             return Outcome(self.id, Verdict.REFUSED, Refusal.DISK_FULL, "disk full", 0.0)
+        if fate is Fate.STALE:
+            return Outcome(self.id, Verdict.REFUSED, Refusal.STALE_EPOCH, "led elsewhere", 0.0)
         if way is DO and (no := self._refusal(step)):
             return Outcome(self.id, Verdict.REFUSED, no, no.value, 0.0)
         if fate in {Fate.FAIL, Fate.SILENT_FAIL}:

@@ -35,7 +35,7 @@ def test_a_host_that_is_sealed_guarded_and_shut_is_closed() -> None:
             replace(CLOSED, code_used=True, open=(OPEN,)),
             "opened on the spot, with its one-time code; in use by marie",
         ),
-        (replace(CLOSED, refusal=Refusal.STALE_EPOCH), "refused the cordon: stale-epoch"),
+        (replace(CLOSED, refusal=Refusal.STALE_EPOCH), "follows another coordinator"),
         (replace(CLOSED, refusal=Refusal.INTERNAL, detail="disk full"), "disk full"),
         (replace(CLOSED, spared=(TRAY,)), "has its service manager running"),
     ],
