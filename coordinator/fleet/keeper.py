@@ -1,7 +1,8 @@
 """Keeps the cordons: what the store wants is ordered, renewed at every ping, and remembered.
 
 A lease is counted from before its order was sent, on a clock that nobody sets, so it always ends
-here before it ends on the host (invariant I2). Renewal belongs to the daemon, not to the walk: a long step would starve it.
+here before it ends on the host (invariant I2). Renewal belongs to the daemon, not to the walk: a
+long step would starve it.
 """
 
 import threading

@@ -8,6 +8,7 @@ other order. That is an eighth of the lease within which invariant I2 wants them
 
 import math
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,9 +24,14 @@ Wish = tuple[CordonRow, Fence]
 """What a host confirmed: the cordon that was wanted, and who ordered it."""
 
 
+def steady() -> float:
+    """Return seconds that only go forward, and also while this machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One good confirmation; `at` is when it was asked for, seconds since 1970."""
+    """One good confirmation; `at` is when it was asked for, on the clock of `Trust`."""
 
     wish: Wish
     sight: Sight
@@ -35,13 +41,21 @@ class Word:
 class Trust:
     """The last good word of each host; any thread may use it."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], today: Callable[[], float] | None = None
+    ) -> None:
         self.clock = clock
-        """What moments are told by: seconds since 1970."""
+        """What a lease is counted by: nobody sets it, and it goes on in a sleep."""
+        self.today = today or clock
+        """What moments are told by: seconds since 1970, as somebody may set them."""
         self._lock = threading.Lock()
         self._words: dict[str, Word] = {}
         self._since: dict[str, float] = {}  # nothing asked for before this moment counts
         self._steps: defaultdict[str, set[str]] = defaultdict(set)  # begun, their end not known
+
+    def moment(self, at: float) -> float:
+        """Return when a moment of the clock was, by the time of day as it is now."""
+        return self.today() - (self.clock() - at)
 
     def note(self, host: str, word: Word) -> None:
         """Take in that a host has confirmed its seal."""

@@ -29,6 +29,7 @@ from tests.plans import make_plan
 
 PLAN = make_plan(2)
 HOSTS = [p.id for p in PLAN.hosts]
+HOUR = 3600.0
 SEALED = Sight(CordonMode.SEALED, guarded=True)
 WORD = OpenProgram("marie", "2", "office", 41, 3.0)
 
@@ -39,13 +40,17 @@ class Office:
     links: FakeLinks
     cordons: Cordons
     now: float = 1000.0
+    set_by: float = 0.0  # how much later the time of day is than it should be
     plan: Plan = PLAN
+
+    def today(self) -> float:
+        return self.now + self.set_by
 
     def seal(self) -> list[SightOf]:
         return self.keeper.confirm(HOSTS, PLAN.id, CordonMode.SEALED)
 
     def open_now(self, sights: list[SightOf]) -> list[str]:
-        return [s.host for s in not_closed(sights, self.now, spared_is_open=True)]
+        return [s.host for s in not_closed(sights, self.today(), spared_is_open=True)]
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
     def plan_of(rollout: str) -> Plan | None:
         return made.plan if rollout == PLAN.id else None
 
-    trust = Trust(lambda: made.now)
+    trust = Trust(lambda: made.now, lambda: made.now + made.set_by)
     keeper = Keeper(cordons, links, lambda: Fence(3, "ab"), plan_of, trust)
     made = Office(keeper, links, cordons)
     yield made
@@ -100,6 +105,20 @@ def test_a_host_out_of_sight_counts_as_closed_while_its_lease_lives(office: Offi
     office.seal()
     office.links.sights[HOSTS[1]] = LinkLost("the cable is out")
     office.now += LEASE_SECONDS - 1
+    assert office.open_now(office.seal()) == []
+    office.now += 1
+    assert office.open_now(office.seal()) == [HOSTS[1]]
+
+
+@pytest.mark.parametrize("seconds", [-HOUR, -LEASE_SECONDS / 2, LEASE_SECONDS / 2, HOUR])
+def test_a_lease_is_not_longer_or_shorter_when_somebody_sets_the_clock(
+    office: Office, seconds: float
+) -> None:
+    office.now = 10 * HOUR
+    office.seal()
+    office.links.sights[HOSTS[1]] = LinkLost("the cable is out")
+    office.now += LEASE_SECONDS - 1
+    office.set_by = seconds
     assert office.open_now(office.seal()) == []
     office.now += 1
     assert office.open_now(office.seal()) == [HOSTS[1]]
