@@ -76,6 +76,8 @@ class LanOffice:
         """By name, what the coordinator calls a host."""
         self.rollout = ""
         self.coordinator: subprocess.Popen[bytes] | None = None
+        self.surroundings: dict[str, str] = {}
+        """What the coordinator finds in its environment beside where its things are."""
         self.relaunches: list[Json] = []
         """What opened while it was kept closed, and was closed again at once; once judged."""
         releases = {OLD: folder / "releases" / OLD, NEW: folder / "releases" / f"{NEW}.zip"}
@@ -161,7 +163,8 @@ class LanOffice:
         """Start `roundsman serve` with these words at the seat; return once it listens."""
         log = self.folder / "coordinator.log"
         command = (sys.executable, "-m", "coordinator.cli", "serve", *words)
-        daemon = self.box.seat.spawn(*command, log=log, environment=environment(self.folder))
+        given = environment(self.folder) | self.surroundings
+        daemon = self.box.seat.spawn(*command, log=log, environment=given)
         self.coordinator = daemon
         until(lambda: listens(daemon) or daemon.poll() is not None, _UP_SECONDS, "it listens")
         if daemon.poll() is not None:

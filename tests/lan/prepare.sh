@@ -15,7 +15,7 @@ instances=/proc/sys/fs/inotify/max_user_instances
 if [ "$(<$instances)" -lt 1024 ]; then echo 1024 >$instances || cannot "it may not raise $instances to 1024"; fi
 
 declare -A package=([mmdebstrap]=mmdebstrap [systemd-nspawn]=systemd-container [ip]=iproute2 [nft]=nftables
-    [curl]=curl [ssh]=openssh-client [rsync]=rsync [nginx]=nginx-light [mkfs.ext4]=e2fsprogs [strace]=strace)
+    [curl]=curl [ssh]=openssh-client [rsync]=rsync [nginx]=nginx-light [mkfs.ext4]=e2fsprogs [strace]=strace [cc]=build-essential)
 missing=()
 for program in "${!package[@]}"; do
     command -v "$program" >/dev/null || missing+=("${package[$program]}")

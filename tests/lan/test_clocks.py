@@ -12,13 +12,12 @@ from tests.lan.box import Box, Host
 from tests.lan.faults import Row
 from tests.lan.office import LanOffice
 from tests.lan.refusals import why_not_started
+from tests.lan.wrong_clocks import HOUR, WORD
 from tests.until import until
 
 _AREA = "A clock is wrong"
-_HOUR = 3600
 _ABOUT_SECONDS = 120
 _LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
-_WORD = {_HOUR: "ahead of", -_HOUR: "behind"}
 Tell = Callable[[Row], None]
 pytestmark = pytest.mark.thorough
 
@@ -27,13 +26,13 @@ def test_hosts_whose_clocks_are_an_hour_off_are_told_with_the_figure_and_block_a
     tmp_path: Path, told: Tell
 ) -> None:
     with Box(3) as box, LanOffice(box, tmp_path) as office:
-        hours = {"h2": _HOUR, "h3": -_HOUR}
+        hours = {"h2": HOUR, "h3": -HOUR}
         for name, off in hours.items():
             set_clock(office, name, off)
             assert_clock_is(box.hosts[name], off)
         assert_told_and_refused(office, hours)
         for off in hours.values():
-            fault = f"a host's clock is an hour {_WORD[off]} the coordinator's"
+            fault = f"a host's clock is an hour {WORD[off]} the coordinator's"
             told(row(fault, "before a plan", "told with its figure; the plan is not started"))
 
 
@@ -83,9 +82,9 @@ def assert_told_and_refused(office: LanOffice, hours: dict[str, int]) -> None:
     assert {f["host"] for f in said} == set(hours)
     for found in said:
         off = hours[found["host"]]
-        assert f"s {_WORD[off]} the coordinator's" in found["message"]
+        assert f"s {WORD[off]} the coordinator's" in found["message"]
         seconds = int(found["message"].split("its clock is ")[1].split()[0])
-        assert abs(seconds - _HOUR) < _ABOUT_SECONDS
+        assert abs(seconds - HOUR) < _ABOUT_SECONDS
         assert f"set the clock of {found['host']}" in found["fix"]
     assert "its clock is" in why_not_started(office, plan)
 
