@@ -194,14 +194,20 @@ class ServiceControl(Protocol):
     def main_process(self, unit: str) -> Process | None:
         """Return the process that is the service, None when there is none."""
 
+    def prepare(self, unit: str) -> None:
+        """Do ahead what takes long in `stop`; the service is as it was."""
+
     def stop(self, unit: str) -> None:
-        """Stop it, its automatic restart too, until `start`; a stopped one is no error."""
+        """Stop it, its automatic restart too, until `free`; a stopped one is no error."""
+
+    def free(self, unit: str) -> None:
+        """Let it be started by others again; it stays as it is."""
 
     def start(self, unit: str) -> None:
-        """Start it, with its automatic restart as it was before `stop`."""
+        """Free and start it, with its automatic restart as it was before `stop`."""
 
     def leave(self, unit: str) -> None:
-        """Have nothing of `stop` left, running or not: after the last start of an update."""
+        """Have nothing of the others left, unless it is stopped and not free."""
 
 
 class FileControl(Protocol):

@@ -2,13 +2,13 @@
 
 A stopped service must stay stopped: through its own restart, a socket, another unit, and a
 reboot in the middle of a rollout. Masking cannot do that: it fails for units in
-/etc/systemd/system, and `--runtime` does not outlive a reboot. So `stop` adds a drop-in with a
-condition, and `start` takes it away. Whether the unit is enabled, disabled or masked is never
-touched, so it is afterwards exactly as it was.
+/etc/systemd/system, and `--runtime` does not outlive a reboot. So a drop-in is added with a
+condition: that a mark beside it is not there. `stop` puts the mark, `start` takes it away.
+Whether the unit is enabled, disabled or masked is never touched, so it is afterwards exactly as
+it was.
 
-The condition is that the drop-in itself is not there. So a start need not have systemd read its
-units anew, which takes longer than the start itself; nor does a stop when systemd has read the
-drop-in once and not forgotten it since. `leave` has it forgotten, once a visit is long over.
+For the drop-in systemd reads all its units anew, which takes longer than a stop or a start: it
+is done ahead (`prepare`), while people work, and undone when they work again (`leave`).
 """
 
 import os
@@ -19,10 +19,10 @@ from pathlib import Path
 from agent.platforms.base import Process
 
 UNITS = Path("/etc/systemd/system")
-_DROP_IN = "50-roundsman-closed.conf"
-_CLOSED = """# Put here by roundsman-agent: this service stays closed until its update has ended.
+_DROP_IN, _MARK = "50-roundsman.conf", "roundsman-closed"
+_CLOSED = """# Put here by roundsman-agent: while this file is there, the service is being updated.
 [Unit]
-ConditionPathExists=!{this}
+ConditionPathExists=!{mark}
 """
 _SECONDS = 120.0
 
@@ -56,39 +56,50 @@ class Systemd:
             return None
         return self._process_of(pid)
 
-    def stop(self, unit: str) -> None:
-        """Stop the unit and keep it stopped, across reboots too. Raises `OSError`."""
-        drop_in = self._drop_in(unit)
+    def prepare(self, unit: str) -> None:
+        """Have systemd know by what the unit is kept stopped. Raises `OSError`."""
+        folder = self._folder(unit)
+        drop_in = folder / _DROP_IN
         if not drop_in.exists():
-            if not drop_in.parent.exists():
-                drop_in.parent.mkdir()
-                drop_in.parent.chmod(0o755)  # whatever the umask: systemd warns of what is hidden
-            _write(drop_in, _CLOSED.format(this=drop_in))
+            if not folder.exists():
+                folder.mkdir()
+                folder.chmod(0o755)  # whatever the umask: systemd warns of what is hidden
+            _write(drop_in, _CLOSED.format(mark=folder / _MARK))
         if not _is_known(unit, drop_in):  # a crash may have come before that
             _systemctl("daemon-reload")
+
+    def stop(self, unit: str) -> None:
+        """Stop the unit and keep it stopped, across reboots too. Raises `OSError`."""
+        self.prepare(unit)
+        mark = self._folder(unit) / _MARK
+        if not mark.exists():
+            _write(mark, "")
         _systemctl("stop", "--", unit)
+
+    def free(self, unit: str) -> None:
+        """Have the unit free to be started by others again. Raises `OSError`."""
+        (self._folder(unit) / _MARK).unlink(missing_ok=True)
 
     def start(self, unit: str) -> None:
         """Start the unit, free to be started by others again. Raises `OSError`."""
-        self._free(unit)
+        self.free(unit)
         _systemctl("start", "--", unit)
 
     def leave(self, unit: str) -> None:
-        """Have nothing of `stop` left, in systemd's memory neither. Raises `OSError`."""
-        self._free(unit)
-        if _is_known(unit, self._drop_in(unit)):
+        """Have nothing left of the rest, unless the unit is kept stopped. Raises `OSError`."""
+        folder = self._folder(unit)
+        if (folder / _MARK).exists():
+            return
+        drop_in = folder / _DROP_IN
+        drop_in.unlink(missing_ok=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        if _is_known(unit, drop_in):
             _systemctl("daemon-reload")
 
-    def _free(self, unit: str) -> None:
-        drop_in = self._drop_in(unit)
-        if drop_in.exists():
-            drop_in.unlink()
-            if not any(drop_in.parent.iterdir()):
-                drop_in.parent.rmdir()
-
-    def _drop_in(self, unit: str) -> Path:
+    def _folder(self, unit: str) -> Path:
         name = unit if "." in unit else f"{unit}.service"
-        return self._units / f"{name}.d" / _DROP_IN
+        return self._units / f"{name}.d"
 
 
 def _write(file: Path, text: str) -> None:

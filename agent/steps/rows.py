@@ -98,6 +98,7 @@ _ROWS = (
     Step(
         StepName.DRAIN,
         do=explained(drain),
+        tidy=explained(forget),
         cancellable=True,
     ),
     Step(
@@ -132,7 +133,6 @@ _ROWS = (
         StepName.START_SERVICE_MANAGER,
         do=explained(start),
         undo=explained(stop_again),
-        tidy=explained(forget),
         recover=explained(spare_started),
     ),
     Step(

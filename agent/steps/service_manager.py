@@ -51,7 +51,8 @@ def give_back(work: Work) -> None:
         _prove_to_answer(work, here)
     if not found:
         work.fact("service_manager", "was not running before, and is left so")
-        forget(work)
+        if _is_service(work):
+            work.platform.services.free(work.profile.service_manager.unit)
     work.owed.put(_FOUND, "[]")
 
 
@@ -91,11 +92,14 @@ def stop_again(work: Work) -> None:
         work.guard.spare_none()
 
 
-def forget(work: Work) -> None:
-    """Tidy of start-service-manager: leave no trace in the system of a service that was stopped.
+def prepare(work: Work) -> None:
+    """Part of stage: do ahead what takes long in a stop, while people work."""
+    if _is_service(work):
+        work.platform.services.prepare(work.profile.service_manager.unit)
 
-    Where it runs again that waits until people are let in: systemd reads all its units for it.
-    """
+
+def forget(work: Work) -> None:
+    """Tidy of drain, and of stage: leave no trace in the system of a service that was stopped."""
     if _is_service(work):
         work.platform.services.leave(work.profile.service_manager.unit)
 
@@ -260,11 +264,13 @@ def _prove_to_stay(work: Work, people: Sequence[Whose]) -> None:
 def _prove_to_answer(work: Work, people: Sequence[Whose]) -> None:
     """Wait until its port and its page answer: people are about to be told that it is back.
 
-    What they say is not judged: an old release was not made for the profile's pattern.
+    What they say is not judged: an old release was not made for the profile's pattern. One that
+    answers need not be watched, unless the answer may be another program's.
     """
-    seconds = work.profile.health.timeout_seconds
+    health, seconds = work.profile.health, work.profile.health.timeout_seconds
     if _wait(work, lambda: bool(_without(work, people)) or not why_silent(work), seconds):
-        _prove_to_stay(work, people)
+        if not (_is_service(work) and (health.port or health.http)):
+            _prove_to_stay(work, people)
         return
     title, why = work.profile.title, why_silent(work) or "it answered too late"
     raise Failed(f"cannot confirm that {title} is back: {why} (waited {seconds:g} s)")

@@ -6,6 +6,7 @@ again at any time: what is there and whole is left as it is.
 
 from agent.steps.apply.kinds import kind_of
 from agent.steps.back_up import first_pass
+from agent.steps.service_manager import forget, prepare
 from agent.steps.table import Work
 
 
@@ -13,8 +14,10 @@ def stage(work: Work) -> None:
     """Have the release ready to be put in place, and most of the backup made."""
     kind_of(work).stage(work)
     first_pass(work)
+    prepare(work)
 
 
 def unstage(work: Work) -> None:
     """Delete what was fetched for this rollout and not put in place."""
     kind_of(work).unstage(work)
+    forget(work)

@@ -4,14 +4,17 @@ Pyro5 lets the sender of a message choose its serializer (marshal among them), h
 decompressed without limit, run it in batches or in a new thread, and raise any built-in
 exception at the other end. Here one strict JSON is left, and a message that asks for anything
 else ends the link before it is parsed. Importing this module does it, once, for the process:
-nothing else may set Pyro5's configuration. It leans on names that Pyro5 does not promise, so
+nothing else may set Pyro5's configuration. Greenlets, which Pyro5 uses once they are installed, are
+left out: a proxy that keeps the greenlet of a thread makes greenlet search the whole heap for it
+when that thread ends, which grows with the number of hosts. It leans on names that Pyro5 does not promise, so
 the version is pinned and a test holds each name in place.
 """
 
 import json
+import threading
 from typing import Any
 
-from Pyro5 import config, protocol, serializers
+from Pyro5 import client, config, protocol, serializers
 from Pyro5.errors import SecurityError, SerializeError
 
 from agent.wire.errors import RemoteCode, RemoteError
@@ -110,6 +113,7 @@ def _harden() -> None:
     for number in (_JSON.serializer_id, serializers.MarshalSerializer.serializer_id):
         serializers.serializers_by_id[number] = _JSON
     protocol.ReceivingMessage = _JudgedMessage
+    client.get_ident = threading.get_ident
 
 
 _harden()

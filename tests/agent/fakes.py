@@ -75,6 +75,12 @@ class FakeServices:
         if not self.is_running(unit):
             self.running[unit] = self.platform.start_program([f"/usr/{unit}"], Path("/"), "")
 
+    def prepare(self, unit: str) -> None:
+        """A stop takes no time here."""
+
+    def free(self, unit: str) -> None:
+        """It is free at any time."""
+
     def leave(self, unit: str) -> None:
         """Nothing is left of a stop here."""
 

@@ -295,11 +295,9 @@ def test_a_stopped_service_cannot_be_started_by_others(systemd: Linux, tmp_path:
     assert not systemd.services.is_running(UNIT)
 
 
-def test_after_a_start_nothing_is_left_of_the_stop(systemd: Linux, tmp_path: Path) -> None:
+def test_after_a_start_it_is_free_to_others(systemd: Linux, tmp_path: Path) -> None:
     systemd.services.stop(UNIT)
-    assert list((tmp_path / "units").rglob("*.conf"))
     systemd.services.start(UNIT)
-    assert not list((tmp_path / "units").iterdir())
     subprocess.run([tmp_path / "systemctl", "stop", UNIT], check=True)
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
     assert systemd.services.is_running(UNIT)
@@ -314,6 +312,7 @@ def test_a_service_is_free_again_in_systemds_memory_too(systemd: Linux, tmp_path
     assert known()
     systemd.services.leave(UNIT)
     assert not known()
+    assert not list((tmp_path / "units").iterdir())
     assert systemd.services.is_running(UNIT)
     systemd.services.leave(UNIT)
 
@@ -322,10 +321,31 @@ def test_one_that_was_stopped_and_is_left_so_may_be_started_by_others(
     systemd: Linux, tmp_path: Path
 ) -> None:
     systemd.services.stop(UNIT)
-    systemd.services.leave(UNIT)
+    systemd.services.free(UNIT)
     assert not systemd.services.is_running(UNIT)
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
     assert systemd.services.is_running(UNIT)
+
+
+def test_one_that_is_kept_stopped_is_left_so(systemd: Linux, tmp_path: Path) -> None:
+    systemd.services.stop(UNIT)
+    systemd.services.leave(UNIT)
+    subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
+    assert not systemd.services.is_running(UNIT)
+
+
+def test_what_is_prepared_changes_nothing_for_others_and_is_all_that_takes_long(
+    systemd: Linux, tmp_path: Path
+) -> None:
+    systemd.services.start(UNIT)
+    before = systemd.services.main_process(UNIT)
+    systemd.services.prepare(UNIT)
+    assert systemd.services.main_process(UNIT) == before
+    for word in ("stop", "start"):
+        subprocess.run([tmp_path / "systemctl", word, UNIT], check=True)
+    assert systemd.services.is_running(UNIT)
+    systemd.services.stop(UNIT)
+    assert len((tmp_path / "reloads").read_text().splitlines()) == 1
 
 
 def test_systemd_reads_its_units_anew_once_however_often_a_service_is_stopped(
@@ -365,7 +385,7 @@ def test_a_service_stays_stopped_when_a_crash_came_before_systemd_had_read_it(
     systemd.services.leave(UNIT)  # systemd knows nothing of it
     folder = tmp_path / "units" / f"{UNIT}.d"
     folder.mkdir()
-    (folder / "50-roundsman-closed.conf").write_text(drop_in)  # and there the power was cut
+    (folder / "50-roundsman.conf").write_text(drop_in)  # and there the power was cut
     systemd.services.stop(UNIT)
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
     assert not systemd.services.is_running(UNIT)
@@ -377,6 +397,7 @@ def test_drop_ins_of_the_administrator_stay(systemd: Linux, tmp_path: Path) -> N
     theirs.write_text("[Service]\nNice=5\n")
     systemd.services.stop(UNIT)
     systemd.services.start(UNIT)
+    systemd.services.leave(UNIT)
     assert [theirs] == list(theirs.parent.iterdir())
 
 
@@ -386,9 +407,9 @@ def test_what_keeps_a_service_closed_may_be_read_by_all(systemd: Linux, tmp_path
         systemd.services.stop(UNIT)
     finally:
         os.umask(before)
-    (drop_in,) = (tmp_path / "units").rglob("*.conf")
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (drop_in.parent, drop_in)]
-    assert modes == [0o755, 0o644]
+    (folder,) = (tmp_path / "units").iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o644}
 
 
 def test_an_unknown_unit_is_told(systemd: Linux) -> None:

@@ -10,6 +10,7 @@ from agent.platforms.base import Process, ServiceControl, Session
 from agent.steps import service_manager
 from agent.steps.check_health import check_health
 from agent.steps.rows import STEPS
+from agent.steps.stage import stage, unstage
 from agent.steps.table import Failed, Refused
 from agent.wire.contract import Refusal, StepName
 from agent.wire.profile import ServiceManagerKind
@@ -243,6 +244,8 @@ class _Services:
         self._program = program
         self._platform = platform
         self._child: subprocess.Popen[bytes] | None = None
+        self.prepared: list[str] = []
+        self.freed: list[str] = []
         self.left: list[str] = []
         self.argv = ["sleep", "60"]
 
@@ -265,6 +268,12 @@ class _Services:
     def start(self, unit: str) -> None:
         if not self.is_running(unit):
             self._child = subprocess.Popen(self.argv)
+
+    def prepare(self, unit: str) -> None:
+        self.prepared.append(unit)
+
+    def free(self, unit: str) -> None:
+        self.freed.append(unit)
 
     def leave(self, unit: str) -> None:
         self.left.append(unit)
@@ -308,6 +317,16 @@ def test_a_service_is_stopped_started_stopped_again_and_given_back(served: Bench
     assert services.left == ["app.service"]
 
 
+def test_what_takes_long_in_a_stop_is_done_with_staging_and_undone_with_it(served: Bench) -> None:
+    services = served.work().platform.services
+    assert isinstance(services, _Services)
+
+    stage(served.work(StepName.STAGE))
+    assert services.prepared == ["app.service"]
+    unstage(served.work(StepName.STAGE))
+    assert services.left == ["app.service"]
+
+
 def test_a_service_is_spared_as_the_program_it_turns_into(served: Bench) -> None:
     manager = replace(served.profile.service_manager, programs=("bin/manager",))
     served.profile = replace(served.profile, service_manager=manager)
@@ -333,7 +352,7 @@ def test_a_service_that_was_stopped_is_left_stopped_but_not_barred(served: Bench
     service_manager.give_back(served.work(_STOP))
 
     assert not services.is_running("app.service")
-    assert services.left == ["app.service"]
+    assert services.freed == ["app.service"]
 
 
 def test_a_service_that_ends_right_after_its_start_is_found_out(served: Bench) -> None:
