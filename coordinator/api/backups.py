@@ -156,7 +156,7 @@ def _then(
     office: Office, call: Call[RestoreAsk], host: Host, backup: BackupView, profile: Target
 ) -> Then:
     """Return what becomes of the cordon. Raises `Problem` where versions would be mixed."""
-    if host.id in office.sealed():
+    if host.id in office.left_closed():
         return Then.AS_IT_IS
     others = _others(office, host, backup.version, profile)
     if not others:

@@ -96,3 +96,7 @@ class Office:
     version: str = ""
     clock: Callable[[], float] = time.time
     started: float = field(default_factory=time.time)
+
+    def left_closed(self) -> Collection[str]:
+        """Return the hosts that a rollout keeps closed, whether or not it is known here (I4)."""
+        return {*self.sealed(), *self.orphans()}

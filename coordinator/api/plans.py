@@ -64,7 +64,7 @@ def basis(
         now=office.clock(),
         skews={i: seconds_ahead(office.hub.standing, i) for i in ids},
         clones={i: office.hub.standing(i).clone_address for i in ids},
-        left_closed=office.sealed(),
+        left_closed=office.left_closed(),
         orphans=office.orphans(),
         held=office.licences.held(app, rules.licence),
         seats=gate(office).seats_taken(app, _having(surveys)),

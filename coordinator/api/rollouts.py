@@ -85,7 +85,7 @@ def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
         yield f"it was started as {known.label}", f"roundsman rollout status {known.label}"
     if busy := [p.name for p in plan.hosts if p.id in office.errands.busy()]:
         yield f"a backup is being restored on {', '.join(busy)}", "wait until that has ended"
-    if plan.drill and (closed := [p.name for p in plan.hosts if p.id in office.sealed()]):
+    if plan.drill and (closed := [p.name for p in plan.hosts if p.id in office.left_closed()]):
         yield (
             f"a drill re-opens its hosts, and an earlier rollout left closed: {', '.join(closed)}",
             f"roundsman plan {plan.app} VERSION, which updates and opens them",
@@ -93,7 +93,7 @@ def _against(office: Office, plan: Plan, key: str) -> Iterator[tuple[str, str]]:
     yield from withdrawing.against(office, plan)
     yield from _judged(office, plan)
     hosts = office.fleet.hosts(plan.group, plan.site)
-    changes = [] if plan.drill else changes_since(plan, hosts, office.sealed())
+    changes = [] if plan.drill else changes_since(plan, hosts, office.left_closed())
     if changes:  # a drill changes nothing, so who is missing from it does no harm
         yield f"group {plan.group} has changed since: {', '.join(changes[:5])}", again
 

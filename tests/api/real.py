@@ -205,6 +205,7 @@ class RealOffice:
         self.address = ""
         self.feeds: dict[str, str] = {}
         self.keep = Keep()
+        self.orphans: set[str] = set()
         self.downloads = Downloads(lambda _seconds: None)
         self.agents = FakeAgents()
         self.keeper = self.new_keeper()
@@ -247,6 +248,7 @@ class RealOffice:
             uploads=self.settings.home / "uploads",
             waiting=self.book.waiting,
             sealed=self.keeper.sealed,
+            orphans=lambda: self.orphans,
             postman=self.postman,
             feeds=self.feeds,
             keep=self.keep,

@@ -227,6 +227,15 @@ def test_a_host_that_an_earlier_rollout_has_sealed_stays_so(
     assert office.cordons.all()[HOST].mode is CordonMode.SEALED
 
 
+def test_a_host_closed_for_a_rollout_not_known_here_stays_so(
+    office: RealOffice, client: Client
+) -> None:
+    office.orphans.add(HOST)
+    done = _restored(client)
+    assert (done.verdict, done.stays_closed) == (Verdict.DONE, True)
+    assert office.agents.cordons == []
+
+
 def test_what_cannot_be_closed_is_not_restored_and_is_opened_again(
     office: RealOffice, client: Client
 ) -> None:

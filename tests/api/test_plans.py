@@ -56,10 +56,28 @@ def test_what_a_host_finds_is_in_the_plan(ready: RealOffice) -> None:
     assert {"folder-rights", "not-surveyed"} <= {f.code for f in made.findings}
 
 
+def test_hosts_closed_for_a_rollout_not_known_here_are_told_of_everywhere(
+    ready: RealOffice,
+) -> None:
+    with ready.client() as client:
+        made = client.make_plan(ASK)
+        ready.orphans.add("pc-02-abcdef")
+        with pytest.raises(Complaint, match="PC-02 was closed"):
+            client.start(made.label)
+        again = client.make_plan(ASK)
+        (told,) = [f for f in again.findings if f.code == "closed-for-unknown"]
+        assert (told.host, told.severity) == ("PC-02", Severity.WARNING)
+        assert client.health().problems[0].startswith("PC-02 is kept closed for a rollout that")
+        assert [h.name for h in client.hosts() if "kept closed" in h.problem] == ["PC-02"]
+        checks = [(c.host, f.code) for c in client.doctor(DoctorAsk()) for f in c.findings]
+        assert ("PC-02", "closed-for-unknown") in checks
+        assert client.start(again.label).label == "r1"
+
+
 def test_a_clock_that_is_a_day_off_is_a_finding(ready: RealOffice) -> None:
     now = datetime.now(UTC)
     hello = Hello(1, "0", "boot", "PC-01", "linux", now.timestamp() - 86_400, Fence(1, ""))
-    standing = Standing("pc-01-abcdef", linked=True, since=now, hello=hello)
+    standing = Standing("pc-01-abcdef", linked=True, since=now, hello=hello, met=now)
     ready.links.known = {"pc-01-abcdef": standing}
     with ready.client() as client:
         found = [f for f in client.make_plan(ASK).findings if f.code == "clock-wrong"]
