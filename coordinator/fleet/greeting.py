@@ -1,5 +1,8 @@
 """The first words on a new link, and what is told from them."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 from agent.wire.contract import PROTOCOL, Hello, HelloAsk, Refusal
 from agent.wire.errors import LinkRefusal, LinkRefused, RemoteError
 from agent.wire.link import AgentLink
@@ -24,6 +27,17 @@ def greet(link: AgentLink, version: str, deadline: float) -> Hello:
             f"{PROTOCOL}: install agent {version} there",
         )
     return hello
+
+
+def said_by(hello: Hello) -> dict[str, Any]:
+    """Return what a host's standing has of a hello that was heard right now."""
+    return {"hello": hello, "met": datetime.now(UTC)}
+
+
+def linked_by(link: AgentLink, hello: Hello) -> dict[str, Any]:
+    """Return what a host's standing has of a new link, right after its hello."""
+    about = {"linked": True, "since": link.since, "address": link.address}
+    return about | said_by(hello) | {"refusal": None, "problem": ""}
 
 
 def is_same_machine(one: Hello | None, other: Hello) -> bool:

@@ -21,10 +21,11 @@ from agent.wire.errors import LinkBusy, LinkError, LinkLost, LinkRefusal, LinkRe
 from agent.wire.link import AgentLink
 from agent.wire.tls import Identity
 from coordinator.fleet.defects import log_defect
-from coordinator.fleet.greeting import check_known, greet, linked_already
+from coordinator.fleet.greeting import check_known, greet, linked_already, linked_by, said_by
 from coordinator.fleet.standing import Standing, Standings
 
 _log = logging.getLogger(__name__)
+_GREET_EVERY = 3  # pings
 
 Order = tuple[str, object]
 """A method of the contract and the message that it takes."""
@@ -81,6 +82,7 @@ class Hub:
         self._links: dict[str, AgentLink] = {}
         self._greeting: set[AgentLink] = set()
         self._standings = Standings()
+        self._beats = 0
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(options.greeters, "greeter")
         self._pinger = threading.Thread(target=self._ping_on, name="pinger", daemon=True)
@@ -135,6 +137,7 @@ class Hub:
 
     def beat(self, over: float = 0.0) -> None:
         """Ping every link once, or say what `on_ping` has for it; spread over so many seconds."""
+        self._beats += 1
         with self._lock:
             hosts = list(self._links)
         with ThreadPoolExecutor(min(len(hosts), self._options.fan_out) or 1, "ping") as pool:
@@ -194,7 +197,11 @@ class Hub:
         with suppress(LinkError):
             link = self._link_of(host_id)
             try:
-                link.ping(self._options.ping_deadline)
+                if self._beats % _GREET_EVERY:
+                    link.ping(self._options.ping_deadline)
+                else:  # somebody may have set its clock, or ours
+                    hello = greet(link, self._options.version, self._options.ping_deadline)
+                    self._standings.note(host_id, **said_by(hello))
             finally:
                 self._note_end(link)
 
@@ -269,15 +276,7 @@ class Hub:
                 return older
             check_known(self._standings.of(host_id), hello, link.address)
             self._links[host_id] = link
-            self._standings.note(
-                host_id,
-                linked=True,
-                since=link.since,
-                address=link.address,
-                hello=hello,
-                refusal=None,
-                problem="",
-            )
+            self._standings.note(host_id, **linked_by(link, hello))
         _log.info("host linked", extra={"host": host_id, "address": link.address})
         return None
 

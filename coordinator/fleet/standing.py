@@ -20,6 +20,7 @@ class Standing:
     address: str = ""
     last_heard: datetime | None = None
     hello: Hello | None = None
+    met: datetime | None = None  # when that hello was heard
     refusal: LinkRefusal | None = None  # why the latest link was turned away
     problem: str = ""  # the same in words
     clone_address: str = ""  # where another machine with this host's certificate was seen
@@ -27,11 +28,11 @@ class Standing:
 
 
 def seconds_ahead(standing_of: Callable[[str], Standing], host_id: str) -> float:
-    """Return how many seconds a host's clock was ahead of ours when it was greeted."""
+    """Return how many seconds a host's clock was ahead of ours when it last said hello."""
     standing = standing_of(host_id)
-    if standing.hello is None or standing.since is None or not standing.linked:
+    if standing.hello is None or standing.met is None or not standing.linked:
         return 0.0
-    return standing.hello.clock - standing.since.timestamp()
+    return standing.hello.clock - standing.met.timestamp()
 
 
 class Standings:

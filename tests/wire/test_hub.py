@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,12 +13,14 @@ from agent.wire.contract import PROTOCOL, LogAsk, LogPage, Refusal, Sight
 from agent.wire.errors import LinkError, LinkLost, LinkRefusal, LinkRefused, OutcomeUnknown
 from agent.wire.tls import Identity
 from coordinator.fleet.hub import HubOptions, Order
+from coordinator.fleet.standing import seconds_ahead
 from tests.until import until
 from tests.wire.fakes import CORDON, HELLO, FakeAgent
 from tests.wire.pair import office
 from tests.wire.pki import TestCa
 
 OPTIONS = HubOptions("0.1.0", ping_every=60)
+_ABOUT = 60.0  # seconds
 
 
 class DenyList:
@@ -134,6 +137,24 @@ def test_pings_keep_a_link_and_are_heard(ca: TestCa) -> None:
         before = here.hub.standings()["pc-03"].last_heard
         here.hub.beat()
         assert here.hub.standings()["pc-03"].last_heard != before
+
+
+@pytest.mark.parametrize("off", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_under_a_standing_link_is_known_soon_and_again_when_it_is_right(
+    ca: TestCa, off: float
+) -> None:
+    agent = FakeAgent()
+    with office(ca, dataclasses.replace(OPTIONS, ping_every=0.02)) as here:
+
+        def reads(seconds: float) -> None:
+            agent.on["hello"] = lambda _: dataclasses.replace(HELLO, clock=time.time() + seconds)
+            until(lambda: abs(seconds_ahead(here.hub.standing, "pc-03") - seconds) < _ABOUT)
+
+        here.linked_agent("pc-03", agent)
+        reads(0.0)
+        reads(off)
+        reads(0.0)
+        assert here.hub.linked() == {"pc-03"}
 
 
 def test_an_order_is_said_instead_of_a_ping_and_its_answer_heard(ca: TestCa) -> None:
