@@ -11,7 +11,7 @@ from tests.lan.settings import IMAGES
 _SUITE = "bookworm"
 _PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,python3,iproute2,iputils-ping,procps,"
-    "unzip,zip,curl,nftables,rsync,libfaketime"
+    "unzip,zip,curl,nftables,rsync"
 )
 _USERS = ("alice", "bob")
 _MASKED = (
