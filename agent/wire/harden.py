@@ -4,10 +4,10 @@ Pyro5 lets the sender of a message choose its serializer (marshal among them), h
 decompressed without limit, run it in batches or in a new thread, and raise any built-in
 exception at the other end. Here one strict JSON is left, and a message that asks for anything
 else ends the link before it is parsed. Importing this module does it, once, for the process:
-nothing else may set Pyro5's configuration. Greenlets, which Pyro5 uses once they are installed, are
-left out: a proxy that keeps the greenlet of a thread makes greenlet search the whole heap for it
-when that thread ends, which grows with the number of hosts. It leans on names that Pyro5 does not promise, so
-the version is pinned and a test holds each name in place.
+nothing else may set Pyro5's configuration. Nor does a link keep the greenlets that Pyro5 knows
+threads by where SQLAlchemy has brought them: for each thread that ended greenlet looked through
+the whole heap, and all others waited. It leans on names that Pyro5 does not promise, so the
+version is pinned and a test holds each name in place.
 """
 
 import json

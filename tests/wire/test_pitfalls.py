@@ -31,6 +31,7 @@ Those from 14 on are tested in tests/wire/test_pitfalls_process.py.
 25  the cap of one address                tested: handshakes count, links do not
 26  private names                         tested: each still is what we lean on
 27  one configuration for the process     tested: set once, by `agent/wire/harden.py` only
+28  a greenlet of each thread is kept     designed out: threads are known by number; tested
 """
 
 import inspect

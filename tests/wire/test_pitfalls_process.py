@@ -1,11 +1,13 @@
-"""The pitfalls of Pyro5 that lie in the process or in TLS: 14 to 27 of test_pitfalls.py."""
+"""The pitfalls of Pyro5 that lie in the process or in TLS: 14 to 28 of test_pitfalls.py."""
 
 import inspect
 import os
+import re
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import Pyro5
@@ -169,7 +171,7 @@ def test_26_the_names_of_pyro5_that_we_lean_on_are_what_they_were() -> None:
     assert list(inspect.signature(client.Proxy._pyroInvoke).parameters) == [
         "self", "methodname", "vargs", "kwargs", "flags", "objectId",
     ]  # fmt: skip
-    assert callable(client.Proxy._pyroClaimOwnership)
+    assert "= get_ident()" in inspect.getsource(client.Proxy._pyroClaimOwnership)
     assert "_pyroRawWireResponse" in client.Proxy._Proxy__pyroAttributes
     assert "_pyroConnection" in client.Proxy._Proxy__pyroAttributes
     assert callable(protocol.ReceivingMessage.add_payload)
@@ -193,7 +195,14 @@ def test_27_the_configuration_is_what_was_set_once() -> None:
 
 def test_27_only_one_module_sets_the_configuration() -> None:
     sources = [*ROOT.glob("agent/**/*.py"), *ROOT.glob("coordinator/**/*.py")]
-    using = [path for path in sources if "Pyro5 import config" in path.read_text("utf-8")]
+    setting = re.compile(r"Pyro5 import .*\bconfig\b")
+    using = [path for path in sources if setting.search(path.read_text("utf-8"))]
     assert [path.relative_to(ROOT).as_posix() for path in using] == ["agent/wire/harden.py"]
     assert not hasattr(Sight, "_pyroId")
     assert HelloAsk(1, "").protocol == 1
+
+
+def test_28_a_link_keeps_no_greenlet_of_a_thread_that_used_it() -> None:
+    proxy = client.Proxy("PYRO:agent@link:0")
+    proxy._pyroClaimOwnership()
+    assert proxy._Proxy__pyroOwnerThread == threading.get_ident()
