@@ -10,6 +10,7 @@ from coordinator.arenas import keep_few_arenas
 from coordinator.cli.init import Home
 from coordinator.complaint import Complaint
 from coordinator.folders import home_folder
+from coordinator.open_files import allow_many_files
 from coordinator.service import serve as run
 from coordinator.settings import read_settings
 from coordinator.store.database import DatabaseError
@@ -33,6 +34,7 @@ def serve(
         f"it writes {settings.log_folder / 'coordinator.log'}; Ctrl-C ends it"
     )
     keep_few_arenas()
+    allow_many_files()
     try:
         run(settings, take_over=take_over)
     except DatabaseError as error:

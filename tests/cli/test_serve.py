@@ -1,11 +1,13 @@
 """`roundsman serve`: it serves, and says in a sentence why when it cannot."""
 
 import os
+import resource
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,9 +42,9 @@ def settings(template: Path, tmp_path: Path) -> Settings:
     return made
 
 
-def _serve(settings: Settings) -> "subprocess.Popen[str]":
+def _serve(settings: Settings, before: Sequence[str] = ()) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "coordinator.cli", "serve"],
+        [*before, sys.executable, "-m", "coordinator.cli", "serve"],
         env=os.environ | {"ROUNDSMAN_HOME": str(settings.home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -72,6 +74,18 @@ def test_it_serves_until_it_is_told_to_stop(settings: Settings, terminal: Termin
             said, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert f"{settings.log_folder / 'coordinator.log'}; Ctrl-C ends it" in said
+
+
+def test_it_takes_as_many_open_files_as_it_may(settings: Settings, terminal: Terminal) -> None:
+    few = ("sh", "-c", 'ulimit -Sn 512 && exec "$@"', "_")  # as a service is given at first
+    with _serve(settings, few) as process:
+        try:
+            until(lambda: terminal("health").code == 0, 40, "the coordinator answers")
+            now, most = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+    assert 512 < now <= most
 
 
 @pytest.mark.parametrize("which", ["link_port", "https_port"])
