@@ -1,6 +1,7 @@
 """Connections of a host of the LAN that come to nothing hold up no rollout and no operator."""
 
 import json
+import resource
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from coordinator.api.client import Client
 from coordinator.settings import HTTPS_PORT, LINK_PORT
 from tests.lan import half_open
 from tests.lan.box import Box, Host
-from tests.lan.coordinators import says
+from tests.lan.coordinators import end_in_peace, says
 from tests.lan.elsewhere import at
 from tests.lan.faults import Row
 from tests.lan.office import LanOffice
@@ -22,6 +23,7 @@ from tests.until import until
 
 pytestmark = pytest.mark.timeout(600)
 _CALLS = 20
+_SERVICE_FILES = 1024
 _EVERY_SECONDS = 0.25
 _ANSWER_SECONDS = 10.0
 
@@ -31,6 +33,7 @@ def test_a_rollout_ends_well_beside_connections_that_come_to_nothing(
     tmp_path: Path, told: Callable[[Row], None], count: int
 ) -> None:
     with Box(3) as box, LanOffice(box, tmp_path) as office:
+        start_as_a_service(office)
         with held_open(box.hosts["h3"], box.seat.ip, count), asked(office) as answers:
             rollout = office.start()
             assert office.end(rollout) == "done", office.told(rollout)
@@ -40,6 +43,18 @@ def test_a_rollout_ends_well_beside_connections_that_come_to_nothing(
         assert office.violations() == []
     what = f"{count} half-open connections on each port, silent and slow"
     told(Row("Thieves", what, "the coordinator", "all of a rollout", "done; calls answered", 0))
+
+
+def start_as_a_service(office: LanOffice) -> None:
+    """Start the coordinator again with as few open files as systemd gives a service at first."""
+    end_in_peace(office)
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_SERVICE_FILES, most))
+    try:
+        office.start_coordinator()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
+    office.wait_linked(*office.stations)
 
 
 @contextmanager
