@@ -13,7 +13,7 @@ import pytest
 from coordinator.access import read_access
 from coordinator.api.client import Client
 from coordinator.settings import HTTPS_PORT, LINK_PORT
-from tests.lan import half_open
+from tests.lan import agents, half_open
 from tests.lan.box import Box, Host
 from tests.lan.coordinators import end_in_peace, says
 from tests.lan.elsewhere import at
@@ -35,6 +35,7 @@ def test_a_rollout_ends_well_beside_connections_that_come_to_nothing(
     with Box(3) as box, LanOffice(box, tmp_path) as office:
         start_as_a_service(office)
         with held_open(box.hosts["h3"], box.seat.ip, count), asked(office) as answers:
+            link_anew(office, "h1")
             rollout = office.start()
             assert office.end(rollout) == "done", office.told(rollout)
             until(lambda: len(answers) >= _CALLS, 60, "the coordinator was asked often")
@@ -55,6 +56,13 @@ def start_as_a_service(office: LanOffice) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
     office.wait_linked(*office.stations)
+
+
+def link_anew(office: LanOffice, name: str) -> None:
+    """Have a host's agent dial again, as after a boot; returns once it is linked."""
+    (office.stations[name].state / "links.json").unlink()
+    office.box.hosts[name].run("systemctl", "restart", agents.UNIT)
+    office.wait_linked(name)
 
 
 @contextmanager
