@@ -6,8 +6,9 @@ if the profile allows the last rung.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from agent.platforms.base import CloseRung, Process
 from agent.programs import Programs
@@ -18,6 +19,8 @@ from agent.steps.windows import Window, is_asking, window_of
 from agent.wire.profile import Profile
 
 LOOK_SECONDS = 0.2
+_FIRST_LOOKS_SECONDS = (0.05, 0.05, 0.1)
+"""After what was just asked to end: mostly it does at once, and a whole office waits for it."""
 CLOSING_SECONDS = 60.0
 """So long the whole ladder may take, the copying of autosave files included."""
 _PATIENCE = {
@@ -150,15 +153,20 @@ def open_now(work: Work, programs: Programs) -> list[Process]:
 
 def close_all(work: Work, programs: Programs) -> Closed:
     """Close every one of these programs; the last rung is used only if the profile allows."""
-    ladder = Ladder(work, programs)
+    ladder, pauses = Ladder(work, programs), looks()
     while families := ladder.look():
         for family in families:
             ladder.send(family)
         ladder.climb(families, work.people.seats())
         if all(family.stuck for family in families):
             break
-        work.pause(LOOK_SECONDS)
+        work.pause(next(pauses))
     return Closed(members(families), tally(ladder.closed()))
+
+
+def looks() -> Iterator[float]:
+    """Yield how long to wait for the next look at what was asked to end, in seconds."""
+    return chain(_FIRST_LOOKS_SECONDS, repeat(LOOK_SECONDS))
 
 
 def members(families: Iterable[Family]) -> list[Process]:

@@ -14,9 +14,9 @@ from agent.programs import Programs
 from agent.steps.autosave import Autosaves
 from agent.steps.away import is_away, may_close_early, seats_now
 from agent.steps.closing import (
-    LOOK_SECONDS,
     Ladder,
     Manner,
+    looks,
     members,
     one,
     open_now,
@@ -83,6 +83,7 @@ class _Draining:
         self._prints = Prints(work.platform)
         manner = Manner(work.profile.close.quit, self._may_force, Autosaves(work).keep)
         self._ladder = Ladder(work, self._programs, manner)
+        self._pauses = looks()
         self._open: list[Family] = []
         self._seats: Sequence[Seat] = ()
         self._asking: list[Family] = []
@@ -109,7 +110,7 @@ class _Draining:
     def wait(self) -> None:
         """Let a moment pass, a short one while something is being closed."""
         climbs = any(family.is_sent and not family.early for family in self._open)
-        self._work.pause(LOOK_SECONDS if climbs else _LOOK_WHILE_WAITING_SECONDS)
+        self._work.pause(next(self._pauses) if climbs else _LOOK_WHILE_WAITING_SECONDS)
 
     def is_over(self) -> bool:
         """True when nothing is open, or no more can be done about what is."""

@@ -39,6 +39,7 @@ def test_hosts_that_lose_power_in_a_visit_are_runnable_and_guarded_and_the_rollo
         told(row(_UPDATED, str(during)))
         with held_at(office, Moment("h2", "back-up")):
             cut_power(box.hosts["h3"])
+            box.network.cut("h3")  # h2 waits for it, and its own turn comes when it is watched
         boot(office, "h3")
         assert_sealed(office.stations["h3"])
         told(row(_GUARDED, "during back-up of another"))
@@ -53,6 +54,7 @@ def cut_power_between_the_renames(office: LanOffice, name: str) -> None:
     """Pull the plug while there is no app: the old one is aside, the new one not yet there."""
     folder = office.stations[name].folder
     with slowed(office.box.hosts[name], _RENAMES, _RENAME_MS):
+        office.box.network.put_back(name)
         promptly(lambda: not folder.exists(), f"{name}: the app is renamed away")
         cut_power(office.box.hosts[name])
     assert not folder.exists()

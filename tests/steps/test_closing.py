@@ -11,7 +11,7 @@ import pytest
 
 from agent.platforms.base import CloseRung, Process, Session
 from agent.programs import all_programs
-from agent.steps.closing import close_all, rungs
+from agent.steps.closing import LOOK_SECONDS, close_all, looks, rungs
 from agent.steps.drain import drain
 from agent.steps.families import Families
 from agent.steps.table import Refused
@@ -274,3 +274,10 @@ def test_close_all_stops_where_nothing_more_is_allowed(office: _Office) -> None:
     closed = close_all(work, all_programs(office.profile, office.app))
 
     assert [process.pid for process in closed.still_open] == [stubborn.pid]
+
+
+def test_what_was_asked_to_end_is_looked_at_soon_and_then_now_and_then() -> None:
+    pauses = looks()
+    first = [next(pauses) for _ in range(3)]
+    assert sum(first) <= LOOK_SECONDS
+    assert [next(pauses) for _ in range(50)] == [LOOK_SECONDS] * 50
