@@ -21,6 +21,14 @@ def wait_until_it_may_begin(course: Course, host: str) -> None:
         if _has_time(course, host) and are_others_closed(course, host):
             break
     course.has_leave = True
+    course.leave_until = course.looked_at + policy.LEAVE_SECONDS
+
+
+def may_go_on(course: Course, host: str) -> bool:
+    """True a moment after that, while there still is time: a short back-up is no new turn."""
+    now = course.port.now()
+    fits = policy.fits(now, course.deadline, _seconds_left(course, host))
+    return now < course.leave_until and fits
 
 
 def _seconds_left(course: Course, host: str) -> float:

@@ -57,6 +57,8 @@ class Course:
     announced: int = 0  # of the moments at which people are told ahead, those that are over
     needed: str = ""  # the host that cannot be left out now
     has_leave: bool = False  # the next change may begin: the others were just confirmed closed
+    leave_until: float = 0.0  # and one after it until then: it need not be asked again at once
+    looked_at: float = 0.0  # when the others were last asked whether they are closed
     led_elsewhere: set[str] = field(
         default_factory=set
     )  # hosts that follow another coordinator now
@@ -227,9 +229,10 @@ class Course:
             if seen.sight is not None:
                 self._note_leader(seen.host, seen.sight.refusal)
         self.switched_off -= {s.host for s in sights if s.sight is not None and s.asked}
+        self.looked_at = self.port.now()
         return policy.not_closed(
             sights,
-            self.port.now(),
+            self.looked_at,
             off=self.switched_off,
             spared_is_open=self.plan.close_between_visits,
         )

@@ -33,6 +33,8 @@ _BY_ADMINISTRATOR = "administrator"  # in an agent's words
 CHANGES_A_HOST = frozenset({StepName.BACK_UP, StepName.APPLY_RELEASE})
 """Before these every other host is confirmed closed anew (invariant I2; how, the port decides);
 what follows them is the same visit, which finishes."""
+LEAVE_SECONDS = 10.0
+"""So long what the others have just confirmed holds for a second change: between two pings."""
 
 WAY_BACK = (
     StepName.CHECK_HEALTH,

@@ -12,6 +12,7 @@ from coordinator.walk import led, policy
 from coordinator.walk.closed import (
     are_others_closed,
     close_again,
+    may_go_on,
     wait_until_it_may_begin,
     would_end_in_time,
 )
@@ -161,7 +162,7 @@ def _wait_for_leave(course: Course, host: str, step: StepName, direction: Direct
         return ""
     if course.is_mixed and not would_end_in_time(course, host):
         return "not begun: it would not end before the deadline"
-    if not course.has_leave:
+    if not course.has_leave and not may_go_on(course, host):
         wait_until_it_may_begin(course, host)
     course.has_leave = False
     if step is StepName.APPLY_RELEASE and not course.is_out(host):

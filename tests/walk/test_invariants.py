@@ -95,6 +95,8 @@ def _offices(draw: st.DrawFn, storm: bool = True) -> SimulatedFleet:
         orders=[(when, verb, f"pc-{n}") for when, verb, n in orders],
         order_until=draw(st.sampled_from([0.0, plan.deadline + 5000])),
     )  # fmt: skip
+    for pc in fleet.pcs.values():
+        pc.pace = draw(st.sampled_from([1.0, 1.0, 0.1]))  # a short back-up is no new turn
     for n, step, way, fates in draw(st.lists(_FAULT, max_size=4)):
         if f"pc-{n}" in ids:
             fleet.fail(f"pc-{n}", step, *fates, way=way)

@@ -1,12 +1,12 @@
 """Setup -> exactly what is done on which host, in which order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from agent.wire.contract import StepName
+from agent.wire.contract import CordonMode, StepName
 from coordinator.model import AfterRollBack, FailurePolicy
-from coordinator.walk.ports import Verb
+from coordinator.walk.ports import SightOf, Verb
 from coordinator.walk.rollout import walk
 from coordinator.walk.states import RolloutState
 from tests.walk.fleet import SimulatedFleet
@@ -210,3 +210,24 @@ def test_a_health_check_that_is_tried_again_finds_the_service_manager_started_ag
     first = acts.index("check-health")
     again = ["start-service-manager undo", "start-service-manager", "check-health"]
     assert acts[first + 1 : first + 4] == again
+
+
+class _Asked(SimulatedFleet):
+    """Tells among its acts when the other hosts are asked whether they are closed."""
+
+    def confirm(self, hosts: Sequence[str], mode: CordonMode) -> list[SightOf]:
+        self.acts.append("confirm")
+        return super().confirm(hosts, mode)
+
+
+@pytest.mark.parametrize(("pace", "asked"), [(1.0, 2), (0.1, 1)])
+def test_the_others_are_asked_anew_before_a_change_unless_they_have_just_said_it(
+    pace: float, asked: int
+) -> None:
+    fleet = _Asked(make_plan(2))
+    fleet.pcs["pc-1"].pace = pace
+    assert walk(fleet.plan, fleet) is DONE
+    closed = fleet.acts.index("pc-2 stop-service-manager")
+    applied = fleet.acts.index("pc-1 apply-release")
+    before_the_first_visit = 1  # of the whole group
+    assert fleet.acts[closed:applied].count("confirm") - before_the_first_visit == asked
