@@ -32,7 +32,7 @@ from tests.lan.app import APP, NEW, OLD
 from tests.until import until
 
 PASSPHRASE = "the office in the box keeps no secrets"
-_PROFILE = Path(__file__).with_name("lobapp.toml")
+PROFILE = Path(__file__).with_name("lobapp.toml")
 _MOST_HOSTS = 100
 
 
@@ -90,7 +90,7 @@ def _answers() -> bool:
 
 
 def _publish(client: Client, folder: Path) -> None:
-    client.add_profile(ProfileAsk(text=_PROFILE.read_text("utf-8"), file=_PROFILE.name))
+    client.add_profile(ProfileAsk(text=PROFILE.read_text("utf-8"), file=PROFILE.name))
     client.add_package(PackageAsk(app=APP, version=NEW), folder / "releases" / f"{NEW}.zip")
     key = found_key(None, folder / "coordinator")
     client.publish(sign_list(client.unsigned().unsigned, key, PASSPHRASE))

@@ -9,6 +9,7 @@ from typing import TypeVar
 from tests.bench.figure import Figure, spread
 from tests.lan.app import NEW
 from tests.lan.box import Host
+from tests.lan.home import PROFILE
 from tests.lan.office import LanOffice
 from tests.lan.race import floor, ours, script
 from tests.lan.race.admin import Admin, Taken
@@ -22,6 +23,7 @@ _PEERS = {
     "tuned": ("(d) Ansible tuned", 4.0),
     "pyinfra": ("(e) pyinfra", None),
 }
+_CLOSED = "closed_while_others_update = true"
 _FLOOR_ROUNDS = 5
 _SIZES = (50, 500)  # MB
 _LIMITED = 20
@@ -69,10 +71,29 @@ class Course:
 
     def by_us(self, count: int) -> Rolled:
         """Return what Roundsman took; the first so many hosts are a group of their own."""
-        self._regroup(count)
-        done = self._judged(count, "Roundsman", lambda hosts: ours.roll(self.office, hosts))
+        done = self._by_us(count, "Roundsman")
         self._rolled.setdefault(count, []).append(done)
         return done
+
+    def by_us_as_the_script(self, count: int) -> Rolled:
+        """Return what Roundsman took by a profile that leaves a service up after its visit."""
+        self._publish(_CLOSED.replace("true", "false"))
+        try:
+            return self._by_us(count, "Roundsman, services left up")
+        finally:
+            self._publish(_CLOSED)
+
+    def _by_us(self, count: int, who: str) -> Rolled:
+        self._regroup(count)
+        return self._judged(count, who, lambda hosts: ours.roll(self.office, hosts))
+
+    def _publish(self, rule: str) -> None:
+        text = PROFILE.read_text("utf-8")
+        assert _CLOSED in text
+        file = BASE / PROFILE.name
+        file.write_text(text.replace(_CLOSED, rule), "utf-8")
+        self.office.cli("profile", "add", str(file))
+        self.office.cli("release", "sign", "--yes")
 
     def rolled(self, count: int) -> list[Rolled]:
         """Return what Roundsman took on so many hosts in this run, once at least."""
@@ -98,11 +119,12 @@ class Course:
 def rolling(course: Course, counts: Sequence[int]) -> Iterator[Figure]:
     """Yield the rolling update by the script, by the prepared script, and by Roundsman."""
     for count in counts:
-        whole, ready, done = [], [], []
+        whole, ready, done, alike = [], [], [], []
         for _ in range(course.rounds):  # back to back: the machine is not equally busy all day
             whole.append(course.by_script(count, "whole"))
             ready.append(course.by_script(count, "ready"))
             done.append(course.by_us(count))
+            alike.append(course.by_us_as_the_script(count).seconds)
         yield _seconds(f"{count} hosts: (a) script", whole)
         yield _seconds(f"{count} hosts: (a2) script, unpacked and backed up before", ready)
         yield from _ours(course, count, done)
@@ -113,6 +135,10 @@ def rolling(course: Course, counts: Sequence[int]) -> Iterator[Figure]:
         yield _beside(
             f"{count} hosts: (b) beside (a2)", closed, ready, _limit(count, _BESIDE_READY)
         )
+        name = f"{count} hosts: (b) where services stay up after their visit"
+        yield _seconds(name, alike)
+        yield _beside(f"{name}, beside (a)", alike, whole, None)
+        yield _beside(f"{name}, beside (a2)", alike, ready, None)
     shares = ours.agents_memory(course.hosts)
     yield Figure("an agent: memory (PSS)", median(shares), "MiB", None, spread(shares, 1))
 
