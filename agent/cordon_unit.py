@@ -82,6 +82,7 @@ class Units:
         try:
             self._services.start(unit)
             then()
+            self._services.leave(unit)
         except (OSError, JournalError) as error:
             _log.warning("cannot start a service", extra={"unit": unit, "why": str(error)})
         else:
@@ -117,6 +118,7 @@ def given_back(journal: Journal, services: ServiceControl, *, agent_runs: bool) 
         return f"Its service {unit} is being started by the agent."
     try:
         services.start(unit)
+        services.leave(unit)
     except OSError as error:
         return f"Its service {unit} does not run: {error}. Start the agent, which tries again."
     note_given(journal, state)

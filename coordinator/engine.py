@@ -28,7 +28,7 @@ from coordinator.walk.rollout import walk
 from coordinator.walk.sights import pack, unpack
 from coordinator.walk.states import RolloutState
 
-APPLICATION_VERSION = "walk-5"
+APPLICATION_VERSION = "walk-6"
 """Bumped only when the order of the walk's port calls changes, or the form of their answers."""
 _NAME = "roundsman"
 _QUEUE = "groups"

@@ -20,7 +20,7 @@ from agent.platforms.base import Process
 
 UNITS = Path("/etc/systemd/system")
 _DROP_IN, _MARK = "50-roundsman.conf", "roundsman-closed"
-_CLOSED = """# Put here by roundsman-agent: while this file is there, the service is being updated.
+_CLOSED = """# Put here by roundsman-agent: with its mark beside it, the service stays closed.
 [Unit]
 ConditionPathExists=!{mark}
 """

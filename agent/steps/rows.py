@@ -18,13 +18,13 @@ from agent.steps.restore import (
     verify_backup,
 )
 from agent.steps.service_manager import (
-    forget,
     give_back,
     spare_started,
     start,
     stop,
     stop_again,
 )
+from agent.steps.service_unit import let_be
 from agent.steps.stage import stage, unstage
 from agent.steps.survey import survey
 from agent.steps.table import Failed, Handler, Lane, Refused, Step, Work
@@ -98,7 +98,7 @@ _ROWS = (
     Step(
         StepName.DRAIN,
         do=explained(drain),
-        tidy=explained(forget),
+        tidy=explained(let_be),
         cancellable=True,
     ),
     Step(

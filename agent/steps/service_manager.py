@@ -14,6 +14,7 @@ from agent.programs import Programs, service_manager_programs
 from agent.steps.answers import why_silent
 from agent.steps.closing import LOOK_SECONDS, close_all, open_now, who
 from agent.steps.relaunched import staying
+from agent.steps.service_unit import free, is_service
 from agent.steps.table import Failed, Memo, Refused, Work
 from agent.steps.versions import fill, values_of
 from agent.steps.whose import Whose, has_left, lacking, names, pack, places, unpack, whose
@@ -51,8 +52,7 @@ def give_back(work: Work) -> None:
         _prove_to_answer(work, here)
     if not found:
         work.fact("service_manager", "was not running before, and is left so")
-        if _is_service(work):
-            work.platform.services.free(work.profile.service_manager.unit)
+        free(work)
     work.owed.put(_FOUND, "[]")
 
 
@@ -69,7 +69,7 @@ def start(work: Work) -> None:
     work.memo.put(_FOR, pack(here))
     if here:
         _start(work, here)
-        if not _is_service(work):  # a program may hand over to another, to be spared too
+        if not is_service(work):  # a program may hand over to another, to be spared too
             _prove_to_stay(work, here)
     else:
         work.fact("service_manager", _NOT_STARTED)
@@ -90,18 +90,6 @@ def stop_again(work: Work) -> None:
         _stop(work)
     else:
         work.guard.spare_none()
-
-
-def prepare(work: Work) -> None:
-    """Part of stage: do ahead what takes long in a stop, while people work."""
-    if _is_service(work):
-        work.platform.services.prepare(work.profile.service_manager.unit)
-
-
-def forget(work: Work) -> None:
-    """Tidy of drain, and of stage: leave no trace in the system of a service that was stopped."""
-    if _is_service(work):
-        work.platform.services.leave(work.profile.service_manager.unit)
 
 
 def spare_started(work: Work) -> None:
@@ -152,10 +140,6 @@ def _running(work: Work) -> list[Process]:
     return list({(process.pid, process.started): process for process in found}.values())
 
 
-def _is_service(work: Work) -> bool:
-    return work.profile.service_manager.kind is ServiceManagerKind.SYSTEMD
-
-
 def _memo_of_start(work: Work) -> Memo:
     return work.memo_of(StepName.START_SERVICE_MANAGER)
 
@@ -166,7 +150,7 @@ def _programs(work: Work) -> Programs:
 
 def _for_whom_it_runs(work: Work) -> list[Whose]:
     running = service_manager_processes(work)
-    if _is_service(work):
+    if is_service(work):
         return [_SYSTEM for _ in running]
     sessions = work.platform.sessions()
     return [whose(process, sessions) for process in running]
@@ -174,7 +158,7 @@ def _for_whom_it_runs(work: Work) -> list[Whose]:
 
 def _here(work: Work, people: Sequence[Whose]) -> list[Whose]:
     """Return where they are now, and tell who has logged out meanwhile."""
-    if _is_service(work):
+    if is_service(work):
         return list(people)
     now = places(people, work.platform.sessions())
     if gone := [one for one, seat in now.items() if seat is None]:
@@ -184,18 +168,18 @@ def _here(work: Work, people: Sequence[Whose]) -> list[Whose]:
 
 def _anybody(work: Work) -> list[Whose]:
     """Return somebody for whom it may be started where it ran for nobody, [] for none."""
-    if _is_service(work):
+    if is_service(work):
         return [_SYSTEM]
     sessions = sorted(work.platform.sessions(), key=lambda session: not session.active)
     return [Whose(session.user, session.id) for session in sessions[:1]]
 
 
 def _stop(work: Work) -> None:
-    if _is_service(work):
+    if is_service(work):
         work.platform.services.stop(work.profile.service_manager.unit)
     if work.profile.service_manager.programs and close_all(work, _programs(work)).still_open:
         _insist(work)
-    patience = _GRACE_OF_A_STOP_SECONDS if _is_service(work) else 0.0
+    patience = _GRACE_OF_A_STOP_SECONDS if is_service(work) else 0.0
     if not _wait(work, lambda: not _running(work), patience):
         refuse_while_running(work)
 
@@ -209,7 +193,7 @@ def _insist(work: Work) -> None:
 
 def _start(work: Work, people: Sequence[Whose]) -> None:
     """Start it for those of them who have none, and prove that each has one."""
-    if _is_service(work):
+    if is_service(work):
         work.platform.services.start(work.profile.service_manager.unit)
     else:
         _start_programs(work, lacking(people, service_manager_processes(work)))
@@ -247,7 +231,7 @@ def _is_itself(work: Work) -> bool:
     The guard spares a process as the program that it is: one that was marked too soon is closed.
     """
     programs = _programs(work)
-    named = _is_service(work) and programs.names
+    named = is_service(work) and programs.names
     return not named or all(map(programs.include, service_manager_processes(work)))
 
 
@@ -269,7 +253,8 @@ def _prove_to_answer(work: Work, people: Sequence[Whose]) -> None:
     """
     health, seconds = work.profile.health, work.profile.health.timeout_seconds
     if _wait(work, lambda: bool(_without(work, people)) or not why_silent(work), seconds):
-        if not (_is_service(work) and (health.port or health.http)):
+        answers = is_service(work) and (health.port or health.http)
+        if not answers or _without(work, people):
             _prove_to_stay(work, people)
         return
     title, why = work.profile.title, why_silent(work) or "it answered too late"
@@ -278,7 +263,7 @@ def _prove_to_answer(work: Work, people: Sequence[Whose]) -> None:
 
 def _without(work: Work, people: Sequence[Whose]) -> list[Whose]:
     running = service_manager_processes(work)
-    if _is_service(work):
+    if is_service(work):
         return [] if running else [_SYSTEM]
     without = lacking(people, running)
     sessions = work.platform.sessions() if without else ()

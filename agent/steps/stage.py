@@ -6,7 +6,7 @@ again at any time: what is there and whole is left as it is.
 
 from agent.steps.apply.kinds import kind_of
 from agent.steps.back_up import first_pass
-from agent.steps.service_manager import forget, prepare
+from agent.steps.service_unit import forget, prepare
 from agent.steps.table import Work
 
 

@@ -190,16 +190,17 @@ class Hub:
         for order in orders:
             answer = self._answer_or_error(host_id, order, self._options.ping_deadline)
             self._options.on_answer(host_id, order, answer)
-        if not orders:
-            self._ping(host_id)
+        is_due = not self._beats % _GREET_EVERY  # somebody may have set its clock, or ours
+        if is_due or not orders:
+            self._ping(host_id, greet_anew=is_due)
 
-    def _ping(self, host_id: str) -> None:
+    def _ping(self, host_id: str, *, greet_anew: bool) -> None:
         with suppress(LinkError):
             link = self._link_of(host_id)
             try:
-                if self._beats % _GREET_EVERY:
+                if not greet_anew:
                     link.ping(self._options.ping_deadline)
-                else:  # somebody may have set its clock, or ours
+                else:
                     hello = greet(link, self._options.version, self._options.ping_deadline)
                     self._standings.note(host_id, **said_by(hello))
             finally:

@@ -13,6 +13,7 @@ from agent.wire.contract import (
     CordonMode,
     CordonOrder,
     Fence,
+    Refusal,
     Sight,
     Target,
     UncordonOrder,
@@ -207,6 +208,19 @@ class Keeper:
         return [r.host for r in rows if r.mode is CordonMode.SEALED and not r.opened]
 
     def _ask(self, hosts: Sequence[str], method: str) -> list[SightOf]:
+        sights = self._ask_once(hosts, method)
+        if stale := [s.host for s in sights if self._is_outdated(s)]:
+            again = {s.host: s for s in self._ask_once(stale, method)}
+            sights = [again.get(s.host, s) for s in sights]
+        return sights
+
+    def _is_outdated(self, of: SightOf) -> bool:
+        """True for a host that refused an epoch of ours, which we have raised meanwhile."""
+        if of.sight is None or of.sight.refusal is not Refusal.STALE_EPOCH:
+            return False
+        return self._sent[of.host][0].fence != self._fence()
+
+    def _ask_once(self, hosts: Sequence[str], method: str) -> list[SightOf]:
         now, wanted = self._clock(), self._wanted
         orders = {h: self._order(wanted[h]) for h in hosts if h in wanted}
         self._sent |= {h: (order, now) for h, order in orders.items()}

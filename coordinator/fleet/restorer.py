@@ -104,6 +104,7 @@ class Restorer:
             errand, wish, StepName.STOP_SERVICE_MANAGER, lambda _s, _r: None, Direction.TIDY
         )
         self._keeper.uncordon_for(self._closed_for(errand, wish), [wish.host])
+        self._take(errand, wish, StepName.DRAIN, lambda _s, _r: None, Direction.TIDY)
         return back.verdict is not Verdict.DONE and not _is_absent(back)
 
     def _take(

@@ -21,14 +21,17 @@ def wait_until_it_may_begin(course: Course, host: str) -> None:
         if _has_time(course, host) and are_others_closed(course, host):
             break
     course.has_leave = True
-    course.leave_until = course.looked_at + policy.LEAVE_SECONDS
 
 
 def may_go_on(course: Course, host: str) -> bool:
-    """True a moment after that, while there still is time: a short back-up is no new turn."""
+    """True a moment after that, while there still is time: a short back-up is no new turn.
+
+    What the visit's steps took counts too, since the clock of the day may be set meanwhile.
+    """
     now = course.port.now()
-    fits = policy.fits(now, course.deadline, _seconds_left(course, host))
-    return now < course.leave_until and fits
+    since, spent = now - course.oldest_word, course.spent - course.spent_by_then
+    is_fresh = 0 <= since < policy.LEAVE_SECONDS and spent < policy.LEAVE_SECONDS
+    return is_fresh and policy.fits(now, course.deadline, _seconds_left(course, host))
 
 
 def _seconds_left(course: Course, host: str) -> float:

@@ -57,8 +57,8 @@ class Course:
     announced: int = 0  # of the moments at which people are told ahead, those that are over
     needed: str = ""  # the host that cannot be left out now
     has_leave: bool = False  # the next change may begin: the others were just confirmed closed
-    leave_until: float = 0.0  # and one after it until then: it need not be asked again at once
-    looked_at: float = 0.0  # when the others were last asked whether they are closed
+    oldest_word: float = 0.0  # when that one of the others last said so who was asked first
+    spent_by_then: float = 0.0
     led_elsewhere: set[str] = field(
         default_factory=set
     )  # hosts that follow another coordinator now
@@ -229,10 +229,13 @@ class Course:
             if seen.sight is not None:
                 self._note_leader(seen.host, seen.sight.refusal)
         self.switched_off -= {s.host for s in sights if s.sight is not None and s.asked}
-        self.looked_at = self.port.now()
+        counted = [s for s in sights if s.sight is not None or s.host not in self.switched_off]
+        now = self.port.now()
+        self.oldest_word = min((s.confirmed_at for s in counted), default=now)
+        self.spent_by_then = self.spent
         return policy.not_closed(
             sights,
-            self.looked_at,
+            now,
             off=self.switched_off,
             spared_is_open=self.plan.close_between_visits,
         )

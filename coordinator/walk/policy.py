@@ -31,10 +31,10 @@ _SERVER = "server"
 _BY_ADMINISTRATOR = "administrator"  # in an agent's words
 
 CHANGES_A_HOST = frozenset({StepName.BACK_UP, StepName.APPLY_RELEASE})
-"""Before these every other host is confirmed closed anew (invariant I2; how, the port decides);
-what follows them is the same visit, which finishes."""
+"""Before these every other host is confirmed closed (invariant I2; how, the port decides), anew
+unless all of them have just said so; what follows them is the same visit, which finishes."""
 LEAVE_SECONDS = 10.0
-"""So long what the others have just confirmed holds for a second change: between two pings."""
+"""So long the oldest word of the others holds for a second change: the time between two pings."""
 
 WAY_BACK = (
     StepName.CHECK_HEALTH,

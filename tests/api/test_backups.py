@@ -70,7 +70,8 @@ def _taken(office: RealOffice) -> list[tuple[str, str]]:
 
 _CLOSED = [("drain", "do"), ("stop-service-manager", "do")]
 _RESTORED = [*_CLOSED, ("restore-backup", "do")]
-_OPENED = [*_RESTORED, ("stop-service-manager", "tidy")]
+_LET_IN = [("stop-service-manager", "tidy"), ("drain", "tidy")]
+_OPENED = [*_RESTORED, *_LET_IN]
 
 
 def test_backups_are_listed_as_the_host_says(client: Client) -> None:
@@ -246,7 +247,7 @@ def test_what_cannot_be_closed_is_not_restored_and_is_opened_again(
     done = _restored(client)
 
     assert (done.verdict, done.detail, done.stays_closed) == (Verdict.REFUSED, "open", False)
-    assert _taken(office) == [("drain", "do"), ("stop-service-manager", "tidy")]
+    assert _taken(office) == [("drain", "do"), *_LET_IN]
     assert office.cordons.all() == {}
 
 

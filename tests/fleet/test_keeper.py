@@ -30,6 +30,7 @@ from tests.plans import make_plan
 PLAN = make_plan(2)
 HOSTS = [p.id for p in PLAN.hosts]
 HOUR = 3600.0
+FENCE = Fence(3, "ab")
 SEALED = Sight(CordonMode.SEALED, guarded=True)
 WORD = OpenProgram("marie", "2", "office", 41, 3.0)
 
@@ -42,6 +43,7 @@ class Office:
     now: float = 1000.0
     set_by: float = 0.0  # how much later the time of day is than it should be
     plan: Plan = PLAN
+    fence: Fence = FENCE
 
     def today(self) -> float:
         return self.now + self.set_by
@@ -63,7 +65,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
         return made.plan if rollout == PLAN.id else None
 
     trust = Trust(lambda: made.now, lambda: made.now + made.set_by)
-    keeper = Keeper(cordons, links, lambda: Fence(3, "ab"), plan_of, trust)
+    keeper = Keeper(cordons, links, lambda: made.fence, plan_of, trust)
     made = Office(keeper, links, cordons)
     yield made
     engine.dispose()
@@ -250,3 +252,21 @@ def test_hosts_that_are_kept_closed_are_told_until_they_are_opened(office: Offic
     assert office.keeper.sealed() == [HOSTS[1]]
     office.keeper.uncordon(HOSTS)
     assert office.keeper.sealed() == []
+
+
+@pytest.mark.parametrize(("meanwhile", "epochs"), [(3, [3, 3]), (4, [3, 3, 4, 4])])
+def test_an_epoch_that_we_have_raised_meanwhile_is_no_other_coordinators(
+    office: Office, meanwhile: int, epochs: list[int]
+) -> None:
+    office.links.sights = {h: replace(SEALED, refusal=Refusal.STALE_EPOCH) for h in HOSTS}
+
+    def line(_call: int) -> None:
+        office.fence = Fence(meanwhile, "ab")
+        if office.links.calls and office.links.calls[-1][2].fence.epoch == meanwhile > 3:
+            office.links.sights = {}
+
+    office.links.line = line
+    sights = office.seal()
+    assert [order.fence.epoch for _, _, order in office.links.calls] == epochs
+    follows_us = [s.sight is not None and s.sight.refusal is None for s in sights]
+    assert follows_us[-1] is (meanwhile > 3)

@@ -1,4 +1,5 @@
 import getpass
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from agent.platforms.base import Process, ServiceControl, Session
 from agent.steps import service_manager
 from agent.steps.check_health import check_health
 from agent.steps.rows import STEPS
+from agent.steps.service_unit import let_be
 from agent.steps.stage import stage, unstage
 from agent.steps.table import Failed, Refused
 from agent.wire.contract import Refusal, StepName
@@ -313,7 +315,7 @@ def test_a_service_is_stopped_started_stopped_again_and_given_back(served: Bench
     assert services.is_running("app.service")
     assert isinstance(services, _Services)
     assert services.left == []
-    service_manager.forget(served.work(_START))
+    let_be(served.work(StepName.DRAIN))
     assert services.left == ["app.service"]
 
 
@@ -353,6 +355,21 @@ def test_a_service_that_was_stopped_is_left_stopped_but_not_barred(served: Bench
 
     assert not services.is_running("app.service")
     assert services.freed == ["app.service"]
+
+
+def test_a_service_that_ends_before_it_answers_is_not_given_back(served: Bench) -> None:
+    services = served.work().platform.services
+    assert isinstance(services, _Services)
+    services.start("app.service")
+    _stop(served)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    health = replace(served.profile.health, port=port, timeout_seconds=36_000.0)
+    served.profile = replace(served.profile, health=health)
+    services.argv = ["sleep", "0.5"]
+
+    with pytest.raises(Failed, match="it ended again"):
+        service_manager.give_back(served.work(_STOP))
 
 
 def test_a_service_that_ends_right_after_its_start_is_found_out(served: Bench) -> None:

@@ -139,12 +139,14 @@ def test_pings_keep_a_link_and_are_heard(ca: TestCa) -> None:
         assert here.hub.standings()["pc-03"].last_heard != before
 
 
+@pytest.mark.parametrize("orders", [[], [("cordon", CORDON)]])
 @pytest.mark.parametrize("off", [-3600.0, 3600.0])
 def test_a_clock_that_is_set_under_a_standing_link_is_known_soon_and_again_when_it_is_right(
-    ca: TestCa, off: float
+    ca: TestCa, off: float, orders: list[Order]
 ) -> None:
-    agent = FakeAgent()
-    with office(ca, dataclasses.replace(OPTIONS, ping_every=0.02)) as here:
+    agent, heart = FakeAgent(), Heartbeat(orders)
+    options = dataclasses.replace(OPTIONS, ping_every=0.02, on_ping=heart.on_ping)
+    with office(ca, options) as here:
 
         def reads(seconds: float) -> None:
             agent.on["hello"] = lambda _: dataclasses.replace(HELLO, clock=time.time() + seconds)
