@@ -38,7 +38,8 @@ from agent.wire.https_errors import HttpsError, Refused, Unreachable
 PINNED_ROOT = Path("tuf") / "pinned-root.json"
 """Below the state folder: the root of trust for everything that is installed."""
 _MOST_ROOT = 512_000
-_ASK_EVERY_SECONDS = 5.0
+ASK_EVERY_SECONDS = 3.0
+"""Less than an idle connection is kept for: what is asked just as it is ended has no answer."""
 _PENDING = "enrolling.json"
 _REQUEST_IS_OVER = {"not-approved", "unknown-request"}  # the next try is another request
 
@@ -163,7 +164,7 @@ def _join(https: Https, token: Token, name: str, folder: Path, wait: Wait) -> st
 
 
 def _wait(wait: Wait, request: str) -> None:
-    if not wait(_ASK_EVERY_SECONDS):
+    if not wait(ASK_EVERY_SECONDS):
         raise EnrolProblem(
             f"this PC waits for approval: roundsman fleet approve {request}, on the coordinator; "
             "then run the same command here again"

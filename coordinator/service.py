@@ -4,9 +4,7 @@ Only this module and the demo see the whole coordinator. What a crash leaves beh
 by the engine at the next start: stopping in order is a courtesy to the links, nothing more.
 """
 
-import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -38,7 +36,6 @@ from coordinator.fleet.trust import Trust, steady
 from coordinator.fleet.turn import Turn
 from coordinator.freshness import Freshness
 from coordinator.https import HttpsServer, opened
-from coordinator.logs import log_to
 from coordinator.model import Plan
 from coordinator.notify.postman import Postman
 from coordinator.planning.ulid import RANDOM_BYTES, make_ulid
@@ -66,28 +63,6 @@ from coordinator.supplies import Supplies
 from coordinator.tidier import what_is_daily
 from coordinator.upkeep import Upkeep
 from coordinator.walk.ports import Port
-
-_log = logging.getLogger(__name__)
-_LOOK_SECONDS = 1.0
-
-
-def serve(settings: Settings, *, take_over: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `Complaint` or `DatabaseError` when it cannot."""
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    log_to(settings.log_folder)
-    daemon = Daemon(settings, take_over=take_over)
-    daemon.start()
-    _log.info("serving", extra={"links": settings.link_port, "https": settings.https_port})
-    try:
-        while not stopping.wait(_LOOK_SECONDS):
-            daemon.look()
-    finally:
-        daemon.stop()
-        logging.shutdown()
-    # steps of walks may still wait in threads; the engine takes them up at the next start
-    os._exit(0)
 
 
 class Daemon:

@@ -1,9 +1,8 @@
 """What a step or the guard may ask of the operating system. One implementation a system.
 
-A host has any number of sessions, and a process of the app belongs to one of them or to none
-(a service). Programs that live in a session are started and asked to close through the session;
-services are another thing and have their own verbs, so that a system where the agent may not
-touch windows (Windows, session 0) fits behind the same protocol.
+A host has any number of sessions; a process of the app belongs to one of them or to none (a
+service). What lives in a session is started and asked to close through it; services have their
+own verbs, so that a system where the agent may not touch windows (Windows, session 0) fits too.
 """
 
 import stat
@@ -41,8 +40,7 @@ class PrintJob:
     name: str
 
 
-OF_A_DESKTOP = "-app"
-"""How the session of a process ends that a person opened on a desktop, which one is not known."""
+OF_A_DESKTOP = "-app"  # ends the session of what a person opened on a desktop not known which
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +185,6 @@ class ProgramControl(Protocol):
 
 class ServiceControl(Protocol):
     """Services of the system's own service manager (systemd, SCM, launchd)."""
-
-    def is_running(self, unit: str) -> bool:
-        """True when the unit runs and its main process is alive."""
 
     def main_process(self, unit: str) -> Process | None:
         """Return the process that is the service, None when there is none."""

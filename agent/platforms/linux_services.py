@@ -36,10 +36,6 @@ class Systemd:
         self._units = units
         self._main: dict[str, Process] = {}
 
-    def is_running(self, unit: str) -> bool:
-        """True when systemd says so and its main process is alive."""
-        return self.main_process(unit) is not None
-
     def main_process(self, unit: str) -> Process | None:
         """Return the main process of an active unit; as long as one lives it stays that."""
         before = self._main.pop(unit, None)

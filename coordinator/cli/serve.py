@@ -11,7 +11,7 @@ from coordinator.cli.init import Home
 from coordinator.complaint import Complaint
 from coordinator.folders import home_folder
 from coordinator.open_files import allow_many_files
-from coordinator.service import serve as run
+from coordinator.serving import serve as run
 from coordinator.settings import read_settings
 from coordinator.store.database import DatabaseError
 from coordinator.unlocked import check_keys, expired

@@ -176,10 +176,8 @@ class Rollouts:
         c.execute(update(visit).where(where).values(values))
 
     def _move_rollout(self, c: Connection, rollout_id: str, item: News, now: float) -> None:
-        values: dict[str, Any] = {"state": item.rollout, "detail": item.detail, "since": now}
-        values["mend"] = item.mend
-        if item.rollout.is_final:
-            values["ended"] = now
+        values: dict[str, Any] = {"state": item.rollout, "detail": item.detail, "mend": item.mend}
+        values |= {"since": now} | ({"ended": now} if item.rollout.is_final else {})
         c.execute(update(rollout).where(rollout.c.id == rollout_id).values(values))
 
     def history(self, rollout_id: str, after: int = 0) -> list[NewsRow]:

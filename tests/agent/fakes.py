@@ -60,9 +60,6 @@ class FakeServices:
     platform: "FakePlatform"
     running: dict[str, Process] = field(default_factory=dict)
 
-    def is_running(self, unit: str) -> bool:
-        return self.main_process(unit) is not None
-
     def main_process(self, unit: str) -> Process | None:
         process = self.running.get(unit)
         return process if process and self.platform.is_alive(process) else None
@@ -72,7 +69,7 @@ class FakeServices:
             self.platform.close(process, CloseRung.KILL)
 
     def start(self, unit: str) -> None:
-        if not self.is_running(unit):
+        if not self.main_process(unit):
             self.running[unit] = self.platform.start_program([f"/usr/{unit}"], Path("/"), "")
 
     def prepare(self, unit: str) -> None:

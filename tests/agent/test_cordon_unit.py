@@ -91,12 +91,12 @@ def test_a_service_that_is_always_restarted_is_stopped_for_good(
         with _keeper():
             drop_in = tmp_path / "systemd" / "units" / f"{UNIT}.d"
             until(drop_in.exists, what="the service is stopped")
-            until(lambda: not linux.services.is_running(UNIT))
+            until(lambda: not linux.services.main_process(UNIT))
         systemctl("start", UNIT)
-        assert not linux.services.is_running(UNIT)
+        assert not linux.services.main_process(UNIT)
         with cordon.expecting():
             linux.services.start(UNIT)  # given back: it may run as before
-            assert linux.services.is_running(UNIT)
+            assert linux.services.main_process(UNIT)
 
 
 @pytest.fixture
@@ -220,10 +220,10 @@ def test_the_service_of_what_was_opened_here_runs_again(host: Host, by: str) -> 
             else:
                 opener = cordon if by == "administrator" else from_the_command_line
                 assert opener.open_by_administrator()
-        until(lambda: host.platform.services.is_running(UNIT))
+        until(lambda: host.platform.services.main_process(UNIT))
         host.platform.services.stop(UNIT)  # by somebody: it was given back once
         cordon.look()
-    assert not host.platform.services.is_running(UNIT)
+    assert not host.platform.services.main_process(UNIT)
 
 
 def test_it_is_started_once_no_step_is_under_way(host: Host) -> None:
@@ -232,12 +232,12 @@ def test_it_is_started_once_no_step_is_under_way(host: Host) -> None:
         cordon.apply(WITH_CODE)
         cordon.open_by_code(CODE)
         cordon.look()
-        assert not host.platform.services.is_running(UNIT)
+        assert not host.platform.services.main_process(UNIT)
         said = given_back(journal, host.platform.services, agent_runs=True)
         assert "bench.service is started by the agent once the step" in said
         journal.put_step(running_step(StepState.FAILED))
         cordon.look()
-        until(lambda: host.platform.services.is_running(UNIT))
+        until(lambda: host.platform.services.main_process(UNIT))
 
 
 def test_without_an_agent_it_is_started_at_once_and_told(host: Host) -> None:
@@ -251,7 +251,7 @@ def test_without_an_agent_it_is_started_at_once_and_told(host: Host) -> None:
         assert (
             given_back(journal, services, agent_runs=False) == f"Its service {UNIT} was started."
         )
-        assert services.is_running(UNIT)
+        assert services.main_process(UNIT)
         assert given_back(journal, services, agent_runs=False) == ""
 
 

@@ -292,7 +292,7 @@ def test_a_stopped_service_cannot_be_started_by_others(systemd: Linux, tmp_path:
     systemd.services.start(UNIT)
     systemd.services.stop(UNIT)
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
-    assert not systemd.services.is_running(UNIT)
+    assert not systemd.services.main_process(UNIT)
 
 
 def test_after_a_start_it_is_free_to_others(systemd: Linux, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_after_a_start_it_is_free_to_others(systemd: Linux, tmp_path: Path) -> N
     systemd.services.start(UNIT)
     subprocess.run([tmp_path / "systemctl", "stop", UNIT], check=True)
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
-    assert systemd.services.is_running(UNIT)
+    assert systemd.services.main_process(UNIT)
 
 
 def test_a_service_is_free_again_in_systemds_memory_too(systemd: Linux, tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_a_service_is_free_again_in_systemds_memory_too(systemd: Linux, tmp_path
     systemd.services.leave(UNIT)
     assert not known()
     assert not list((tmp_path / "units").iterdir())
-    assert systemd.services.is_running(UNIT)
+    assert systemd.services.main_process(UNIT)
     systemd.services.leave(UNIT)
 
 
@@ -322,16 +322,16 @@ def test_one_that_was_stopped_and_is_left_so_may_be_started_by_others(
 ) -> None:
     systemd.services.stop(UNIT)
     systemd.services.free(UNIT)
-    assert not systemd.services.is_running(UNIT)
+    assert not systemd.services.main_process(UNIT)
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
-    assert systemd.services.is_running(UNIT)
+    assert systemd.services.main_process(UNIT)
 
 
 def test_one_that_is_kept_stopped_is_left_so(systemd: Linux, tmp_path: Path) -> None:
     systemd.services.stop(UNIT)
     systemd.services.leave(UNIT)
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
-    assert not systemd.services.is_running(UNIT)
+    assert not systemd.services.main_process(UNIT)
 
 
 def test_what_is_prepared_changes_nothing_for_others_and_is_all_that_takes_long(
@@ -343,7 +343,7 @@ def test_what_is_prepared_changes_nothing_for_others_and_is_all_that_takes_long(
     assert systemd.services.main_process(UNIT) == before
     for word in ("stop", "start"):
         subprocess.run([tmp_path / "systemctl", word, UNIT], check=True)
-    assert systemd.services.is_running(UNIT)
+    assert systemd.services.main_process(UNIT)
     systemd.services.stop(UNIT)
     assert len((tmp_path / "reloads").read_text().splitlines()) == 1
 
@@ -354,9 +354,9 @@ def test_systemd_reads_its_units_anew_once_however_often_a_service_is_stopped(
     for _ in range(3):
         systemd.services.stop(UNIT)
         subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
-        assert not systemd.services.is_running(UNIT)
+        assert not systemd.services.main_process(UNIT)
         systemd.services.start(UNIT)
-        assert systemd.services.is_running(UNIT)
+        assert systemd.services.main_process(UNIT)
     assert len((tmp_path / "reloads").read_text().splitlines()) == 1
 
 
@@ -368,7 +368,7 @@ def test_a_service_that_was_started_anew_is_told_by_its_new_process(
     assert first is not None
     assert systemd.services.main_process(UNIT) == first
     subprocess.run([tmp_path / "systemctl", "stop", UNIT], check=True)
-    until(lambda: not systemd.services.is_running(UNIT))
+    until(lambda: not systemd.services.main_process(UNIT))
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
     second = systemd.services.main_process(UNIT)
     assert second is not None
@@ -388,7 +388,7 @@ def test_a_service_stays_stopped_when_a_crash_came_before_systemd_had_read_it(
     (folder / "50-roundsman.conf").write_text(drop_in)  # and there the power was cut
     systemd.services.stop(UNIT)
     subprocess.run([tmp_path / "systemctl", "start", UNIT], check=True)
-    assert not systemd.services.is_running(UNIT)
+    assert not systemd.services.main_process(UNIT)
 
 
 def test_drop_ins_of_the_administrator_stay(systemd: Linux, tmp_path: Path) -> None:
@@ -420,7 +420,7 @@ def test_an_unknown_unit_is_told(systemd: Linux) -> None:
 def test_a_host_without_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OSError, match="this host has no systemctl"):
-        Systemd(lambda _pid: None, tmp_path).is_running(UNIT)
+        Systemd(lambda _pid: None, tmp_path).main_process(UNIT)
 
 
 def test_sessions_come_from_the_login_records_where_there_is_no_logind(

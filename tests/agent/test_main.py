@@ -234,7 +234,7 @@ def test_the_service_of_what_is_opened_is_started_and_named(
     close_app(config, SEALED, with_unit())
     assert main(["uncordon", "--config", str(config)]) == 0
     assert f"Its service {UNIT} was started." in said(capsys)[0]
-    assert platform.services.is_running(UNIT)
+    assert platform.services.main_process(UNIT)
     platform.services.stop(UNIT)
 
 

@@ -108,16 +108,16 @@ def test_a_service_is_stopped_and_started_again(platform: Platform) -> None:
     platform.services.start(UNIT)
     main = platform.services.main_process(UNIT)
     assert main is not None
-    assert platform.services.is_running(UNIT)
+    assert platform.services.main_process(UNIT)
 
     platform.services.stop(UNIT)
     platform.services.stop(UNIT)  # a stopped one is no error
     until(lambda: not platform.is_alive(main))
-    assert not platform.services.is_running(UNIT)
+    assert not platform.services.main_process(UNIT)
     assert platform.services.main_process(UNIT) is None
 
     platform.services.start(UNIT)
-    assert platform.services.is_running(UNIT)
+    assert platform.services.main_process(UNIT)
 
 
 def test_a_folder_is_renamed_whole(platform: Platform, tmp_path: Path) -> None:

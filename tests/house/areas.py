@@ -109,6 +109,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     # what runs on the coordinator's own machine: the daemon, its set-up, signing, profiles
     "own machine": (
         "coordinator.service",
+        "coordinator.serving",
         "coordinator.cli.init",
         "coordinator.cli.profile",
         "coordinator.cli.serve",

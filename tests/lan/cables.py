@@ -25,6 +25,7 @@ from tests.until import until
 FAR_MS = 200
 """So late a wire has what was sent on it, that an order can be cut off on its way."""
 VISIT = ("back-up", "apply-release", "start-service-manager", "check-health")
+_GO_ON_SECONDS = 0.01
 _LOOK_EVERY_SECONDS = 0.002
 _REACH_SECONDS = 120.0
 _STRIKE_SECONDS = 60.0
@@ -79,24 +80,40 @@ def _rows(office: LanOffice, host: str) -> list[StepRow]:
 
 @contextmanager
 def held_at(office: LanOffice, moment: Moment) -> Iterator[None]:
-    """Wait until a step is there, and hold its host there; goes on at the end."""
-    promptly(lambda: place_of(office, moment) is moment.place, f"{moment.host}: {moment}")
-    with standing_still(office.box.hosts[moment.host]):
-        found = place_of(office, moment)
-        assert found is moment.place, f"{moment.host}: {moment} was missed: {found}"
+    """Wait until a step is there, and hold its host there; goes on at the end.
+
+    The host stands still for each look: a step may be over in the time of one.
+    """
+    host = office.box.hosts[moment.host]
+
+    def is_there() -> bool:
+        if place_of(office, moment) is moment.place:
+            return True
+        _freeze(host, "0")
+        time.sleep(_GO_ON_SECONDS)
+        _freeze(host, "1")
+        return False
+
+    with standing_still(host):
+        promptly(is_there, f"{moment.host}: {moment}")
         yield
 
 
 @contextmanager
 def standing_still(host: Host) -> Iterator[None]:
     """Have nothing run in a host; its network card goes on."""
-    place = CGROUPS / group(host.name)
-    (place / "cgroup.freeze").write_text("1")
     try:
-        promptly(lambda: "frozen 1" in (place / "cgroup.events").read_text(), "it stands still")
+        _freeze(host, "1")
         yield
     finally:
-        (place / "cgroup.freeze").write_text("0")
+        _freeze(host, "0")
+
+
+def _freeze(host: Host, word: str) -> None:
+    place = CGROUPS / group(host.name)
+    (place / "cgroup.freeze").write_text(word)
+    said = f"frozen {word}"
+    promptly(lambda: said in (place / "cgroup.events").read_text(), f"{host.name}: {said}")
 
 
 def promptly(predicate: Callable[[], object], what: str, seconds: float = _REACH_SECONDS) -> None:

@@ -251,9 +251,6 @@ class _Services:
         self.left: list[str] = []
         self.argv = ["sleep", "60"]
 
-    def is_running(self, unit: str) -> bool:
-        return self.main_process(unit) is not None
-
     def main_process(self, unit: str) -> Process | None:
         assert unit == "app.service"
         child = self._child
@@ -268,7 +265,7 @@ class _Services:
             self._child = None
 
     def start(self, unit: str) -> None:
-        if not self.is_running(unit):
+        if not self.main_process(unit):
             self._child = subprocess.Popen(self.argv)
 
     def prepare(self, unit: str) -> None:
@@ -305,14 +302,14 @@ def test_a_service_is_stopped_started_stopped_again_and_given_back(served: Bench
     services.start("app.service")
 
     _stop(served)
-    assert not services.is_running("app.service")
+    assert not services.main_process("app.service")
     _start(served)
-    assert services.is_running("app.service")
+    assert services.main_process("app.service")
     assert len(served.guard.spared) == 1
     service_manager.stop_again(served.work(_START))
-    assert not services.is_running("app.service")
+    assert not services.main_process("app.service")
     service_manager.give_back(served.work(_STOP))
-    assert services.is_running("app.service")
+    assert services.main_process("app.service")
     assert isinstance(services, _Services)
     assert services.left == []
     let_be(served.work(StepName.DRAIN))
@@ -353,7 +350,7 @@ def test_a_service_that_was_stopped_is_left_stopped_but_not_barred(served: Bench
 
     service_manager.give_back(served.work(_STOP))
 
-    assert not services.is_running("app.service")
+    assert not services.main_process("app.service")
     assert services.freed == ["app.service"]
 
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
+from agent.enrol import ASK_EVERY_SECONDS
 from agent.keys import HostKey
 from agent.wire.first_contact import fetch_ca
 from agent.wire.https import MOST_JSON, Https
@@ -274,3 +275,8 @@ def test_a_connection_that_broke_in_an_answer_is_no_error_at_the_end() -> None:
 
     asyncio.run(break_and_end())
     assert closed.is_set()
+
+
+def test_who_waits_to_be_let_in_asks_again_while_its_connection_is_kept() -> None:
+    config = configured(Starlette(), ssl.create_default_context(), grace=1)
+    assert config.timeout_keep_alive > ASK_EVERY_SECONDS
